@@ -1,0 +1,50 @@
+"""Which hidden states of a cortical column can be recovered from which recordings, and how well."""
+
+from ._autoencoder.architectures import Autoencoder as Autoencoder
+from ._autoencoder.checkpoint import load as load, save as save
+from ._autoencoder.fit import Fit as Fit, FitSettings as FitSettings, fit as fit, fit_ensemble as fit_ensemble
+from ._autoencoder.loss import example_loss as example_loss, loss_weights as loss_weights
+from ._autoencoder.reconstructor import Reconstructor as Reconstructor
+from ._dynamics.latent import line_share as line_share, participation_ratio as participation_ratio
+from ._model.external_input import (
+    AbstractExternalInput as AbstractExternalInput,
+    ConstantInput as ConstantInput,
+    EvokedPulseInput as EvokedPulseInput,
+    UniformNoiseInput as UniformNoiseInput,
+)
+from ._model.parameters import PRESETS as PRESETS, JansenRitParameters as JansenRitParameters
+from ._model.states import CHANNELS as CHANNELS, STATES as STATES, eeg as eeg
+from ._model.vector_field import jansen_rit_vector_field as jansen_rit_vector_field, sigmoid as sigmoid
+from ._observation.dataset import (
+    Dataset as Dataset,
+    Split as Split,
+    Standardizer as Standardizer,
+    make_dataset as make_dataset,
+)
+from ._observation.mask import (
+    EEG as EEG,
+    FULL as FULL,
+    POTENTIALS as POTENTIALS,
+    PYRAMIDAL as PYRAMIDAL,
+    ObservationMask as ObservationMask,
+    recording as recording,
+    to_channels as to_channels,
+)
+from ._recovery.evaluate import (
+    Interval as Interval,
+    Scores as Scores,
+    evaluate as evaluate,
+    interval as interval,
+)
+from ._recovery.metrics import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared
+from ._simulation.simulate import simulate as simulate
+from ._simulation.solvers import (
+    RK4 as RK4,
+    Dopri8 as Dopri8,
+    Euler as Euler,
+    Heun as Heun,
+    Kvaerno5 as Kvaerno5,
+    Tsit5 as Tsit5,
+)
+from ._simulation.trajectories import Trajectories as Trajectories
+from ._version import __version__ as __version__

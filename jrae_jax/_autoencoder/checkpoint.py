@@ -1,0 +1,123 @@
+"""Fits on disk: one line of JSON, then the arrays. Nothing in a file is ever executed."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._observation.dataset import Standardizer
+from .._observation.mask import ObservationMask
+from .._version import __version__
+from .architectures import Autoencoder
+from .fit import Fit, FitSettings
+from .reconstructor import Reconstructor
+
+_FORMAT = "jrae_jax fit"
+_VERSION = 1
+_LONGEST_HEADER = 1 << 20
+
+
+def save(path: str | os.PathLike, fitted: Fit) -> None:
+    """Write a fit: network, standardizer, mask, settings and loss history.
+
+    The file appears whole or not at all: it is written beside `path` and then moved there.
+
+    **Arguments:**
+
+    - `path`: where to; an existing fit of that name is replaced.
+    - `fitted`: from `fit` or `fit_ensemble`.
+
+    **Raises:** `OSError` if `path` cannot be written.
+    """
+    path = Path(path)
+    network = fitted.model.network
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "jrae_jax": __version__,
+        "dtype": str(network.encoder[0].weight.dtype),
+        "network": network.settings,
+        "settings": vars(fitted.settings),
+        "observed": fitted.model.mask.names,
+        "failed_epoch": fitted.failed_epoch,
+        "best_epoch": fitted.best_epoch,
+    }
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write((json.dumps(header) + "\n").encode())
+            eqx.tree_serialise_leaves(file, _arrays(fitted))
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def load(path: str | os.PathLike) -> Fit:
+    """Read a fit that `save` wrote.
+
+    **Returns:** a `Fit`, equal to the one saved; its `model` reads recordings at once.
+
+    **Raises:** `ValueError` if the file is no fit of this package, is of a newer format, is cut short or damaged,
+        or holds float64 where that is not enabled; `OSError` if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        header = _read_header(path, file)
+        try:
+            blank = _blank(header)
+            arrays = eqx.tree_deserialise_leaves(file, _arrays(blank))
+            if file.read(1):
+                raise ValueError("bytes left over after the last array")
+        except (EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"`path` is a damaged or truncated fit: {os.fspath(path)}") from error
+    model, train_loss, validation_loss = arrays
+    return eqx.tree_at(
+        lambda fitted: (fitted.model, fitted.train_loss, fitted.validation_loss),
+        blank,
+        (model, train_loss, validation_loss),
+    )
+
+
+def _arrays(fitted: Fit) -> Any:
+    return fitted.model, fitted.train_loss, fitted.validation_loss
+
+
+def _read_header(path: str | os.PathLike, file: BinaryIO) -> dict[str, Any]:
+    try:
+        header = json.loads(file.readline(_LONGEST_HEADER))
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise ValueError(f"`path` must be a file written by jrae_jax.save, got {os.fspath(path)}")
+    if header["version"] > _VERSION:
+        raise ValueError(
+            f"`path` has format {header['version']}, written by jrae_jax {header['jrae_jax']}; this is "
+            f"{__version__} and knows up to format {_VERSION}: upgrade to read {os.fspath(path)}"
+        )
+    if header["dtype"] == "float64" and not jax.config.read("jax_enable_x64"):
+        raise ValueError(f"`path` holds float64, enable jax_enable_x64 to load {os.fspath(path)}")
+    return header
+
+
+def _blank(header: dict[str, Any]) -> Fit:
+    """A fit of the right shape and of no content."""
+    settings = FitSettings(**header["settings"])
+    dtype = np.dtype(header["dtype"])
+    network = eqx.filter_eval_shape(lambda: Autoencoder(**header["network"], key=jax.random.key(0)))
+    network = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), network)
+    standardizer = Standardizer(jnp.zeros(7, dtype), jnp.zeros(7, dtype))
+    history = np.zeros(settings.epochs, dtype)
+    return Fit(
+        Reconstructor(network, ObservationMask.of(*header["observed"]), standardizer),
+        history,
+        history,
+        header["failed_epoch"],
+        header["best_epoch"],
+        settings,
+    )

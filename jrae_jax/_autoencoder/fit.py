@@ -1,0 +1,388 @@
+"""Training: one compiled program for one network or for an ensemble of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from .._observation.dataset import Dataset, Split, Standardizer
+from .._observation.mask import to_channels
+from .._validation import as_float, check_count
+from .architectures import Autoencoder
+from .loss import example_loss, loss_weights
+from .reconstructor import Reconstructor
+
+Progress = Callable[[int, np.ndarray], None]
+"""Called now and then with the number of epochs done and the training loss of each member in the last of them."""
+
+_REPORTS = 10  # how often a fit of any length comes up for air, to report and to see whether all members are done
+_default_optimiser = optax.adam(1e-3)
+
+
+class FitSettings(eqx.Module):
+    """How a network was trained."""
+
+    loss: str = eqx.field(static=True)
+    epochs: int = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+    patience: int | None = eqx.field(static=True)
+
+
+class Fit(eqx.Module):
+    """A trained network and how its training went."""
+
+    model: Reconstructor
+    train_loss: Float[np.ndarray, " epochs"]
+    """Mean loss of each epoch; NaN where the member had stopped."""
+    validation_loss: Float[np.ndarray, " epochs"]
+    """Loss on the validation trajectories after each epoch; NaN without any."""
+    failed_epoch: int | None = eqx.field(static=True)
+    """The epoch, from 1, in which the loss became non-finite; the model is the one before it."""
+    best_epoch: int | None = eqx.field(static=True)
+    """With early stopping, the epoch, from 1, whose model was kept."""
+    settings: FitSettings
+
+
+class _Data(eqx.Module):
+    """What one member trains on, standardized, samples in one row."""
+
+    recording: Float[Array, "sample 7"]
+    truth: Float[Array, "sample 7"]
+    validation_recording: Float[Array, "validation 7"]
+    validation_truth: Float[Array, "validation 7"]
+    mask: Bool[Array, "7"]
+    weights: Float[Array, "7"]
+    standardizer: Standardizer
+
+
+class _State(eqx.Module):
+    """Where the training of one member stands."""
+
+    parameters: Any
+    optimiser: Any
+    best_parameters: Any
+    best_loss: Float[Array, ""]
+    best_epoch: Int[Array, ""]
+    failed_epoch: Int[Array, ""]
+    stopped: Bool[Array, ""]
+
+
+class _Program(eqx.Module):
+    """What a compiled training program is made for."""
+
+    skeleton: Any
+    """The network without its arrays."""
+    optimiser: optax.GradientTransformation = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+    patience: int | None = eqx.field(static=True)
+    mesh: jax.sharding.Mesh = eqx.field(static=True)
+    """The devices that the members are shared out over."""
+
+
+def fit(
+    network: Autoencoder,
+    dataset: Dataset,
+    *,
+    key: PRNGKeyArray,
+    loss: str = "all",
+    optimiser: optax.GradientTransformation | None = None,
+    epochs: int = 50,
+    batch_size: int = 32,
+    patience: int | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """Train one network to reconstruct all six states from what the mask shows.
+
+    **Arguments:**
+
+    - `network`: the initial network.
+    - `dataset`: from `make_dataset`; its mask is what the network sees.
+    - `key`: shuffles the samples, anew in every epoch.
+    - `loss`: `"all"` scores all six states, `"observed"` only what is seen, as the study did.
+    - `optimiser`: any Optax gradient transformation; `optax.adam(1e-3)` if `None`.
+    - `epochs`, `batch_size`: passes over the training samples, and samples a step; the last step of an epoch
+        takes what is left.
+    - `patience`: stop after so many epochs without a better loss on the validation trajectories, and keep the
+        best network; needs `make_dataset(validation=...)`.
+    - `progress`: called with the epochs done and the last training losses, some ten times a fit.
+
+    **Returns:** a `Fit`, whose `model` reads recordings in mV.
+
+    **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` naming the epoch if the loss
+        becomes non-finite.
+    """
+    (fitted,) = fit_ensemble(
+        [network],
+        dataset,
+        keys=key[None],
+        loss=loss,
+        optimiser=optimiser,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        progress=progress,
+    )
+    if fitted.failed_epoch is not None:
+        raise RuntimeError(
+            f"`fit`: the loss became non-finite in epoch {fitted.failed_epoch} of {epochs}; lower the learning rate"
+        )
+    return fitted
+
+
+def fit_ensemble(
+    networks: Sequence[Autoencoder],
+    datasets: Dataset | Sequence[Dataset],
+    *,
+    keys: PRNGKeyArray,
+    loss: str | Sequence[str] = "all",
+    optimiser: optax.GradientTransformation | None = None,
+    epochs: int = 50,
+    batch_size: int = 32,
+    patience: int | None = None,
+    progress: Progress | None = None,
+) -> list[Fit]:
+    """Train many networks at once, each as `fit` would: the members are vmapped, and shared out over all devices.
+
+    **Arguments:** as in `fit`, and
+
+    - `networks`: initial networks of one architecture.
+    - `datasets`, `loss`: one for all, or one for each member; masks may differ from member to member.
+    - `keys`: one PRNG key for each member, shape `(members,)`.
+
+    **Returns:** a `Fit` for each member. One whose loss becomes non-finite ends there, with its `failed_epoch`, and
+        leaves the others as they are.
+
+    **Raises:** `ValueError` for arguments that do not fit together.
+    """
+    members = len(networks)
+    datasets = [datasets] * members if isinstance(datasets, Dataset) else list(datasets)
+    losses = [loss] * members if isinstance(loss, str) else list(loss)
+    settings = [FitSettings(loss, epochs, batch_size, patience) for loss in losses]
+    _check_members(members, networks=networks, datasets=datasets, loss=losses, keys=keys)
+    _check_settings(datasets, epochs, batch_size, patience)
+    parameters, skeletons = zip(*(eqx.partition(network, eqx.is_array) for network in networks), strict=True)
+    if any(not eqx.tree_equal(skeleton, skeletons[0]) for skeleton in skeletons):
+        raise ValueError("`networks` must have one architecture, got members that differ in shape or activation")
+    optimiser = _default_optimiser if optimiser is None else optimiser
+    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:members]), ("member",))
+    program = _Program(skeletons[0], optimiser, batch_size, patience, mesh)
+    data = [_flattened(*pair) for pair in zip(datasets, losses, strict=True)]
+    state = jax.device_put(_initial_states(program, _spread(parameters, mesh)), _by_member(mesh))
+    state, history = _run(program, state, _spread(data, mesh), _spread(list(keys), mesh), epochs, members, progress)
+    trained = jax.device_get(state)
+    return [
+        _member(index, trained, history, skeletons[0], datasets[index], settings[index]) for index in range(members)
+    ]
+
+
+def _spread(records: Sequence[Any], mesh: jax.sharding.Mesh) -> Any:
+    """One record of all members', with a leading member axis shared out over devices.
+
+    Where they do not come out even, the last member is repeated.
+    """
+    missing = -len(records) % mesh.size
+    padded = [*records, *[records[-1]] * missing]
+    # On the host stacking compiles nothing.
+    stacked = jax.tree.map(_stack, *padded)
+    return jax.device_put(stacked, _by_member(mesh))
+
+
+def _by_member(mesh: jax.sharding.Mesh) -> jax.sharding.Sharding:
+    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("member"))
+
+
+def _stack(*leaves: Array) -> Any:
+    if jnp.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
+        return jnp.stack(leaves)
+    return np.stack([np.asarray(leaf) for leaf in leaves])
+
+
+def _check_members(members: int, **arguments: Any) -> None:
+    check_count(1, **{"len(networks)": members})
+    for name, values in arguments.items():
+        if len(values) != members:
+            raise ValueError(f"`{name}` must have one entry for each of {members} networks, got {len(values)}")
+
+
+def _check_settings(datasets: Sequence[Dataset], epochs: int, batch_size: int, patience: int | None) -> None:
+    check_count(1, epochs=epochs, batch_size=batch_size)
+    shapes = {jax.tree.map(jnp.shape, (dataset.train, dataset.validation)) for dataset in datasets}
+    if len({str(shape) for shape in shapes}) > 1:
+        raise ValueError("`datasets` must have one shape, got members with different numbers of samples")
+    trajectories, samples, _ = datasets[0].train.states.shape
+    if batch_size > trajectories * samples:
+        raise ValueError(
+            f"`batch_size` must be at most the {trajectories * samples} training samples, got {batch_size}"
+        )
+    if patience is not None:
+        check_count(1, patience=patience)
+        if datasets[0].validation is None:
+            raise ValueError("`patience` needs validation trajectories: make_dataset(..., validation=1)")
+
+
+@eqx.filter_jit
+def _flattened(dataset: Dataset, loss: str) -> _Data:
+    def rows(split: Split | None) -> tuple[Array, Array]:
+        if split is None:
+            return jnp.zeros((0, 7)), jnp.zeros((0, 7))
+        standardize = dataset.standardizer.standardize
+        truth = standardize(to_channels(split.states))
+        return standardize(split.recording).reshape(-1, 7), truth.reshape(-1, 7)
+
+    mask = jnp.asarray(dataset.mask.channels)
+    weights = loss_weights(loss, dataset.mask)
+    return _Data(*rows(dataset.train), *rows(dataset.validation), mask, weights, dataset.standardizer)
+
+
+@eqx.filter_jit
+def _initial_states(program: _Program, parameters: Any) -> _State:
+    def of_member(parameters):
+        optimiser = program.optimiser.init(parameters)
+        never, infinite = jnp.int32(-1), as_float(jnp.inf)
+        return _State(parameters, optimiser, parameters, infinite, never, never, jnp.bool_(False))
+
+    return jax.vmap(of_member)(parameters)
+
+
+def _run(
+    program: _Program,
+    state: _State,
+    data: _Data,
+    keys: PRNGKeyArray,
+    epochs: int,
+    members: int,
+    progress: Progress | None,
+) -> tuple[_State, np.ndarray]:
+    """All epochs, some at a time; the losses come back as `(members, epochs, 2)`."""
+    chunk = -(-epochs // _REPORTS)
+    history = []
+    for start in range(0, epochs, chunk):
+        state, losses = _train(
+            program, state, data, keys, np.arange(start, start + chunk, dtype=np.int32), np.int32(epochs)
+        )
+        losses = np.asarray(losses)[:members, : epochs - start]
+        history.append(losses)
+        if progress is not None:
+            progress(start + losses.shape[1], losses[:, -1, 0])
+        if np.all(np.asarray(state.stopped)):
+            break
+    done = np.concatenate(history, axis=1)
+    return state, np.pad(done, ((0, 0), (0, epochs - done.shape[1]), (0, 0)), constant_values=np.nan)
+
+
+@eqx.filter_jit
+def _train(
+    program: _Program, state: _State, data: _Data, keys: PRNGKeyArray, epoch_numbers: Array, epochs: Array
+) -> tuple[_State, Float[Array, "members chunk 2"]]:
+    """A chunk of epochs for all members: scanned over epochs and batches, vmapped over members, over all devices."""
+
+    def of_member(state, data, key, epoch_numbers, epochs):
+        def of_epoch(state, number):
+            def run(state):
+                return _epoch(program, state, data, jax.random.fold_in(key, number), number)
+
+            # The last chunk may reach beyond the last epoch, so that all chunks are one compiled program.
+            return jax.lax.cond(number < epochs, run, lambda state: (state, jnp.full(2, jnp.nan)), state)
+
+        return jax.lax.scan(of_epoch, state, epoch_numbers)
+
+    own, shared = jax.sharding.PartitionSpec("member"), jax.sharding.PartitionSpec()
+    return jax.shard_map(
+        jax.vmap(of_member, in_axes=(0, 0, 0, None, None)),
+        mesh=program.mesh,
+        in_specs=(own, own, own, shared, shared),
+        out_specs=own,
+        check_vma=False,
+    )(state, data, keys, epoch_numbers, epochs)
+
+
+def _epoch(
+    program: _Program, state: _State, data: _Data, key: PRNGKeyArray, number: Array
+) -> tuple[_State, Float[Array, "2"]]:
+    parameters, optimiser, train_loss = _pass_over_data(program, state, data, key)
+    validation_loss = _validation_loss(program, parameters, data)
+    failed = ~state.stopped & ~jnp.isfinite(train_loss)
+    advance = ~state.stopped & ~failed
+    better = advance & (validation_loss < state.best_loss)
+    best_epoch = jnp.where(better, number, state.best_epoch)
+    out_of_patience = False if program.patience is None else advance & (number - best_epoch >= program.patience)
+
+    def where(condition, new, old):
+        return jax.tree.map(lambda new, old: jnp.where(condition, new, old), new, old)
+
+    losses = jnp.where(state.stopped, jnp.nan, jnp.stack([train_loss, validation_loss]))
+    return (
+        _State(
+            where(advance, parameters, state.parameters),
+            where(advance, optimiser, state.optimiser),
+            where(better, parameters, state.best_parameters),
+            jnp.where(better, validation_loss, state.best_loss),
+            best_epoch,
+            jnp.where(failed, number, state.failed_epoch),
+            state.stopped | failed | out_of_patience,
+        ),
+        losses,
+    )
+
+
+def _pass_over_data(program: _Program, state: _State, data: _Data, key: PRNGKeyArray) -> tuple[Any, Any, Array]:
+    samples = len(data.recording)
+    batches = -(-samples // program.batch_size)
+    order = jax.random.permutation(key, samples)
+    # The last batch is filled up with samples that count nothing.
+    order = jnp.pad(order, (0, batches * program.batch_size - samples), constant_values=-1)
+
+    def step(carry, rows):
+        parameters, optimiser = carry
+        counts = (rows >= 0).astype(data.truth.dtype)
+        loss, gradient = jax.value_and_grad(_batch_loss, argnums=1)(
+            program, parameters, data, data.recording[rows], data.truth[rows], counts
+        )
+        updates, optimiser = program.optimiser.update(gradient, optimiser, parameters)
+        return (optax.apply_updates(parameters, updates), optimiser), loss * jnp.sum(counts)
+
+    start = (state.parameters, state.optimiser)
+    (parameters, optimiser), losses = jax.lax.scan(step, start, order.reshape(batches, -1))
+    return parameters, optimiser, jnp.sum(losses) / samples
+
+
+def _batch_loss(
+    program: _Program, parameters: Any, data: _Data, recording: Array, truth: Array, counts: Array
+) -> Float[Array, ""]:
+    network = eqx.combine(parameters, program.skeleton)
+    losses = jax.vmap(example_loss, in_axes=(None, 0, 0, None, None, None))(
+        network, recording, truth, data.mask, data.weights, data.standardizer
+    )
+    return jnp.sum(counts * losses) / jnp.sum(counts)
+
+
+def _validation_loss(program: _Program, parameters: Any, data: _Data) -> Float[Array, ""]:
+    if not len(data.validation_truth):
+        return jnp.asarray(jnp.nan)
+    counts = jnp.ones(len(data.validation_truth))
+    return _batch_loss(program, parameters, data, data.validation_recording, data.validation_truth, counts)
+
+
+def _member(
+    index: int, state: _State, history: np.ndarray, skeleton: Any, dataset: Dataset, settings: FitSettings
+) -> Fit:
+    own = jax.tree.map(lambda leaf: leaf[index], state)
+    parameters = own.parameters if settings.patience is None else own.best_parameters
+    network = eqx.combine(jax.tree.map(jnp.asarray, parameters), skeleton)
+
+    def epoch(number: Any) -> int | None:
+        return int(number) + 1 if number >= 0 else None
+
+    return Fit(
+        Reconstructor(network, dataset.mask, dataset.standardizer),
+        history[index, :, 0],
+        history[index, :, 1],
+        epoch(own.failed_epoch),
+        epoch(own.best_epoch) if settings.patience is not None else None,
+        settings,
+    )

@@ -1,0 +1,157 @@
+"""From trajectories to training and held-out data."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._model.states import CHANNELS
+from .._simulation.trajectories import Trajectories
+from .._validation import check_count, is_concrete
+from .mask import ObservationMask, as_mask, to_channels
+
+
+class Standardizer(eqx.Module):
+    """Mean and standard deviation of each channel over the training data, and of nothing else."""
+
+    mean: Float[Array, "7"]
+    std: Float[Array, "7"]
+
+    @classmethod
+    def fitted_to(cls, channels: Float[Array, "trajectory time 7"]) -> "Standardizer":
+        """Mean and standard deviation over trajectories and time.
+
+        **Raises:** `ValueError` if a channel is constant.
+        """
+        mean, std = jnp.mean(channels, axis=(0, 1)), jnp.std(channels, axis=(0, 1))
+        if is_concrete(std) and not np.all(np.asarray(std) > 0):
+            name = CHANNELS[int(np.argmin(np.asarray(std)))]
+            raise ValueError(f"`recordings` must vary, got a constant {name} over the training data")
+        return cls(mean, std)
+
+    def standardize(self, channels: Float[Array, "*batch 7"]) -> Float[Array, "*batch 7"]:
+        """Channels in units of standard deviations from the mean."""
+        return (channels - self.mean) / self.std
+
+    def destandardize(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 6"]:
+        """Standardized states in mV and mV/s again."""
+        return states * self.std[:6] + self.mean[:6]
+
+    def with_eeg(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
+        """Standardized states, and the standardized EEG that follows from them."""
+        difference = states[..., 1] * self.std[1] - states[..., 2] * self.std[2]
+        return jnp.concatenate([states, (difference / self.std[6])[..., None]], axis=-1)
+
+
+class Split(eqx.Module):
+    """One part of a dataset, in mV and mV/s."""
+
+    recording: Float[Array, "trajectory time 7"]
+    """All channels as sensors would give them, with their noise; which of them are seen, the mask says."""
+    states: Float[Array, "trajectory time 6"]
+    """The true states."""
+
+
+class Dataset(eqx.Module):
+    """Recordings split by trajectory, with what is seen of them."""
+
+    train: Split
+    validation: Split | None
+    """Trajectories that early stopping may look at; never those that are scored."""
+    held_out: Split | None
+    """Trajectories that scores are computed on."""
+    mask: ObservationMask
+    standardizer: Standardizer
+
+
+def make_dataset(
+    recordings: Trajectories,
+    *,
+    observed: Any,
+    held_out: int,
+    validation: int = 0,
+    burn_in: float = 0.0,
+    train_every: int = 1,
+    noise: float = 0.0,
+    key: PRNGKeyArray | None = None,
+) -> Dataset:
+    """Hide states, add sensor noise and split by trajectory.
+
+    Whole trajectories are held out, the last ones of the batch: neighbouring samples of one trajectory are
+    nearly the same, and would leak.
+
+    **Arguments:**
+
+    - `recordings`: trajectories of all six states, shape `(time, 6)` or `(batch, time, 6)`.
+    - `observed`: what the encoder sees: a mask such as `PYRAMIDAL` or `EEG`, names such as `("y0", "eeg")`,
+        or six truth values.
+    - `held_out`: how many trajectories to score on; with 0, scores can only be had on the training data.
+    - `validation`: how many further trajectories early stopping watches.
+    - `burn_in`: seconds to drop from the start of each recording.
+    - `train_every`: keep every n-th sample of the training and validation trajectories; neighbouring
+        milliseconds add little, and cost as much as independent samples. Held-out data stay whole.
+    - `noise`: standard deviation of Gaussian sensor noise, as a fraction of each channel's own.
+    - `key`: needed when `noise` is not 0.
+
+    **Returns:** a `Dataset`; its standardizer is fitted to the training trajectories alone.
+
+    **Raises:** `ValueError` for a mask that is empty, unknown or of wrong length, for values that are not finite,
+        or when too few trajectories or samples are left to train on.
+    """
+    mask = as_mask(observed)
+    check_count(0, held_out=held_out, validation=validation)
+    check_count(1, train_every=train_every)
+    ys = _after_burn_in(recordings, burn_in)
+    training = ys.shape[0] - held_out - validation
+    if training < 1:
+        raise ValueError(
+            f"`held_out` + `validation` must leave a trajectory to train on, got {held_out} + {validation} "
+            f"of {ys.shape[0]}"
+        )
+    channels = to_channels(ys)
+    standardizer = Standardizer.fitted_to(channels[:training, ::train_every])
+    recorded = _with_sensor_noise(channels, standardizer, noise, key)
+
+    def split(start: int, count: int, every: int) -> Split | None:
+        part = slice(start, start + count)
+        return Split(recorded[part, ::every], ys[part, ::every]) if count else None
+
+    train = split(0, training, train_every)
+    assert train is not None
+    return Dataset(
+        train,
+        split(training, validation, train_every),
+        split(training + validation, held_out, 1),
+        mask,
+        standardizer,
+    )
+
+
+def _after_burn_in(recordings: Trajectories, burn_in: float) -> Float[Array, "trajectory time 6"]:
+    ys = recordings.ys if recordings.ys.ndim == 3 else recordings.ys[None]
+    if is_concrete(ys) and not np.all(np.isfinite(np.asarray(ys))):
+        trajectory, time, _ = np.argwhere(~np.isfinite(np.asarray(ys)))[0]
+        raise ValueError(
+            f"`recordings` must be finite, got {np.asarray(ys[trajectory, time])} in trajectory {trajectory} "
+            f"at t = {float(recordings.ts[time]):.6g} s"
+        )
+    ts = np.asarray(recordings.ts, dtype=float)
+    kept = ts >= ts[0] + burn_in - 1e-6
+    if burn_in < 0 or kept.sum() < 2:
+        raise ValueError(f"`burn_in` must be from 0 to less than the {ts[-1] - ts[0]:.6g} s recorded, got {burn_in} s")
+    return ys[:, np.argmax(kept) :]
+
+
+def _with_sensor_noise(
+    channels: Float[Array, "trajectory time 7"], standardizer: Standardizer, noise: float, key: PRNGKeyArray | None
+) -> Float[Array, "trajectory time 7"]:
+    if not noise >= 0:
+        raise ValueError(f"`noise` must be a fraction of the signal's standard deviation, 0 or more, got {noise}")
+    if not noise:
+        return channels
+    if key is None:
+        raise ValueError(f"`key` must be a PRNG key when `noise` is {noise}, got None")
+    return channels + noise * standardizer.std * jax.random.normal(key, channels.shape, channels.dtype)

@@ -1,0 +1,313 @@
+"""From parameters to trajectories."""
+
+import math
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from .._model.external_input import AbstractExternalInput
+from .._model.parameters import JansenRitParameters, batch_size
+from .._validation import as_float, check_count, check_finite, check_positive, is_concrete
+from .solvers import RK4
+from .terms import Clock, ColumnTerm, batch_axes
+from .trajectories import Trajectories
+
+_LONGEST_ADAPTIVE_STEP = 0.02  # s; the synapses' slowest standard time constant, so that no pulse is stepped over
+_MOST_STEPS = 2**23  # beyond it a float32 no longer tells the middle of a step from its ends
+_ADAPTIVE_STEPS_PER_DT, _FEWEST_ADAPTIVE_STEPS = 256, 4096
+
+
+def simulate(
+    parameters: JansenRitParameters,
+    input: AbstractExternalInput,
+    *,
+    t1: float,
+    dt: float,
+    t0: float = 0.0,
+    y0: ArrayLike | None = None,
+    solver: diffrax.AbstractSolver | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    saveat: diffrax.SaveAt | None = None,
+    burn_in: float = 0.0,
+    batch: int | None = None,
+    key: PRNGKeyArray | None = None,
+    throw: bool = True,
+) -> Trajectories:
+    """Integrate one Jansen-Rit column, or a batch of columns, with Diffrax.
+
+    With a fixed step (the default) a batch is one system that shares nothing but the clock: one `diffeqsolve`
+    over a vmapped vector field. With tolerances each column has its own step sizes, so that a trajectory is
+    the same whatever its neighbours do.
+
+    The noise of a trajectory depends on `key`, on its index in the batch and on time; not on the batch size,
+    the duration, the solver or the step.
+
+    **Arguments:**
+
+    - `parameters`, `input`: the column; every array leaf has shape `()`, or `(batch,)`.
+    - `t0`, `t1`, `dt`: start, end and step, seconds; the duration is a whole number of steps. With
+        tolerances, `dt` is the first step tried and the grid on which `SaveAt(steps=n)` saves.
+    - `y0`: state at `t0`, mV and mV/s, shape `(6,)` or `(batch, 6)`; all zero if `None`.
+    - `solver`: any Diffrax solver; `RK4()` if `None`.
+    - `rtol`, `atol`: tolerances (mV, mV/s) of an adaptive solver such as `Tsit5()`, `Dopri8()` or, for stiff
+        parameters, `Kvaerno5()`; both or neither. The jumps of held noise are told to the step controller.
+    - `saveat`: `diffrax.SaveAt(steps=n)` saves after every n-th `dt` (`steps=1` if `None`);
+        `SaveAt(t1=True)` saves the end; `SaveAt(ts=...)` saves at any times, by the solver's interpolation.
+    - `burn_in`: seconds from `t0` on, of which nothing is saved.
+    - `batch`: how many columns; needed only when no leaf and no `y0` says it.
+    - `key`: needed when the input is random.
+    - `throw`: raise if a trajectory fails; if `False` it carries its failure in `result`, and its neighbours are
+        untouched.
+
+    **Returns:** `Trajectories`, with `ys` of shape `(time, 6)`, or `(batch, time, 6)`.
+
+    **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` for a trajectory that fails.
+    """
+    steps = _count_steps(t0, t1, dt, burn_in)
+    solver = RK4() if solver is None else solver
+    tolerances = _checked_tolerances(solver, rtol, atol)
+    batch = _resolved_batch(parameters, input, y0, batch)
+    holds = _count_holds(input, steps, dt, key, fixed_step=tolerances is None)
+    every, ts = _save_times(saveat, t0, dt, steps, burn_in)
+    state = as_float(np.zeros(6) if y0 is None else y0)
+    check_finite(y0=state)
+    ys, result = _integrate(
+        parameters,
+        input,
+        _columns_last(state, batch),
+        Clock(as_float(t0), as_float(dt)),
+        _Plan(steps, every, holds, batch),
+        None if every else as_float(np.clip((ts - t0) / dt, 0, steps)),
+        solver,
+        tolerances,
+        key,
+    )
+    trajectories = Trajectories(as_float(ts), ys[..., -len(ts) :, :], result)
+    return _raise_failures(trajectories) if throw else trajectories
+
+
+class _Plan(eqx.Module):
+    """The sizes of a simulation, which the compiled program is made for."""
+
+    steps: int = eqx.field(static=True)
+    every: int = eqx.field(static=True)
+    """Save after every so many steps; 0: at given times."""
+    holds: int = eqx.field(static=True)
+    """How many values the input draws; 0: none."""
+    batch: int | None = eqx.field(static=True)
+
+
+def _count_steps(t0: float, t1: float, dt: float, burn_in: float) -> int:
+    check_finite(t0=t0, t1=t1)
+    check_positive(dt=dt, **{"t1 - t0": t1 - t0})
+    steps = round((t1 - t0) / dt)
+    if abs(steps * dt - (t1 - t0)) > 1e-6 * dt * max(steps, 1):
+        raise ValueError(f"`t1 - t0` must be a whole number of steps of `dt` = {dt} s, got {t1 - t0} s")
+    if steps > _MOST_STEPS:
+        raise ValueError(f"`dt` = {dt} s makes {steps} steps, at most {_MOST_STEPS} fit one call: go on from `ys[-1]`")
+    if not 0 <= burn_in < t1 - t0:
+        raise ValueError(f"`burn_in` must be from 0 to less than the {t1 - t0} s simulated, got {burn_in} s")
+    return steps
+
+
+def _checked_tolerances(
+    solver: diffrax.AbstractSolver, rtol: float | None, atol: float | None
+) -> tuple[float, float] | None:
+    if rtol is None and atol is None:
+        return None
+    if rtol is None or atol is None:
+        raise ValueError(f"`rtol` and `atol` go together, got rtol={rtol} and atol={atol}")
+    check_positive(rtol=rtol, atol=atol)
+    if not isinstance(solver, diffrax.AbstractAdaptiveSolver):
+        raise ValueError(
+            f"`solver` must estimate its error to be used with tolerances, got {type(solver).__name__}(): "
+            "take Tsit5(), Dopri8() or Kvaerno5()"
+        )
+    return (float(rtol), float(atol))
+
+
+def _resolved_batch(
+    parameters: JansenRitParameters, input: AbstractExternalInput, y0: ArrayLike | None, batch: int | None
+) -> int | None:
+    if batch is not None:
+        check_count(1, batch=batch)
+    sizes = {"batch": batch, "parameters and input": batch_size(parameters=parameters, input=input)}
+    if y0 is not None:
+        shape = np.shape(y0)
+        if not shape or shape[-1] != 6 or len(shape) > 2:
+            raise ValueError(f"`y0` must have shape (6,) or (batch, 6), got {shape}")
+        sizes["y0"] = shape[0] if len(shape) == 2 else None
+    known = {name: size for name, size in sizes.items() if size is not None}
+    if len(set(known.values())) > 1:
+        told = ", ".join(f"{size} from `{name}`" for name, size in known.items())
+        raise ValueError(f"`batch` must be the same everywhere, got {told}")
+    return next(iter(known.values()), None)
+
+
+def _count_holds(
+    input: AbstractExternalInput, steps: int, dt: float, key: PRNGKeyArray | None, *, fixed_step: bool
+) -> int:
+    if input.hold is None:
+        return 0
+    if key is None:
+        raise ValueError(f"`key` must be a PRNG key for a {type(input).__name__}, got None")
+    ratio = input.hold / dt
+    if fixed_step and (round(ratio) < 1 or abs(ratio - round(ratio)) > 1e-6 * ratio):
+        raise ValueError(f"`dt` must divide the input's `hold` = {input.hold} s, got {dt} s")
+    return math.ceil(steps / ratio * (1 - 1e-9))
+
+
+def _save_times(
+    saveat: diffrax.SaveAt | None, t0: float, dt: float, steps: int, burn_in: float
+) -> tuple[int, np.ndarray]:
+    """Every how many steps to save (0: at given times), and the times in seconds, in double precision."""
+    sub = (saveat or diffrax.SaveAt(steps=1)).subs
+    if not isinstance(sub, diffrax.SubSaveAt) or sum([bool(sub.steps), sub.t1, sub.ts is not None]) != 1 or sub.t0:
+        raise ValueError("`saveat` must be SaveAt(steps=n), SaveAt(t1=True) or SaveAt(ts=...), and one of them")
+    first = t0 + burn_in
+    if sub.ts is not None:
+        ts = np.asarray(sub.ts, dtype=float)
+        end = t0 + steps * dt
+        if np.any(np.diff(ts) <= 0) or not (first - 1e-6 <= ts[0] and ts[-1] <= end * (1 + 1e-6)):
+            raise ValueError(f"`saveat` must have increasing times from {first} to {end} s, got {ts[0]} to {ts[-1]} s")
+        return 0, np.clip(ts, t0, end)
+    every = steps if sub.t1 else sub.steps
+    check_count(1, **{"saveat.steps": every})
+    ts = t0 + dt * np.arange(every, steps + 1, every)
+    ts = ts[ts > first + 1e-6 * dt] if burn_in else ts
+    if not len(ts):
+        raise ValueError(f"`saveat` saves nothing: every {every} steps of {steps}, after {burn_in} s of burn-in")
+    return every, ts
+
+
+def _columns_last(y0: Float[Array, "*batch 6"], batch: int | None) -> Float[Array, "6 *batch"]:
+    if batch is None:
+        return y0
+    return jnp.broadcast_to(y0, (batch, 6)).T
+
+
+@eqx.filter_jit
+def _integrate(
+    parameters: JansenRitParameters,
+    input: AbstractExternalInput,
+    y0: Float[Array, "6 *batch"],
+    clock: Clock,
+    plan: _Plan,
+    ts: Float[Array, " time"] | None,
+    solver: diffrax.AbstractSolver,
+    tolerances: tuple[float, float] | None,
+    key: PRNGKeyArray | None,
+) -> tuple[Float[Array, "*batch time 6"], diffrax.RESULTS]:
+    held = _draw_held(input, plan, key)
+    if tolerances is None:
+        terms = ColumnTerm(parameters, input, held, clock, plan.batch)
+        saveat = diffrax.SaveAt(steps=plan.every) if plan.every else diffrax.SaveAt(ts=ts)
+        ys, result = _solve_fixed(terms, solver, y0, saveat, plan)
+        ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
+    else:
+        grid = jnp.arange(plan.every, plan.steps + 1, plan.every, dtype=y0.dtype) if plan.every else ts
+
+        def solve(parameters, input, y0, held):
+            terms = ColumnTerm(parameters, input, held, clock, None)
+            controller = _step_controller(tolerances, clock, plan, input.hold)
+            return _solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), controller, plan)
+
+        if plan.batch is not None:
+            solve = jax.vmap(solve, in_axes=(batch_axes(parameters), batch_axes(input), -1, -1))
+        ys, result = solve(parameters, input, y0, held)
+    return ys, _with_nonfinite(result, ys, plan)
+
+
+def _draw_held(
+    input: AbstractExternalInput, plan: _Plan, key: PRNGKeyArray | None
+) -> Float[Array, "holds *batch"] | None:
+    if not plan.holds or key is None:
+        return None
+    if plan.batch is None:
+        return input.draw(plan.holds, key=jax.random.fold_in(key, 0))
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(plan.batch))
+    draw = jax.vmap(lambda input, key: input.draw(plan.holds, key=key), (batch_axes(input), 0), out_axes=-1)
+    return draw(input, keys)
+
+
+def _solve_fixed(
+    terms: diffrax.AbstractTerm, solver: diffrax.AbstractSolver, y0: Array, saveat: diffrax.SaveAt, plan: _Plan
+) -> tuple[Array, diffrax.RESULTS]:
+    controller = diffrax.StepTo(ts=jnp.arange(plan.steps + 1, dtype=y0.dtype))
+    return _solve(terms, solver, y0, saveat, plan, controller, dt0=None, max_steps=plan.steps)
+
+
+def _solve_adaptive(
+    terms: diffrax.AbstractTerm,
+    solver: diffrax.AbstractSolver,
+    y0: Array,
+    saveat: diffrax.SaveAt,
+    controller: diffrax.AbstractStepSizeController,
+    plan: _Plan,
+) -> tuple[Array, diffrax.RESULTS]:
+    max_steps = max(_FEWEST_ADAPTIVE_STEPS, _ADAPTIVE_STEPS_PER_DT * plan.steps)
+    return _solve(terms, solver, y0, saveat, plan, controller, dt0=1.0, max_steps=max_steps)
+
+
+def _solve(terms, solver, y0, saveat, plan: _Plan, controller, *, dt0: float | None, max_steps: int):
+    solution = diffrax.diffeqsolve(
+        terms,
+        solver,
+        t0=0.0,
+        t1=float(plan.steps),
+        dt0=dt0,
+        y0=y0,
+        saveat=saveat,
+        stepsize_controller=controller,
+        max_steps=max_steps,
+        throw=False,
+    )
+    assert solution.ys is not None
+    return solution.ys, solution.result
+
+
+def _step_controller(
+    tolerances: tuple[float, float], clock: Clock, plan: _Plan, hold: float | None
+) -> diffrax.AbstractAdaptiveStepSizeController:
+    rtol, atol = tolerances
+    controller = diffrax.PIDController(rtol=rtol, atol=atol, dtmax=_LONGEST_ADAPTIVE_STEP / clock.dt)
+    if hold is None:
+        return controller
+    # Steps to and not jumps: around a jump Diffrax leaves out some ulps of time, which in float32 add up, and a
+    # solver may keep its last stage across one, as the held input is not in the vector field.
+    boundaries = jnp.arange(1, plan.holds, dtype=clock.dt.dtype) * (hold / clock.dt)
+    return diffrax.ClipStepSizeController(controller, step_ts=boundaries)
+
+
+def _with_nonfinite(result: diffrax.RESULTS, ys: Float[Array, "*batch time 6"], plan: _Plan) -> diffrax.RESULTS:
+    """What a column's last saved state adds: in these equations a value once not finite never is so again."""
+
+    def of_column(result, last):
+        failed = (result == diffrax.RESULTS.successful) & ~jnp.all(jnp.isfinite(last))
+        return diffrax.RESULTS.where(failed, diffrax.RESULTS.nonfinite, result)  # pyright: ignore[reportArgumentType]
+
+    if plan.batch is None:
+        return of_column(result, ys[-1])
+    results = jax.tree.map(lambda code: jnp.broadcast_to(code, (plan.batch,)), result)
+    return jax.vmap(of_column)(results, ys[:, -1])
+
+
+def _raise_failures(trajectories: Trajectories) -> Trajectories:
+    failed = trajectories.result != diffrax.RESULTS.successful
+    remedy = "take a smaller `dt` or larger tolerances, or `throw=False` to get every trajectory with its `result`"
+    if not is_concrete(failed):
+        return eqx.error_if(trajectories, failed, f"`simulate`: a trajectory failed; {remedy}")
+    columns = np.flatnonzero(failed)
+    if len(columns):
+        codes = jax.tree.map(jnp.atleast_1d, trajectories.result)
+        reason = diffrax.RESULTS[jax.tree.map(lambda codes: codes[columns[0]], codes)]
+        raise RuntimeError(
+            f"`simulate`: {len(columns)} of {np.size(failed)} trajectories failed, the first is "
+            f"{columns[0]} ({reason}); {remedy}"
+        )
+    return trajectories
