@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,15 +47,14 @@ def save(path: str | os.PathLike, fitted: Fit) -> None:
         "failed_epoch": fitted.failed_epoch,
         "best_epoch": fitted.best_epoch,
     }
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with partial.open("wb") as file:
             file.write((json.dumps(header) + "\n").encode())
             eqx.tree_serialise_leaves(file, _arrays(fitted))
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike) -> Fit:

@@ -262,9 +262,8 @@ def _run(
     chunk = -(-epochs // _REPORTS)
     history = []
     for start in range(0, epochs, chunk):
-        state, losses = _train(
-            program, state, data, keys, np.arange(start, start + chunk, dtype=np.int32), np.int32(epochs)
-        )
+        numbers = jnp.asarray(np.arange(start, start + chunk))
+        state, losses = _train(program, state, data, keys, numbers, jnp.asarray(epochs))
         losses = np.asarray(losses)[:members, : epochs - start]
         history.append(losses)
         if progress is not None:

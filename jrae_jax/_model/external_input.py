@@ -1,6 +1,7 @@
 """External input p(t): the mean firing rate, in 1/s, of the afferents from outside the column."""
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -18,8 +19,14 @@ class AbstractExternalInput(eqx.Module):
     each column its own.
     """
 
-    hold: eqx.AbstractVar[float | None]
-    """Seconds for which a drawn value is held; `None` if nothing is drawn."""
+    if TYPE_CHECKING:  # a type checker takes an AbstractVar for a field of the constructor
+
+        @property
+        def hold(self) -> float | None:
+            """Seconds for which a drawn value is held; `None` if nothing is drawn."""
+
+    else:
+        hold: eqx.AbstractVar[float | None]
 
     @abstractmethod
     def rate(self, t: Float[Array, ""]) -> Float[Array, ""]:
@@ -31,7 +38,7 @@ class AbstractExternalInput(eqx.Module):
 
 
 class _AbstractDeterministicInput(AbstractExternalInput):
-    hold = None
+    hold = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def draw(self, holds, *, key):
         return jnp.zeros(holds)
@@ -74,7 +81,7 @@ class UniformNoiseInput(AbstractExternalInput):
 
     low: Float[Array, "*batch"] = eqx.field(converter=as_float)
     high: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    hold: float = eqx.field(static=True, kw_only=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+    hold: float = eqx.field(static=True, kw_only=True)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __check_init__(self):
         check_finite(low=self.low, high=self.high)
@@ -116,7 +123,7 @@ class EvokedPulseInput(AbstractExternalInput):
         check_positive(w=self.w, n=self.n)
 
     @property
-    def hold(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def hold(self) -> float | None:
         """That of the background."""
         return self.background.hold
 

@@ -1,0 +1,109 @@
+"""The command line: arguments, progress, printing; no numerics."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ._version import __version__
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `jrae`; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"jrae: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("jrae: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="jrae", description="Which hidden states of a cortical column can be recovered, and how well."
+    )
+    parser.add_argument("--version", action="version", version=f"jrae {__version__}")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    reproduce = commands.add_parser("reproduce", help="run the study as published and as it should be, write a report")
+    reproduce.add_argument("--seeds", type=int, help="repetitions (10)")
+    reproduce.add_argument("--epochs", type=int, help="passes over the training data (50)")
+    reproduce.add_argument("--latent-size", type=int, help="size of the bottleneck (3)")
+    reproduce.add_argument("--seed", type=int, help="where all randomness comes from (0)")
+    reproduce.add_argument("--out", help="a new or empty folder (the next reproduce-NNN)")
+    reproduce.add_argument("--device", choices=("cpu", "gpu"), help="where to compute (what JAX finds)")
+    reproduce.add_argument(
+        "--quick", action="store_true", help="a look in seconds: 3 seeds, 3 epochs, 2 s trajectories"
+    )
+    reproduce.set_defaults(run=_reproduce)
+    return parser
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    _configure_jax(options.device)
+    from ._recovery.study import StudySettings, reproduce
+    from ._report import new_folder, score_table, write_report
+
+    chosen = {name: getattr(options, name) for name in ("seeds", "epochs", "latent_size", "seed")}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    settings = StudySettings.quick(**chosen) if options.quick else StudySettings(**chosen)
+    _check_device(options.device)
+    folder = new_folder(options.out)
+    study = reproduce(settings, progress=_Bar())
+    computed = time.perf_counter()
+    judged = write_report(study, folder, durations={"compute": computed - start})
+    print(score_table(study))
+    print()
+    for finding in judged:
+        print(f"{finding.verdict.upper():>16}  {finding.claim}")
+    print(f"\n{time.perf_counter() - start:.0f} s; open {folder / 'report.html'}")
+    return 0
+
+
+def _configure_jax(device: str | None) -> None:
+    """One JAX device for each core this process may use, before any backend starts."""
+    import jax
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jax.config.update("jax_num_cpu_devices", cores)
+    if device is not None:
+        jax.config.update("jax_platforms", {"cpu": "cpu", "gpu": "cuda"}[device])
+
+
+def _check_device(device: str | None) -> None:
+    import jax
+
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        raise ValueError(f"`--device {device}` is not to be had here: {error}") from error
+
+
+class _Bar:
+    """Progress on standard error: one line that is rewritten on a terminal, a line now and then elsewhere."""
+
+    def __init__(self):
+        self.start = time.perf_counter()
+        self.last = ""
+
+    def __call__(self, doing: str, done: float) -> None:
+        elapsed = time.perf_counter() - self.start
+        if sys.stderr.isatty():
+            filled = round(30 * done)
+            bar = "#" * filled + "." * (30 - filled)
+            print(f"\r[{bar}] {done:4.0%} {elapsed:4.0f} s  {doing:<70.70}", end="", file=sys.stderr, flush=True)
+            if done >= 1:
+                print(file=sys.stderr)
+        elif doing.split(",")[0] != self.last:
+            self.last = doing.split(",")[0]
+            print(f"{done:4.0%} {elapsed:4.0f} s  {self.last}", file=sys.stderr, flush=True)
