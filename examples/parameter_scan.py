@@ -39,7 +39,7 @@ def _mean_frequency(duration: float):
 
     def of_column(v: Float[Array, " time"]) -> Float[Array, ""]:
         above = v > jnp.mean(v)
-        return jnp.sum(~above[:-1] & above[1:]) / duration
+        return jnp.sum(~above[:-1] & above[1:], dtype=v.dtype) / duration
 
     return of_column
 

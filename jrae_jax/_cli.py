@@ -52,20 +52,21 @@ def _reproduce(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     _configure_jax(options.device)
     from ._recovery.study import StudySettings, reproduce
-    from ._report import new_folder, score_table, write_report
+    from ._report import QUICK_LOOK, new_folder, score_table, write_report
 
     chosen = {name: getattr(options, name) for name in ("seeds", "epochs", "latent_size", "seed")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     settings = StudySettings.quick(**chosen) if options.quick else StudySettings(**chosen)
     _check_device(options.device)
-    folder = new_folder(options.out)
-    study = reproduce(settings, progress=_Bar())
-    computed = time.perf_counter()
-    judged = write_report(study, folder, durations={"compute": computed - start})
+    with new_folder(options.out) as folder:
+        study = reproduce(settings, progress=_Bar())
+        judged = write_report(study, folder, durations={"compute": time.perf_counter() - start})
     print(score_table(study))
     print()
     for finding in judged:
         print(f"{finding.verdict.upper():>16}  {finding.claim}")
+    if not settings.conclusive:
+        print(f"\n{QUICK_LOOK}")
     print(f"\n{time.perf_counter() - start:.0f} s; open {folder / 'report.html'}")
     return 0
 

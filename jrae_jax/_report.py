@@ -1,6 +1,7 @@
 """A finished study as a folder that a person can read."""
 
 import base64
+import contextlib
 import csv
 import html
 import importlib.metadata
@@ -26,24 +27,42 @@ from ._recovery.findings import REPORTED_R, STANDS, Finding, findings
 from ._recovery.study import AS_IT_SHOULD_BE, AS_PUBLISHED, CONDITIONS, Case, Study
 from ._version import __version__
 
+QUICK_LOOK = "A quick look: too few seeds or epochs for the verdicts to mean much."
+
 _FOLDER = "reproduce"
 
 
-def new_folder(out: str | None, *, parent: Path | None = None) -> Path:
-    """Make the folder for a report: `out`, or the next of `reproduce-001`, `reproduce-002`, ...
+@contextlib.contextmanager
+def new_folder(out: str | None, *, parent: Path | None = None) -> Iterator[Path]:
+    """A folder for a report: `out`, or the next of `reproduce-001`, `reproduce-002`, ...
 
-    **Raises:** `ValueError` if `out` holds something already, or is not a folder; `OSError` if it cannot be made.
+    It is there, and known to be writable, before the work begins; if the work fails and it is still empty, it goes.
+
+    **Raises:** `ValueError` if `out` holds something already or cannot be written.
     """
-    if out is not None:
-        folder = Path(out)
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"`out` must be a folder, got the file {out}")
-        if folder.exists() and any(folder.iterdir()):
-            raise ValueError(f"`out` must be a new or empty folder, got {out}, which holds something already")
-        folder.mkdir(parents=True, exist_ok=True)
-        _check_writable(folder)
-        return folder
-    parent = Path.cwd() if parent is None else parent
+    try:
+        folder = _numbered(Path.cwd() if parent is None else parent) if out is None else _named(Path(out))
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(f"`out` must be a folder that can be written, got {out or '.'}: {error.strerror}") from error
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
+
+
+def _named(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise ValueError(f"`out` must be a new or empty folder, got {folder}, which holds something already")
+    return folder
+
+
+def _numbered(parent: Path) -> Path:
     while True:
         taken = [int(match[1]) for path in parent.iterdir() if (match := re.fullmatch(rf"{_FOLDER}-(\d+)", path.name))]
         folder = parent / f"{_FOLDER}-{max(taken, default=0) + 1:03d}"
@@ -52,12 +71,6 @@ def new_folder(out: str | None, *, parent: Path | None = None) -> Path:
             return folder
         except FileExistsError:
             continue  # another run was quicker
-
-
-def _check_writable(folder: Path) -> None:
-    probe = folder / ".writable"
-    probe.touch(exist_ok=False)
-    probe.unlink()
 
 
 def write_report(study: Study, folder: Path, *, durations: dict[str, float]) -> list[Finding]:
@@ -242,11 +255,7 @@ def _captions(study: Study) -> dict[str, str]:
 def _page(study: Study, judged: list[Finding], figures: dict[str, bytes], manifest: dict[str, Any]) -> str:
     captions = _captions(study)
     settings = study.settings
-    note = (
-        ""
-        if settings.seeds >= 5 and settings.epochs >= 20
-        else "<p class=quick>A quick look: too few seeds or epochs for a result.</p>"
-    )
+    note = "" if settings.conclusive else f"<p class=quick>{QUICK_LOOK}</p>"
     verdicts = "".join(
         f"<tr><td class='{'good' if finding.verdict == STANDS else 'other'}'>{html.escape(finding.verdict)}</td>"
         f"<td><b>{html.escape(finding.claim)}</b><br>{html.escape(finding.evidence)}</td></tr>"

@@ -342,7 +342,8 @@ def _pass_over_data(program: _Program, state: _State, data: _Data, key: PRNGKeyA
         loss, gradient = jax.value_and_grad(_batch_loss, argnums=1)(
             program, parameters, data, data.recording[rows], data.truth[rows], counts
         )
-        updates, optimiser = program.optimiser.update(gradient, optimiser, parameters)
+        with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
+            updates, optimiser = program.optimiser.update(gradient, optimiser, parameters)
         return (optax.apply_updates(parameters, updates), optimiser), loss * jnp.sum(counts)
 
     start = (state.parameters, state.optimiser)

@@ -106,6 +106,11 @@ class StudySettings:
         check_count(0, seed=self.seed)
         check_positive(duration=self.duration)
 
+    @property
+    def conclusive(self) -> bool:
+        """Whether there are seeds and epochs enough to take the verdicts for more than a look."""
+        return self.seeds >= 5 and self.epochs >= 20
+
     @classmethod
     def quick(cls, **chosen: int) -> "StudySettings":
         """A look in seconds, not a result: few seeds, few epochs, short trajectories."""

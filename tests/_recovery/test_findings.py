@@ -1,0 +1,101 @@
+"""Verdicts on fabricated studies, where the right one is known."""
+
+import numpy as np
+import pytest
+
+from jrae_jax._model.states import STATES
+from jrae_jax._recovery.evaluate import Scores
+from jrae_jax._recovery.findings import FALLS, PARTLY, REPORTED_R, STANDS, UNDECIDED, findings
+from jrae_jax._recovery.study import CONDITIONS, PROTOCOLS, Case, Study, StudySettings, losses_of
+
+SEEDS = 8
+
+
+def fabricated(r_of=None, shares=None, seeds=SEEDS):
+    """A study whose r and latent line shares are given: by (protocol, condition, loss), and by condition."""
+    rng = np.random.default_rng(0)
+    cases = []
+    for protocol in PROTOCOLS:
+        for condition in CONDITIONS:
+            for loss in losses_of(protocol, condition):
+                means = (r_of or {}).get((protocol.name, condition, loss), np.zeros(6))
+                r = np.asarray(means) + 1e-3 * rng.standard_normal((seeds, 6))
+                scores = [Scores(row, row, row, CONDITIONS[condition].names) for row in r]
+                spread = np.sqrt((shares or {}).get(condition, 0.5))
+                rest = np.sqrt((1 - spread**2) / 2)
+                latents = [rng.standard_normal((4000, 3)) * [spread, rest, rest] for _ in range(seeds)]
+                cases.append(Case(protocol, condition, loss, [], scores, scores, latents))
+    return Study(StudySettings(seeds=seeds), cases, {})
+
+
+def verdict(study, index):
+    return findings(study)[index].verdict
+
+
+@pytest.mark.parametrize(
+    ("published", "corrected", "expected"),
+    [(0.99, 0.97, STANDS), (0.99, 0.5, FALLS), (0.5, 0.5, FALLS), (0.95, 0.95, UNDECIDED)],
+)
+def test_full_observability(published, corrected, expected):
+    study = fabricated(
+        {
+            ("as_published", "full", "observed"): np.full(6, published),
+            ("as_it_should_be", "full", "all"): np.full(6, corrected),
+        }
+    )
+    assert verdict(study, 0) == expected
+
+
+def test_the_worst_state_decides():
+    r = np.full(6, 0.99)
+    r[4] = 0.2
+    study = fabricated({("as_published", "full", "observed"): r, ("as_it_should_be", "full", "all"): np.full(6, 0.99)})
+    finding = findings(study)[0]
+    assert finding.verdict == FALLS
+    assert "y4, r = 0.200" in finding.evidence
+
+
+def test_hidden_values_at_chance_fall():
+    rng = np.random.default_rng(1)
+    study = fabricated()
+    for case in study.cases:
+        for scores in case.scores:
+            scores.r[:] = 0.4 * rng.standard_normal(6)
+    assert verdict(study, 1) == FALLS
+
+
+def test_hidden_values_that_come_back_stand():
+    r_of = {("as_published", name, "observed"): np.full(6, 0.8) for name in ("potentials", "pyramidal")}
+    assert verdict(fabricated(r_of), 1) == STANDS
+
+
+def test_hidden_values_of_one_condition_stand_in_part():
+    assert verdict(fabricated({("as_published", "pyramidal", "observed"): np.full(6, 0.8)}), 1) == PARTLY
+
+
+@pytest.mark.parametrize(
+    ("potential", "derivative", "expected"),
+    [(0.3, 0.3, STANDS), (-0.3, -0.3, FALLS), (-0.1, 0.7, PARTLY), (0.0, -0.3, UNDECIDED)],
+)
+def test_inhibitory_states(potential, derivative, expected):
+    r = np.array([1, 0.4, 0.4 + potential, 0, 0.4, 0.4 + derivative])
+    study = fabricated({("as_it_should_be", "pyramidal", "all"): r})
+    assert verdict(study, 2) == expected
+
+
+@pytest.mark.parametrize(
+    ("full", "pyramidal", "expected"), [(0.5, 0.99, PARTLY), (0.99, 0.5, FALLS), (0.6, 0.6, UNDECIDED)]
+)
+def test_latent_space(full, pyramidal, expected):
+    assert verdict(fabricated(shares={"full": full, "pyramidal": pyramidal}), 3) == expected
+
+
+def test_one_seed_decides_nothing_about_hidden_states():
+    judged = findings(fabricated(seeds=1))
+    assert [finding.verdict for finding in judged] == [UNDECIDED] * 4
+
+
+def test_reported_values_are_those_of_the_study():
+    assert all(len(r) == len(STATES) for r in REPORTED_R.values())
+    assert REPORTED_R["pyramidal"][5] == 0.8512
+    assert REPORTED_R["potentials"][3] == 0.0

@@ -1,0 +1,116 @@
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+import jrae_jax as jrae
+from jrae_jax._recovery.study import AS_IT_SHOULD_BE
+from jrae_jax._report import new_folder, score_table, write_report
+
+
+@pytest.fixture(scope="module")
+def folder(small_study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    write_report(small_study, folder, durations={"compute": 1.234})
+    return folder
+
+
+def test_scores_file_holds_every_score(folder, small_study):
+    with (folder / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8 * 2 * 2 * 6
+    wanted = {"protocol": "as_it_should_be", "condition": "pyramidal", "loss": "all", "trained": "yes", "seed": "1"}
+    found = [row for row in rows if wanted.items() <= row.items()]
+    case = small_study.case(AS_IT_SHOULD_BE, "pyramidal", "all")
+    np.testing.assert_allclose([float(row["r"]) for row in found], case.r[1], rtol=1e-6)
+    assert [row["observed"] for row in found] == ["yes", "no", "no", "no", "no", "no"]
+    assert all(float(row["r_clipped"]) == max(float(row["r"]), 0) for row in rows)
+
+
+def test_latents_file_holds_both_measures(folder, small_study):
+    with (folder / "latents.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    points = small_study.cases[0].latents[0]
+    assert len(rows) == 8 * 2
+    assert float(rows[0]["participation_ratio"]) == pytest.approx(jrae.participation_ratio(points))
+    assert float(rows[0]["line_share"]) == pytest.approx(jrae.line_share(points))
+
+
+def test_models_can_be_used_at_once(folder, small_study):
+    assert len(list((folder / "models").iterdir())) == 8 * 2
+    loaded = jrae.load(folder / "models" / "as_it_should_be-pyramidal-all-seed01.fit")
+    original = small_study.case(AS_IT_SHOULD_BE, "pyramidal", "all").fits[1]
+    ys = small_study.examples["as_it_should_be"].ys[:50]
+    np.testing.assert_array_equal(loaded.model(ys), original.model(ys))
+
+
+def test_manifest_says_how_it_was_made(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["jrae_jax"] == jrae.__version__
+    assert manifest["settings"] == {"seeds": 2, "epochs": 2, "latent_size": 3, "seed": 0, "duration": 1.0}
+    assert manifest["device"]["platform"] == "cpu"
+    assert manifest["seconds"] == {"compute": 1.23}
+    assert manifest["failed_fits"] == []
+    assert len(manifest["findings"]) == 4
+
+
+def test_page_is_self_contained_and_explains_each_picture(folder):
+    page = (folder / "report.html").read_text()
+    pictures = re.findall(r"<img alt='(\w+)' src='(.{22})", page)
+    assert [name for name, _ in pictures] == ["recovery", "reconstruction", "latents", "simulation", "training"]
+    assert all(source == "data:image/png;base64," for _, source in pictures)
+    assert not re.search(r"(src|href)=['\"]?http", page)
+    captions = re.findall(r"<figcaption>(.+?)</figcaption>", page)
+    assert len(captions) == 5
+    assert all(len(caption) > 60 for caption in captions)
+    assert "A quick look" in page
+    assert "nan" not in re.sub("base64,[^']*", "", page)
+
+
+def test_figures_are_png_files(folder):
+    for path in (folder / "figures").iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_table_puts_hidden_states_in_parentheses(small_study):
+    table = score_table(small_study)
+    reported = next(line for line in table.splitlines() if line.startswith("  pyramidal"))
+    assert reported.split() == ["pyramidal", "1.0000", "(0.4622)", "(0.1312)", "(0.0442)", "(0.3127)", "(0.8512)"]
+    r = small_study.case(AS_IT_SHOULD_BE, "pyramidal", "all").r.mean(axis=0)
+    assert f"({r[5]:.3f}+-" in table
+    assert max(map(len, table.splitlines())) <= 110
+
+
+def test_folders_are_numbered(tmp_path):
+    for number in ("001", "002"):
+        with new_folder(None, parent=tmp_path) as made:
+            assert made == tmp_path / f"reproduce-{number}"
+    (tmp_path / "reproduce-041").mkdir()
+    with new_folder(None, parent=tmp_path) as made:
+        assert made.name == "reproduce-042"
+
+
+def test_folder_that_holds_something_is_left_alone(tmp_path):
+    kept = tmp_path / "kept.txt"
+    kept.write_text("data")
+    with pytest.raises(ValueError, match="`out` must be a new or empty folder"), new_folder(str(tmp_path)):
+        pass
+    assert kept.read_text() == "data"
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    blocking = tmp_path / "file"
+    blocking.write_text("data")
+    with pytest.raises(ValueError, match="`out` must be a folder that can be written"), new_folder(str(blocking / "a")):
+        pass
+    with pytest.raises(ValueError, match="`out` must be a folder that can be written"), new_folder(str(blocking)):
+        pass
+    assert blocking.read_text() == "data"
+
+
+def test_folder_goes_if_the_work_fails_before_anything_is_written(tmp_path):
+    with pytest.raises(KeyboardInterrupt), new_folder(str(tmp_path / "new")):
+        raise KeyboardInterrupt
+    assert not (tmp_path / "new").exists()
