@@ -86,8 +86,8 @@ def _check_device(device: str | None) -> None:
 
     try:
         jax.devices()
-    except RuntimeError as error:
-        raise ValueError(f"`--device {device}` is not to be had here: {error}") from error
+    except (RuntimeError, AssertionError) as error:  # JAX asserts that it found a backend
+        raise ValueError(f"`device` must be one that JAX finds here, got {device}; {error}".rstrip("; ")) from error
 
 
 class _Bar:

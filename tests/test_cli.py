@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -86,4 +87,13 @@ def test_installed_command_in_a_process_of_its_own(tmp_path):
     failed = subprocess.run([*run, "reproduce", "--seeds", "0"], capture_output=True, text=True, cwd=tmp_path)
     assert failed.returncode == 2
     assert failed.stderr == "jrae: error: `seeds` must be a whole number of at least 1, got 0\n"
+    absent = subprocess.run(
+        [*run, "reproduce", "--device", "gpu"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert absent.returncode == 2
+    assert absent.stderr.splitlines()[-1].startswith("jrae: error: `device` must be one that JAX finds here, got gpu")
     assert not list(tmp_path.iterdir())
