@@ -77,10 +77,10 @@ def _hidden_values(study: Study) -> Finding:
     return Finding(
         "Hidden states come back with the r reported, such as 0.85 for y5 from the pyramidal potential.",
         verdict,
-        f"The published loss never trains the hidden outputs. Over seeds, the r of y5 from the pyramidal potential "
-        f"runs from {draws.min():.2f} to {draws.max():.2f}, mean {_shown(y5)}, an interval widened for {len(tested)} comparisons. Of as many hidden states "
-        f"{len(beyond_chance)} have a mean r whose interval excludes 0, which is where chance puts it; the study "
-        "reported one draw, with negative ones shown as 0.",
+        "The published loss never trains the hidden outputs. Over seeds, the r of y5 from the pyramidal potential runs "
+        f"from {draws.min():.2f} to {draws.max():.2f}, mean {_shown(y5)}, an interval widened for {len(tested)} "
+        f"comparisons. Of as many hidden states {len(beyond_chance)} have a mean r whose interval excludes 0, which is "
+        "where chance puts it; the study reported one draw, with negative ones shown as 0.",
     )
 
 
