@@ -67,11 +67,11 @@ def _hidden_values(study: Study) -> Finding:
         pair: interval(study.case(AS_PUBLISHED, pair[0], "observed").r[:, pair[1]], confidence=confidence)
         for pair in tested
     }
-    beyond_chance = [pair for pair, bound in bounds.items() if bound.low > 0 or bound.high < 0]
-    known = not np.isnan([bound.low for bound in bounds.values()]).any()
-    verdict = UNDECIDED if not known else FALLS if not beyond_chance else PARTLY
-    if len(beyond_chance) == len(tested):
-        verdict = STANDS
+    recovered = [pair for pair, bound in bounds.items() if bound.low > 0]
+    if np.isnan([bound.low for bound in bounds.values()]).any():
+        verdict = UNDECIDED
+    else:
+        verdict = STANDS if len(recovered) == len(tested) else PARTLY if recovered else FALLS
     y5 = bounds["pyramidal", 5]
     draws = study.case(AS_PUBLISHED, "pyramidal", "observed").r[:, 5]
     return Finding(
@@ -79,8 +79,8 @@ def _hidden_values(study: Study) -> Finding:
         verdict,
         "The published loss never trains the hidden outputs. Over seeds, the r of y5 from the pyramidal potential runs "
         f"from {draws.min():.2f} to {draws.max():.2f}, mean {_shown(y5)}, an interval widened for {len(tested)} "
-        f"comparisons. Of as many hidden states {len(beyond_chance)} have a mean r whose interval excludes 0, which is "
-        "where chance puts it; the study reported one draw, with negative ones shown as 0.",
+        f"comparisons. Of as many hidden states {len(recovered)} have a mean r whose interval lies above 0, where "
+        "chance puts it; the study reported one draw, with negative ones shown as 0.",
     )
 
 

@@ -69,6 +69,11 @@ def test_hidden_values_that_come_back_stand():
     assert verdict(fabricated(r_of), 1) == STANDS
 
 
+def test_hidden_values_with_the_wrong_sign_fall():
+    r_of = {("as_published", name, "observed"): np.full(6, -0.8) for name in ("potentials", "pyramidal")}
+    assert verdict(fabricated(r_of), 1) == FALLS
+
+
 def test_hidden_values_of_one_condition_stand_in_part():
     assert verdict(fabricated({("as_published", "pyramidal", "observed"): np.full(6, 0.8)}), 1) == PARTLY
 
