@@ -49,6 +49,14 @@ def check_choice(choices: tuple[str, ...], **arguments: Any) -> None:
             raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
+def check_type(expected: type, **arguments: Any) -> None:
+    """Raise if a named argument is not an instance of `expected`."""
+    for name, value in arguments.items():
+        if not isinstance(value, expected):
+            came = " ".join(repr(value).split())
+            raise ValueError(f"`{name}` must be an instance of {expected.__name__}, got {came:.60}")
+
+
 def _shown(value: Any) -> str:
     numbers = np.asarray(value)
     return f"{numbers.item()!r}" if numbers.ndim == 0 else f"an array of shape {numbers.shape} with {numbers.min()}"

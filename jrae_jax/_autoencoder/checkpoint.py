@@ -53,6 +53,8 @@ def save(path: str | os.PathLike, fitted: Fit) -> None:
             file.write((json.dumps(header) + "\n").encode())
             eqx.tree_serialise_leaves(file, _arrays(fitted))
         partial.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, f"`path` cannot be written ({error.strerror})", os.fspath(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

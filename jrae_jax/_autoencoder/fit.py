@@ -165,6 +165,7 @@ def fit_ensemble(
     settings = [FitSettings(loss, epochs, batch_size, patience) for loss in losses]
     _check_members(members, networks=networks, datasets=datasets, loss=losses, keys=keys)
     _check_settings(datasets, epochs, batch_size, patience)
+    _check_inputs(networks, datasets)
     parameters, skeletons = zip(*(eqx.partition(network, eqx.is_array) for network in networks), strict=True)
     if any(not eqx.tree_equal(skeleton, skeletons[0]) for skeleton in skeletons):
         raise ValueError("`networks` must have one architecture, got members that differ in shape or activation")
@@ -223,6 +224,13 @@ def _check_settings(datasets: Sequence[Dataset], epochs: int, batch_size: int, p
         check_count(1, patience=patience)
         if datasets[0].validation is None:
             raise ValueError("`patience` needs validation trajectories: make_dataset(..., validation=1)")
+
+
+def _check_inputs(networks: Sequence[Autoencoder], datasets: Sequence[Dataset]) -> None:
+    for network, dataset in zip(networks, datasets, strict=True):
+        read, shown = network.settings["inputs"], dataset.mask.names
+        if not set(shown) <= set(read):
+            raise ValueError(f"`networks` must read what `datasets` show, {', '.join(shown)}, got {', '.join(read)}")
 
 
 @eqx.filter_jit

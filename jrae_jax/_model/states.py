@@ -4,8 +4,6 @@ Jansen and Rit's order. Potentials first, then their time derivatives. This is t
 index.
 """
 
-from collections.abc import Iterable
-
 from jaxtyping import Array, Float
 
 STATES = ("y0", "y1", "y2", "y3", "y4", "y5")
@@ -45,12 +43,3 @@ def eeg(ys: Float[Array, "*batch 6"]) -> Float[Array, "*batch"]:
     `y1 - y2` in mV, without the last axis.
     """
     return ys[..., 1] - ys[..., 2]
-
-
-def indices(names: Iterable[str], among: tuple[str, ...] = CHANNELS) -> tuple[int, ...]:
-    """Positions of `names` in `among`, or one `ValueError` that lists the names there are."""
-    names = (names,) if isinstance(names, str) else tuple(names)
-    unknown = [name for name in names if name not in among]
-    if unknown:
-        raise ValueError(f"unknown state {unknown[0]!r}: expected names from {', '.join(among)}")
-    return tuple(among.index(name) for name in names)

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._model.states import CHANNELS
+from .._model.states import CHANNELS, STATES
 from .._simulation.trajectories import Trajectories
-from .._validation import check_count, is_concrete
+from .._validation import check_count, check_type, is_concrete
 from .mask import ObservationMask, as_mask, to_channels
 
 
@@ -131,12 +131,13 @@ def make_dataset(
 
 
 def _after_burn_in(recordings: Trajectories, burn_in: float) -> Float[Array, "trajectory time 6"]:
+    check_type(Trajectories, recordings=recordings)
     ys = recordings.ys if recordings.ys.ndim == 3 else recordings.ys[None]
     if is_concrete(ys) and not np.all(np.isfinite(np.asarray(ys))):
-        trajectory, time, _ = np.argwhere(~np.isfinite(np.asarray(ys)))[0]
+        trajectory, time, state = np.argwhere(~np.isfinite(np.asarray(ys)))[0]
         raise ValueError(
-            f"`recordings` must be finite, got {np.asarray(ys[trajectory, time])} in trajectory {trajectory} "
-            f"at t = {float(recordings.ts[time]):.6g} s"
+            f"`recordings` must be finite, got {STATES[state]} = {ys[trajectory, time, state]} in trajectory "
+            f"{trajectory} at t = {float(recordings.ts[time]):.6g} s"
         )
     ts = np.asarray(recordings.ts, dtype=float)
     kept = ts >= ts[0] + burn_in - 1e-6

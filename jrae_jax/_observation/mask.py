@@ -1,5 +1,6 @@
 """What a recording shows of a column."""
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import equinox as eqx
@@ -7,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._model.states import CHANNELS, STATES, eeg, indices
-from .._validation import is_concrete
+from .._model.states import CHANNELS, STATES, eeg
+from .._validation import check_choice, is_concrete
 
 
 class ObservationMask(eqx.Module):
@@ -28,9 +29,9 @@ class ObservationMask(eqx.Module):
         """
         if not names:
             raise ValueError(f"`observed` must name at least one of {', '.join(CHANNELS)}, got none")
-        channels = np.zeros(len(CHANNELS), dtype=bool)
-        channels[list(indices(names))] = True
-        return cls(channels)
+        for name in names:
+            check_choice(CHANNELS, observed=name)
+        return cls(np.isin(CHANNELS, names))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ def as_mask(observed: Any) -> ObservationMask:
         mask = observed
     elif isinstance(observed, str):
         mask = ObservationMask.of(observed)
-    elif all(isinstance(name, str) for name in observed):
+    elif isinstance(observed, Iterable) and all(isinstance(name, str) for name in observed):
         mask = ObservationMask.of(*observed)
     else:
         values = np.asarray(observed)
@@ -96,6 +97,8 @@ def recording(**signals: Any) -> Float[Array, "*batch 7"]:
 
     **Raises:** `ValueError` for an unknown name, no signal, or signals of different shapes.
     """
+    for name in signals:
+        check_choice(CHANNELS, signals=name)
     mask = ObservationMask.of(*signals)
     shapes = {name: np.shape(signal) for name, signal in signals.items()}
     if len(set(shapes.values())) > 1:

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._model.external_input import AbstractExternalInput
 from .._model.parameters import JansenRitParameters, batch_size
-from .._validation import as_float, check_count, check_finite, check_positive, is_concrete
+from .._validation import as_float, check_count, check_finite, check_positive, check_type, is_concrete
 from .solvers import RK4
 from .terms import Clock, ColumnTerm, batch_axes
 from .trajectories import Trajectories
@@ -68,8 +68,11 @@ def simulate(
 
     **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` for a trajectory that fails.
     """
+    check_type(JansenRitParameters, parameters=parameters)
+    check_type(AbstractExternalInput, input=input)
     steps = _count_steps(t0, t1, dt, burn_in)
     solver = RK4() if solver is None else solver
+    check_type(diffrax.AbstractSolver, solver=solver)
     tolerances = _checked_tolerances(solver, rtol, atol)
     batch = _resolved_batch(parameters, input, y0, batch)
     holds = _count_holds(input, steps, dt, key, fixed_step=tolerances is None)
@@ -119,6 +122,8 @@ def _checked_tolerances(
     solver: diffrax.AbstractSolver, rtol: float | None, atol: float | None
 ) -> tuple[float, float] | None:
     if rtol is None and atol is None:
+        if isinstance(solver, diffrax.AbstractImplicitSolver):
+            raise ValueError(f"`rtol` and `atol` must be given for the implicit {type(solver).__name__}(), got none")
         return None
     if rtol is None or atol is None:
         raise ValueError(f"`rtol` and `atol` go together, got rtol={rtol} and atol={atol}")
@@ -174,7 +179,9 @@ def _save_times(
         ts = np.asarray(sub.ts, dtype=float)
         end = t0 + steps * dt
         if np.any(np.diff(ts) <= 0) or not (first - 1e-6 <= ts[0] and ts[-1] <= end * (1 + 1e-6)):
-            raise ValueError(f"`saveat` must have increasing times from {first} to {end} s, got {ts[0]} to {ts[-1]} s")
+            raise ValueError(
+                f"`saveat` must have increasing times from {first} to {end} s, got {ts[0]:.6g} to {ts[-1]:.6g} s"
+            )
         return 0, np.clip(ts, t0, end)
     every = steps if sub.t1 else sub.steps
     check_count(1, **{"saveat.steps": every})

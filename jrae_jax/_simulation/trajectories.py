@@ -2,7 +2,10 @@
 
 import diffrax
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from .._model.states import STATES
 
 
 class Trajectories(eqx.Module):
@@ -17,3 +20,10 @@ class Trajectories(eqx.Module):
     """States in mV and mV/s; the batch axis, if any, is in front."""
     result: diffrax.RESULTS = eqx.field(default_factory=lambda: diffrax.RESULTS.successful)
     """How each trajectory ended: `diffrax.RESULTS.successful`, or what went wrong; shape `()` or `(batch,)`."""
+
+    def __check_init__(self):
+        shape = jnp.shape(self.ys)
+        if len(shape) not in (2, 3) or shape[-1] != len(STATES):
+            raise ValueError(f"`ys` must have shape (time, 6) or (batch, time, 6), got {shape}")
+        if jnp.shape(self.ts) != shape[-2:-1]:
+            raise ValueError(f"`ts` must have one time for each of {shape[-2]} samples, got shape {jnp.shape(self.ts)}")
