@@ -59,6 +59,7 @@ class Autoencoder(eqx.Module):
         check_count(1, latent_size=latent_size)
         for width in widths:
             check_count(1, widths=width)
+        latent_size, widths = int(latent_size), [int(width) for width in widths]
         check_choice(tuple(ACTIVATIONS), activation=activation)
         names = CHANNELS if inputs is None else as_mask(inputs).names
         self.inputs = tuple(CHANNELS.index(name) for name in names)

@@ -1,9 +1,11 @@
-"""Fits on disk: one line of JSON, then the arrays. Nothing in a file is ever executed."""
+"""Fits on disk: one line of JSON, the arrays, a digest of both. Nothing in a file is ever executed."""
 
+import hashlib
+import io
 import json
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,6 +22,7 @@ from .reconstructor import Reconstructor
 _FORMAT = "jrae_jax fit"
 _VERSION = 1
 _LONGEST_HEADER = 1 << 20
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def save(path: str | os.PathLike, fitted: Fit) -> None:
@@ -47,11 +50,12 @@ def save(path: str | os.PathLike, fitted: Fit) -> None:
         "failed_epoch": fitted.failed_epoch,
         "best_epoch": fitted.best_epoch,
     }
+    content = io.BytesIO()
+    content.write((json.dumps(header) + "\n").encode())
+    eqx.tree_serialise_leaves(content, _arrays(fitted))
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("wb") as file:
-            file.write((json.dumps(header) + "\n").encode())
-            eqx.tree_serialise_leaves(file, _arrays(fitted))
+        partial.write_bytes(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
         partial.replace(path)
     except OSError as error:
         raise OSError(error.errno, f"`path` cannot be written ({error.strerror})", os.fspath(path)) from error
@@ -67,41 +71,37 @@ def load(path: str | os.PathLike) -> Fit:
     **Raises:** `ValueError` if the file is no fit of this package, is of a newer format, is cut short or damaged,
         or holds float64 where that is not enabled; `OSError` if it cannot be read.
     """
-    with open(path, "rb") as file:
-        header = _read_header(path, file)
-        try:
-            blank = _blank(header)
-            arrays = eqx.tree_deserialise_leaves(file, _arrays(blank))
-            if file.read(1):
-                raise ValueError("bytes left over after the last array")
-        except (EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(f"`path` is a damaged or truncated fit: {os.fspath(path)}") from error
-    model, train_loss, validation_loss = arrays
-    return eqx.tree_at(
-        lambda fitted: (fitted.model, fitted.train_loss, fitted.validation_loss),
-        blank,
-        (model, train_loss, validation_loss),
-    )
+    content = Path(path).read_bytes()
+    header = _read_header(path, content)
+    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        raise ValueError(f"`path` is a damaged or truncated fit: {os.fspath(path)}")
+    if header["dtype"] == "float64" and not jax.config.read("jax_enable_x64"):
+        raise ValueError(f"`path` holds float64, enable jax_enable_x64 to load {os.fspath(path)}")
+    blank = _blank(header)
+    file = io.BytesIO(body)
+    file.readline()
+    arrays = eqx.tree_deserialise_leaves(file, _arrays(blank))
+    return eqx.tree_at(_arrays, blank, arrays)
 
 
 def _arrays(fitted: Fit) -> Any:
     return fitted.model, fitted.train_loss, fitted.validation_loss
 
 
-def _read_header(path: str | os.PathLike, file: BinaryIO) -> dict[str, Any]:
+def _read_header(path: str | os.PathLike, content: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(file.readline(_LONGEST_HEADER))
-    except ValueError:
+        header = json.loads(content.partition(b"\n")[0][:_LONGEST_HEADER])
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError(f"`path` must be a file written by jrae_jax.save, got {os.fspath(path)}")
-    if header["version"] > _VERSION:
+    version = header.get("version")
+    if isinstance(version, int) and version > _VERSION:
         raise ValueError(
-            f"`path` has format {header['version']}, written by jrae_jax {header['jrae_jax']}; this is "
-            f"{__version__} and knows up to format {_VERSION}: upgrade to read {os.fspath(path)}"
+            f"`path` has format {version}, written by jrae_jax {header.get('jrae_jax')}; this is {__version__} and "
+            f"knows up to format {_VERSION}: upgrade to read {os.fspath(path)}"
         )
-    if header["dtype"] == "float64" and not jax.config.read("jax_enable_x64"):
-        raise ValueError(f"`path` holds float64, enable jax_enable_x64 to load {os.fspath(path)}")
     return header
 
 

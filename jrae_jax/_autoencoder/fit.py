@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from .._observation.dataset import Dataset, Split, Standardizer
-from .._observation.mask import to_channels
-from .._validation import as_float, check_count
+from .._observation.dataset import Dataset
+from .._validation import check_count
 from .architectures import Autoencoder
-from .loss import example_loss, loss_weights
 from .reconstructor import Reconstructor
+from .training import Data, Program, State, flattened, initial_states, train_epochs
 
 Progress = Callable[[int, np.ndarray], None]
 """Called now and then with the number of epochs done and the training loss of each member in the last of them."""
@@ -42,46 +41,10 @@ class Fit(eqx.Module):
     validation_loss: Float[np.ndarray, " epochs"]
     """Loss on the validation trajectories after each epoch; NaN without any."""
     failed_epoch: int | None = eqx.field(static=True)
-    """The epoch, from 1, in which the loss became non-finite; the model is the one before it."""
+    """The epoch, from 1, in which the loss or a weight became non-finite; the model is the one before it."""
     best_epoch: int | None = eqx.field(static=True)
     """With early stopping, the epoch, from 1, whose model was kept."""
     settings: FitSettings
-
-
-class _Data(eqx.Module):
-    """What one member trains on, standardized, samples in one row."""
-
-    recording: Float[Array, "sample 7"]
-    truth: Float[Array, "sample 7"]
-    validation_recording: Float[Array, "validation 7"]
-    validation_truth: Float[Array, "validation 7"]
-    mask: Bool[Array, "7"]
-    weights: Float[Array, "7"]
-    standardizer: Standardizer
-
-
-class _State(eqx.Module):
-    """Where the training of one member stands."""
-
-    parameters: Any
-    optimiser: Any
-    best_parameters: Any
-    best_loss: Float[Array, ""]
-    best_epoch: Int[Array, ""]
-    failed_epoch: Int[Array, ""]
-    stopped: Bool[Array, ""]
-
-
-class _Program(eqx.Module):
-    """What a compiled training program is made for."""
-
-    skeleton: Any
-    """The network without its arrays."""
-    optimiser: optax.GradientTransformation = eqx.field(static=True)
-    batch_size: int = eqx.field(static=True)
-    patience: int | None = eqx.field(static=True)
-    mesh: jax.sharding.Mesh = eqx.field(static=True)
-    """The devices that the members are shared out over."""
 
 
 def fit(
@@ -138,7 +101,7 @@ def fit_ensemble(
     networks: Sequence[Autoencoder],
     datasets: Dataset | Sequence[Dataset],
     *,
-    keys: PRNGKeyArray,
+    keys: Key[Array, " members"],
     loss: str | Sequence[str] = "all",
     optimiser: optax.GradientTransformation | None = None,
     epochs: int = 50,
@@ -162,7 +125,7 @@ def fit_ensemble(
     members = len(networks)
     datasets = [datasets] * members if isinstance(datasets, Dataset) else list(datasets)
     losses = [loss] * members if isinstance(loss, str) else list(loss)
-    settings = [FitSettings(loss, epochs, batch_size, patience) for loss in losses]
+    settings = [FitSettings(loss, int(epochs), int(batch_size), patience and int(patience)) for loss in losses]
     _check_members(members, networks=networks, datasets=datasets, loss=losses, keys=keys)
     _check_settings(datasets, epochs, batch_size, patience)
     _check_inputs(networks, datasets)
@@ -171,9 +134,10 @@ def fit_ensemble(
         raise ValueError("`networks` must have one architecture, got members that differ in shape or activation")
     optimiser = _default_optimiser if optimiser is None else optimiser
     mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:members]), ("member",))
-    program = _Program(skeletons[0], optimiser, batch_size, patience, mesh)
-    data = [_flattened(*pair) for pair in zip(datasets, losses, strict=True)]
-    state = jax.device_put(_initial_states(program, _spread(parameters, mesh)), _by_member(mesh))
+    program = Program(skeletons[0], optimiser, batch_size, patience, mesh)
+    dtype = networks[0].encoder[0].weight.dtype
+    data = [flattened(dataset, loss, dtype) for dataset, loss in zip(datasets, losses, strict=True)]
+    state = jax.device_put(initial_states(program, _spread(parameters, mesh)), _by_member(mesh))
     state, history = _run(program, state, _spread(data, mesh), _spread(list(keys), mesh), epochs, members, progress)
     trained = jax.device_get(state)
     return [
@@ -233,45 +197,21 @@ def _check_inputs(networks: Sequence[Autoencoder], datasets: Sequence[Dataset]) 
             raise ValueError(f"`networks` must read what `datasets` show, {', '.join(shown)}, got {', '.join(read)}")
 
 
-@eqx.filter_jit
-def _flattened(dataset: Dataset, loss: str) -> _Data:
-    def rows(split: Split | None) -> tuple[Array, Array]:
-        if split is None:
-            return jnp.zeros((0, 7)), jnp.zeros((0, 7))
-        standardize = dataset.standardizer.standardize
-        truth = standardize(to_channels(split.states))
-        return standardize(split.recording).reshape(-1, 7), truth.reshape(-1, 7)
-
-    mask = jnp.asarray(dataset.mask.channels)
-    weights = loss_weights(loss, dataset.mask)
-    return _Data(*rows(dataset.train), *rows(dataset.validation), mask, weights, dataset.standardizer)
-
-
-@eqx.filter_jit
-def _initial_states(program: _Program, parameters: Any) -> _State:
-    def of_member(parameters):
-        optimiser = program.optimiser.init(parameters)
-        never, infinite = jnp.int32(-1), as_float(jnp.inf)
-        return _State(parameters, optimiser, parameters, infinite, never, never, jnp.bool_(False))
-
-    return jax.vmap(of_member)(parameters)
-
-
 def _run(
-    program: _Program,
-    state: _State,
-    data: _Data,
-    keys: PRNGKeyArray,
+    program: Program,
+    state: State,
+    data: Data,
+    keys: Key[Array, " members"],
     epochs: int,
     members: int,
     progress: Progress | None,
-) -> tuple[_State, np.ndarray]:
+) -> tuple[State, np.ndarray]:
     """All epochs, some at a time; the losses come back as `(members, epochs, 2)`."""
     chunk = -(-epochs // _REPORTS)
     history = []
     for start in range(0, epochs, chunk):
-        numbers = jnp.asarray(np.arange(start, start + chunk))
-        state, losses = _train(program, state, data, keys, numbers, jnp.asarray(epochs))
+        numbers = jnp.asarray(np.arange(start, start + chunk, dtype=np.int32))
+        state, losses = train_epochs(program, state, data, keys, numbers, jnp.int32(epochs))
         losses = np.asarray(losses)[:members, : epochs - start]
         history.append(losses)
         if progress is not None:
@@ -282,102 +222,8 @@ def _run(
     return state, np.pad(done, ((0, 0), (0, epochs - done.shape[1]), (0, 0)), constant_values=np.nan)
 
 
-@eqx.filter_jit
-def _train(
-    program: _Program, state: _State, data: _Data, keys: PRNGKeyArray, epoch_numbers: Array, epochs: Array
-) -> tuple[_State, Float[Array, "members chunk 2"]]:
-    """A chunk of epochs for all members: scanned over epochs and batches, vmapped over members, over all devices."""
-
-    def of_member(state, data, key, epoch_numbers, epochs):
-        def of_epoch(state, number):
-            def run(state):
-                return _epoch(program, state, data, jax.random.fold_in(key, number), number)
-
-            # The last chunk may reach beyond the last epoch, so that all chunks are one compiled program.
-            return jax.lax.cond(number < epochs, run, lambda state: (state, jnp.full(2, jnp.nan)), state)
-
-        return jax.lax.scan(of_epoch, state, epoch_numbers)
-
-    own, shared = jax.sharding.PartitionSpec("member"), jax.sharding.PartitionSpec()
-    return jax.shard_map(
-        jax.vmap(of_member, in_axes=(0, 0, 0, None, None)),
-        mesh=program.mesh,
-        in_specs=(own, own, own, shared, shared),
-        out_specs=own,
-        check_vma=False,
-    )(state, data, keys, epoch_numbers, epochs)
-
-
-def _epoch(
-    program: _Program, state: _State, data: _Data, key: PRNGKeyArray, number: Array
-) -> tuple[_State, Float[Array, "2"]]:
-    parameters, optimiser, train_loss = _pass_over_data(program, state, data, key)
-    validation_loss = _validation_loss(program, parameters, data)
-    failed = ~state.stopped & ~jnp.isfinite(train_loss)
-    advance = ~state.stopped & ~failed
-    better = advance & (validation_loss < state.best_loss)
-    best_epoch = jnp.where(better, number, state.best_epoch)
-    out_of_patience = False if program.patience is None else advance & (number - best_epoch >= program.patience)
-
-    def where(condition, new, old):
-        return jax.tree.map(lambda new, old: jnp.where(condition, new, old), new, old)
-
-    losses = jnp.where(state.stopped, jnp.nan, jnp.stack([train_loss, validation_loss]))
-    return (
-        _State(
-            where(advance, parameters, state.parameters),
-            where(advance, optimiser, state.optimiser),
-            where(better, parameters, state.best_parameters),
-            jnp.where(better, validation_loss, state.best_loss),
-            best_epoch,
-            jnp.where(failed, number, state.failed_epoch),
-            state.stopped | failed | out_of_patience,
-        ),
-        losses,
-    )
-
-
-def _pass_over_data(program: _Program, state: _State, data: _Data, key: PRNGKeyArray) -> tuple[Any, Any, Array]:
-    samples = len(data.recording)
-    batches = -(-samples // program.batch_size)
-    order = jax.random.permutation(key, samples)
-    # The last batch is filled up with samples that count nothing.
-    order = jnp.pad(order, (0, batches * program.batch_size - samples), constant_values=-1)
-
-    def step(carry, rows):
-        parameters, optimiser = carry
-        counts = (rows >= 0).astype(data.truth.dtype)
-        loss, gradient = jax.value_and_grad(_batch_loss, argnums=1)(
-            program, parameters, data, data.recording[rows], data.truth[rows], counts
-        )
-        with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
-            updates, optimiser = program.optimiser.update(gradient, optimiser, parameters)
-        return (optax.apply_updates(parameters, updates), optimiser), loss * jnp.sum(counts)
-
-    start = (state.parameters, state.optimiser)
-    (parameters, optimiser), losses = jax.lax.scan(step, start, order.reshape(batches, -1))
-    return parameters, optimiser, jnp.sum(losses) / samples
-
-
-def _batch_loss(
-    program: _Program, parameters: Any, data: _Data, recording: Array, truth: Array, counts: Array
-) -> Float[Array, ""]:
-    network = eqx.combine(parameters, program.skeleton)
-    losses = jax.vmap(example_loss, in_axes=(None, 0, 0, None, None, None))(
-        network, recording, truth, data.mask, data.weights, data.standardizer
-    )
-    return jnp.sum(counts * losses) / jnp.sum(counts)
-
-
-def _validation_loss(program: _Program, parameters: Any, data: _Data) -> Float[Array, ""]:
-    if not len(data.validation_truth):
-        return jnp.asarray(jnp.nan)
-    counts = jnp.ones(len(data.validation_truth))
-    return _batch_loss(program, parameters, data, data.validation_recording, data.validation_truth, counts)
-
-
 def _member(
-    index: int, state: _State, history: np.ndarray, skeleton: Any, dataset: Dataset, settings: FitSettings
+    index: int, state: State, history: np.ndarray, skeleton: Any, dataset: Dataset, settings: FitSettings
 ) -> Fit:
     own = jax.tree.map(lambda leaf: leaf[index], state)
     parameters = own.parameters if settings.patience is None else own.best_parameters

@@ -26,7 +26,7 @@ def loss_weights(loss: str, mask: ObservationMask) -> Float[Array, "7"]:
 
 def masked(channels: Float[Array, "*batch 7"], mask: Bool[Array, "7"]) -> Float[Array, "*batch 7"]:
     """Standardized channels with the hidden ones zeroed, whatever they held, NaN included."""
-    return jnp.where(mask, channels, 0)
+    return jnp.where(jnp.broadcast_to(mask, channels.shape), channels, 0)
 
 
 def example_loss(

@@ -1,5 +1,7 @@
 """A trained network with all it needs to read a recording."""
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -47,5 +49,6 @@ class Reconstructor(eqx.Module):
             )
         channels = to_channels(recording) if recording.shape[-1] == len(STATES) else recording
         seen = masked(self.standardizer.standardize(channels), jnp.asarray(self.mask.channels))
-        flat = jax.vmap(function)(seen.reshape(-1, len(CHANNELS)))
-        return flat.reshape(*recording.shape[:-1], -1)
+        instants = recording.shape[:-1]
+        flat = jax.vmap(function)(seen.reshape(math.prod(instants), len(CHANNELS)))
+        return flat.reshape(*instants, flat.shape[-1])

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from .._validation import check_finite
+
 
 def variance_shares(points: Float[np.ndarray, "*time dimension"]) -> Float[np.ndarray, " dimension"]:
     """Shares of variance along the principal axes, largest first, summing to 1.
@@ -11,12 +13,13 @@ def variance_shares(points: Float[np.ndarray, "*time dimension"]) -> Float[np.nd
 
     - `points`: a trajectory, or several, in any space; every axis but the last is pooled.
 
-    **Raises:** `ValueError` if the points do not vary at all.
+    **Raises:** `ValueError` if the points do not vary at all, or are not finite.
     """
+    check_finite(points=points)
     flat = np.asarray(points, dtype=float).reshape(-1, np.shape(points)[-1])
-    variances = np.linalg.svd(flat - flat.mean(axis=0), compute_uv=False) ** 2
-    if not variances.sum() > 0:
+    if np.all(flat == flat[0]):
         raise ValueError("`points` must vary, got one and the same point throughout")
+    variances = np.linalg.svd(flat - flat.mean(axis=0), compute_uv=False) ** 2
     return variances / variances.sum()
 
 

@@ -1,7 +1,6 @@
 """Parameters of the Jansen-Rit model, and the published sets of them."""
 
 from types import MappingProxyType
-from typing import Self
 
 import equinox as eqx
 import jax
@@ -78,7 +77,7 @@ class JansenRitParameters(eqx.Module):
         return self.alpha4 * self.C
 
     @classmethod
-    def preset(cls, name: str) -> Self:
+    def preset(cls, name: str) -> "JansenRitParameters":
         """A published parameter set, converted to seconds and millivolts.
 
         **Arguments:**

@@ -27,18 +27,21 @@ class Standardizer(eqx.Module):
         **Raises:** `ValueError` if a channel is constant.
         """
         mean, std = jnp.mean(channels, axis=(0, 1)), jnp.std(channels, axis=(0, 1))
-        if is_concrete(std) and not np.all(np.asarray(std) > 0):
-            name = CHANNELS[int(np.argmin(np.asarray(std)))]
-            raise ValueError(f"`recordings` must vary, got a constant {name} over the training data")
+        if is_concrete(std):
+            rounding = 10 * np.finfo(std.dtype).eps * np.abs(mean)
+            for name in np.asarray(CHANNELS)[~(np.asarray(std) > rounding)]:
+                raise ValueError(f"`recordings` must vary, got a constant {name} over the training data")
         return cls(mean, std)
 
     def standardize(self, channels: Float[Array, "*batch 7"]) -> Float[Array, "*batch 7"]:
         """Channels in units of standard deviations from the mean."""
-        return (channels - self.mean) / self.std
+        mean, std, channels = jnp.broadcast_arrays(self.mean, self.std, channels)
+        return (channels - mean) / std
 
     def destandardize(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 6"]:
         """Standardized states in mV and mV/s again."""
-        return states * self.std[:6] + self.mean[:6]
+        mean, std, states = jnp.broadcast_arrays(self.mean[:6], self.std[:6], states)
+        return states * std + mean
 
     def with_eeg(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
         """Standardized states, and the standardized EEG that follows from them."""
@@ -155,4 +158,5 @@ def _with_sensor_noise(
         return channels
     if key is None:
         raise ValueError(f"`key` must be a PRNG key when `noise` is {noise}, got None")
-    return channels + noise * standardizer.std * jax.random.normal(key, channels.shape, channels.dtype)
+    std = jnp.broadcast_to(standardizer.std, channels.shape)
+    return channels + noise * std * jax.random.normal(key, channels.shape, channels.dtype)

@@ -1,7 +1,7 @@
 """What a recording shows of a column."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._model.states import CHANNELS, STATES, eeg
-from .._validation import check_choice, is_concrete
+from .._validation import as_float, check_choice, is_concrete
 
 
 class ObservationMask(eqx.Module):
@@ -21,8 +21,12 @@ class ObservationMask(eqx.Module):
     channels: Bool[Array | np.ndarray, "7"]
     """True for an observed channel, in the order of `CHANNELS`."""
 
+    def __check_init__(self):
+        if np.shape(self.channels) != (len(CHANNELS),):
+            raise ValueError(f"`channels` must have {len(CHANNELS)} truth values, got shape {np.shape(self.channels)}")
+
     @classmethod
-    def of(cls, *names: str) -> Self:
+    def of(cls, *names: str) -> "ObservationMask":
         """The mask that shows the channels of these names, such as `ObservationMask.of("y0", "eeg")`.
 
         **Raises:** `ValueError` for a name that is no channel, or for no name at all.
@@ -103,5 +107,5 @@ def recording(**signals: Any) -> Float[Array, "*batch 7"]:
     shapes = {name: np.shape(signal) for name, signal in signals.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(f"`signals` must have one shape, got {shapes}")
-    blank = jnp.full_like(jnp.asarray(signals[mask.names[0]]), jnp.nan)
-    return jnp.stack([jnp.asarray(signals.get(name, blank)) for name in CHANNELS], axis=-1)
+    unknown = np.full(shapes[mask.names[0]], np.nan)
+    return jnp.stack([as_float(signals.get(name, unknown)) for name in CHANNELS], axis=-1)

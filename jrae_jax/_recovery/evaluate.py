@@ -86,6 +86,8 @@ def interval(values: Sequence[np.ndarray] | np.ndarray, *, confidence: float = 0
     """
     from scipy.stats import t  # here, as importing scipy.stats costs as much as importing JAX
 
+    if not 0 < confidence < 1:
+        raise ValueError(f"`confidence` must be between 0 and 1, got {confidence}")
     samples = np.asarray(values, dtype=float)
     check_count(1, **{"len(values)": len(samples)})
     seeds = len(samples)

@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 def pearson_r(truth: Float[Array, "sample state"], estimate: Float[Array, "sample state"]) -> Float[Array, " state"]:
     """Pearson's correlation of each column, -1 to 1; NaN where one of the two is constant."""
-    truth = truth - jnp.mean(truth, axis=0)
-    estimate = estimate - jnp.mean(estimate, axis=0)
+    truth = truth - jnp.mean(truth, axis=0, keepdims=True)
+    estimate = estimate - jnp.mean(estimate, axis=0, keepdims=True)
     scale = jnp.sqrt(jnp.sum(truth**2, axis=0)) * jnp.sqrt(jnp.sum(estimate**2, axis=0))
     return jnp.sum(truth * estimate, axis=0) / scale
 
@@ -15,7 +15,7 @@ def pearson_r(truth: Float[Array, "sample state"], estimate: Float[Array, "sampl
 def r_squared(truth: Float[Array, "sample state"], estimate: Float[Array, "sample state"]) -> Float[Array, " state"]:
     """Coefficient of determination: 1 is perfect, 0 as good as the mean, below 0 worse than that."""
     residual = jnp.sum((truth - estimate) ** 2, axis=0)
-    return 1 - residual / jnp.sum((truth - jnp.mean(truth, axis=0)) ** 2, axis=0)
+    return 1 - residual / jnp.sum((truth - jnp.mean(truth, axis=0, keepdims=True)) ** 2, axis=0)
 
 
 def nrmse(truth: Float[Array, "sample state"], estimate: Float[Array, "sample state"]) -> Float[Array, " state"]:

@@ -192,7 +192,7 @@ def _save_times(
     return every, ts
 
 
-def _columns_last(y0: Float[Array, "*batch 6"], batch: int | None) -> Float[Array, "6 *batch"]:
+def _columns_last(y0: Float[Array, "*given 6"], batch: int | None) -> Float[Array, "6 *batch"]:
     if batch is None:
         return y0
     return jnp.broadcast_to(y0, (batch, 6)).T
