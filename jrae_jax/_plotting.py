@@ -24,7 +24,7 @@ CONDITION_LABELS = {"full": "all six states", "potentials": "three potentials", 
 
 def plot_recovery(study: Study) -> Figure:
     """r of every state, condition and protocol: each seed, the mean with its interval, and chance."""
-    figure = _figure(10, 8.2)
+    figure = _figure(10.0, 8.2)
     axes = figure.subplots(len(CONDITIONS), len(PROTOCOLS), sharey=True)
     for row, condition in zip(axes, CONDITIONS, strict=True):
         for ax, protocol in zip(row, PROTOCOLS, strict=True):
@@ -75,7 +75,7 @@ def _legend_handles() -> list:
 
 def plot_simulation(study: Study, *, seconds: float = 2.0) -> Figure:
     """The EEG-like signal of both protocols, and its spectrum."""
-    figure = _figure(10, 3.4)
+    figure = _figure(10.0, 3.4)
     trace, spectrum = figure.subplots(1, 2, width_ratios=(2, 1))
     for protocol, colour in zip(PROTOCOLS, (OBSERVED, ALL), strict=True):
         example = study.examples[protocol.name]
@@ -119,7 +119,7 @@ def plot_reconstruction(study: Study, *, seconds: float = 0.6) -> Figure:
     ts = np.asarray(recording.ts, dtype=float)
     shown = (ts - ts[0]) < seconds
     part = Trajectories(recording.ts[shown], recording.ys[shown])
-    figure = _figure(10, 5.6)
+    figure = _figure(10.0, 5.6)
     axes = figure.subplots(3, 2, sharex=True)
     for state, ax in enumerate(axes.T.ravel()):
         ax.plot(ts[shown] - ts[0], part.ys[:, state], color=TRUTH, lw=1.6, label="true")
@@ -138,7 +138,7 @@ def plot_reconstruction(study: Study, *, seconds: float = 0.6) -> Figure:
 
 def plot_latents(study: Study) -> Figure:
     """The study's picture: latent trajectories of the first seed, in three dimensions."""
-    figure = _figure(10, 7)
+    figure = _figure(10.0, 7.0)
     for row, protocol in enumerate(PROTOCOLS):
         for column, condition in enumerate(CONDITIONS):
             loss = losses_of(protocol, condition)[-1]
@@ -169,7 +169,7 @@ def _latent_line(ax, points: np.ndarray, colour: str) -> None:
 
 def plot_training(study: Study) -> Figure:
     """Training loss of every case: the mean over seeds and their range."""
-    figure = _figure(10, 3.4)
+    figure = _figure(10.0, 3.4)
     axes = figure.subplots(1, len(PROTOCOLS), sharey=True)
     styles = dict(zip(CONDITIONS, ("-", "--", ":"), strict=True))
     for ax, protocol in zip(axes, PROTOCOLS, strict=True):

@@ -94,4 +94,4 @@ def interval(values: Sequence[np.ndarray] | np.ndarray, *, confidence: float = 0
     mean = samples.mean(axis=0)
     std = samples.std(axis=0, ddof=1) if seeds > 1 else np.full_like(mean, np.nan)
     half = std / np.sqrt(seeds) * (t.ppf((1 + confidence) / 2, seeds - 1) if seeds > 1 else np.nan)
-    return Interval(mean, mean - half, mean + half, std)
+    return Interval(*map(np.asarray, (mean, mean - half, mean + half, std)))

@@ -1,0 +1,514 @@
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import Array, Float
+from scipy.integrate import solve_ivp
+
+from jrae_jax import (
+    AbstractExternalInput,
+    ConstantInput,
+    Euler,
+    EvokedPulseInput,
+    JansenRitParameters,
+    Kvaerno5,
+    Trajectories,
+    Tsit5,
+    UniformNoiseInput,
+    eeg,
+    simulate,
+)
+from jrae_jax._validation import check_type
+
+AT_THE_END = diffrax.SaveAt(t1=True)
+SHORT: dict[str, Any] = dict(t1=0.1, dt=1e-3)
+ADAPTIVE: dict[str, Any] = dict(solver=Tsit5(), rtol=1e-6, atol=1e-6)
+
+
+def noise(hold=1e-3):
+    return UniformNoiseInput(120, 320, hold=hold)
+
+
+def noisy(parameters=None, input=None, **settings: Any):
+    """A tenth of a second of the study's noise, unless told otherwise."""
+    settings = SHORT | dict(key=jax.random.key(0)) | settings
+    return simulate(parameters or JansenRitParameters(), input or noise(), **settings)
+
+
+def steady(parameters=None, p: Any = 220, **settings: Any):
+    """A tenth of a second of constant input, unless told otherwise."""
+    return simulate(parameters or JansenRitParameters(), ConstantInput(p), **(SHORT | settings))
+
+
+def assert_close(actual, expected, tolerance):
+    """Equal to within `tolerance` of the largest value of each state."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape
+    largest = np.max(abs(expected), axis=tuple(range(expected.ndim - 1)))
+    assert np.all(abs(actual - expected) <= tolerance * largest)
+
+
+@pytest.fixture(scope="module")
+def column():
+    """A tenth of a second of one column with noise."""
+    return noisy()
+
+
+@pytest.fixture(scope="module")
+def fine_column():
+    """The same in steps of a quarter of a millisecond."""
+    return noisy(dt=2.5e-4)
+
+
+# What is simulated
+
+
+def test_one_column(column):
+    assert column.ys.shape == (100, 6)
+    assert column.ys.dtype == column.ts.dtype == jnp.float32
+    assert np.all(np.isfinite(column.ys))
+    np.testing.assert_array_equal(column.ts, np.float32(1e-3 * np.arange(1, 101)))
+    assert column.result == diffrax.RESULTS.successful
+
+
+def test_evoked_response_is_that_of_scipy(x64, numpy_right_hand_side):
+    y0 = np.array([0.08, 18.0, 12.0, -0.5, 30.0, -20.0])
+
+    def right_hand_side(t, y):
+        s = max((t - 0.55) / 0.005, 0.0)
+        return numpy_right_hand_side(y, 90 + 0.5 * s**7 * np.exp(-s), C=150.0, B=20.0)
+
+    trajectory = simulate(
+        JansenRitParameters(C=150, B=20),
+        EvokedPulseInput(0.55, ConstantInput(90)),
+        t0=0.5,
+        t1=0.8,
+        dt=1e-4,
+        y0=y0,
+        saveat=diffrax.SaveAt(steps=100),
+    )
+    reference = solve_ivp(
+        right_hand_side, (0.5, 0.8), y0, "DOP853", np.asarray(trajectory.ts), rtol=1e-11, atol=1e-11, max_step=5e-3
+    )
+    assert trajectory.ys.shape == (30, 6)
+    assert_close(trajectory.ys, reference.y.T, 1e-7)
+
+
+def test_euler_with_the_noise_of_the_study_is_the_loop_of_the_study(x64, key, numpy_right_hand_side):
+    trajectory = noisy(solver=Euler(), t1=1.0)
+    held = np.asarray(noise().draw(1000, key=jax.random.fold_in(key, 0)))
+    ys = [np.zeros(6)]
+    for p in held:
+        ys.append(ys[-1] + 1e-3 * numpy_right_hand_side(ys[-1], p))
+    assert_close(trajectory.ys, ys[1:], 1e-9)
+
+
+def frequency_and_height(ts, v):
+    """Of the last two thirds of an oscillation, from the times at which it crosses its mean upwards."""
+    settled = ts > ts[0] + (ts[-1] - ts[0]) / 3
+    ts, v = np.asarray(ts, dtype=float)[settled], np.asarray(v, dtype=float)[settled]
+    level = (v.max() + v.min()) / 2
+    before = np.flatnonzero((v[:-1] < level) & (v[1:] >= level))
+    crossings = ts[before] + (ts[1] - ts[0]) * (level - v[before]) / (v[before + 1] - v[before])
+    return (len(crossings) - 1) / (crossings[-1] - crossings[0]), np.ptp(v)
+
+
+def test_alpha_cycle():
+    """With the default solver and a step of 1 ms: the limit cycle's own numbers."""
+    hertz = {200: 10.862488, 220: 10.938029, 260: 11.054984}
+    trajectories = steady(p=list(hertz), t1=9.0)
+    vs = eeg(trajectories.ys)
+    measured = {p: frequency_and_height(trajectories.ts, v) for p, v in zip(hertz, vs, strict=True)}
+    for p, expected in hertz.items():
+        assert measured[p][0] == pytest.approx(expected, rel=1e-3), p
+    assert measured[220][1] == pytest.approx(2.956, rel=0.01)
+    cycle = np.asarray(vs[1, -1000:])
+    assert [cycle.min(), cycle.max()] == pytest.approx([6.0836, 9.0392], abs=0.01)
+
+
+def test_euler_at_the_step_of_the_study_is_slow_and_twice_too_large():
+    trajectory = steady(t1=9.0, solver=Euler())
+    assert frequency_and_height(trajectory.ts, eeg(trajectory.ys)) == pytest.approx([10.043, 6.08], rel=0.01)
+
+
+def test_stable_equilibria_are_reached_and_the_saddle_is_left():
+    stable, saddle, focus = -1.90380153, 4.56871293, 6.06499359
+
+    def near(v):
+        y0 = 3.25 / 100 * 5 / (1 + np.exp(0.56 * (6 - v)))
+        y2 = 22 / 50 * 33.75 * 5 / (1 + np.exp(0.56 * (6 - 33.75 * y0)))
+        return [y0, v + y2 + 0.05, y2, 0, 0, 0]
+
+    trajectories = steady(p=0, t1=5.0, y0=np.array([[0.0] * 6, near(saddle), near(focus)]))
+    ends = eeg(trajectories.ys[:, -1])
+    assert ends[0] == pytest.approx(stable, abs=1e-4)
+    assert abs(ends[1] - saddle) > 1
+    assert ends[2] == pytest.approx(focus, abs=1e-3)
+
+
+def test_exact_scale_invariances(x64):
+    e0_and_C = dict(e0=[2.5, 5.0, 2.5], C=[135.0, 67.5, 135.0])
+    gain = {name: [value, value, 3 * value] for name, value in dict(A=3.25, B=22.0, v0=6.0).items()}
+    parameters = JansenRitParameters(**e0_and_C, **gain, r=[0.56, 0.56, 0.56 / 3])
+    reference, rates, gained = steady(parameters, t1=0.5).ys
+    doubled = jnp.array([[2.0, 1.0, 1.0, 2.0, 1.0, 1.0]])
+    assert_close(rates, doubled * reference, 1e-10)
+    assert_close(gained, 3 * reference, 1e-10)
+
+
+def test_y0_and_t0_carry_a_trajectory_on():
+    pulse = EvokedPulseInput(0.08, ConstantInput(120))
+    whole = simulate(JansenRitParameters(), pulse, t1=0.2, dt=1e-3)
+    first = simulate(JansenRitParameters(), pulse, **SHORT)
+    second = simulate(JansenRitParameters(), pulse, t0=0.1, t1=0.2, dt=1e-3, y0=first.ys[-1])
+    assert_close(jnp.concatenate([first.ys, second.ys]), whole.ys, 1e-5)
+    np.testing.assert_allclose(second.ts, whole.ts[100:], rtol=1e-6)
+
+
+def test_gradient_with_respect_to_every_parameter(x64):
+    weights = jnp.array([[10.0, 1.0, -1.0, 0.1, 0.01, 0.02]])
+
+    def score(leaves):
+        parameters, input = leaves
+        return jnp.sum(weights * simulate(parameters, input, saveat=AT_THE_END, **SHORT).ys)
+
+    leaves, tree = jax.tree.flatten((JansenRitParameters(), ConstantInput(220)))
+    gradient = jax.tree.leaves(jax.grad(score)((JansenRitParameters(), ConstantInput(220))))
+    for index, leaf in enumerate(leaves):
+        step = 1e-5 * leaf
+        ends = [[*leaves[:index], leaf + sign * step, *leaves[index + 1 :]] for sign in (1, -1)]
+        difference = (score(tree.unflatten(ends[0])) - score(tree.unflatten(ends[1]))) / (2 * step)
+        assert gradient[index] == pytest.approx(float(difference), rel=1e-6), index
+        assert difference != 0
+
+
+# Batches
+
+
+BATCHED: dict[str, Any] = dict(C=[120.0, 135.0, 150.0], a=[90.0, 100.0, 110.0])
+
+
+@pytest.fixture(scope="module")
+def batch_and_loop():
+    y0 = np.random.default_rng(0).normal(size=(3, 6))
+    ps = [200.0, 220.0, 240.0]
+    batch = steady(JansenRitParameters(**BATCHED), ps, y0=y0)
+    loop = [
+        steady(JansenRitParameters(C=C, a=a), p, y0=y).ys for C, a, p, y in zip(*BATCHED.values(), ps, y0, strict=True)
+    ]
+    return batch.ys, jnp.stack(loop)
+
+
+def test_batch_is_the_loop(batch_and_loop):
+    batch, loop = batch_and_loop
+    assert batch.shape == (3, 100, 6)
+    assert_close(batch, loop, 1e-5)
+
+
+def test_adaptive_batch_is_the_loop(batch_and_loop):
+    y0 = np.random.default_rng(0).normal(size=(3, 6))
+    batch = steady(JansenRitParameters(**BATCHED), [200, 220, 240], y0=y0, **ADAPTIVE)
+    assert_close(batch.ys, batch_and_loop[1], 1e-3)
+    alone = steady(JansenRitParameters(C=150, a=110), 240, y0=y0[2], **ADAPTIVE)
+    assert_close(batch.ys[2], alone.ys, 1e-5)
+
+
+@pytest.mark.parametrize(("parameters", "p"), [({"C": [120, 135, 150]}, 220), ({}, [200, 220, 240])])
+def test_scalar_and_batched_leaves_mix(parameters, p):
+    batch = steady(JansenRitParameters(**parameters), p, batch=3)
+    for column, (C, p_of_column) in enumerate(zip(parameters.get("C", [135] * 3), np.broadcast_to(p, 3), strict=True)):
+        alone = steady(JansenRitParameters(C=C), p_of_column)
+        assert_close(batch.ys[column], alone.ys, 1e-5)
+
+
+def test_vmap_of_simulate_is_the_batch():
+    Cs = jnp.array([120.0, 135.0, 150.0])
+    batch = steady(JansenRitParameters(C=Cs))
+    vmapped = jax.vmap(lambda C: steady(JansenRitParameters(C=C)).ys)(Cs)
+    assert_close(vmapped, batch.ys, 1e-5)
+
+
+def test_one_trace_serves_all_parameter_values():
+    class CountingInput(AbstractExternalInput):
+        p: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+
+        @property
+        def hold(self):
+            return 1e-3
+
+        def rate(self, t):
+            traced.append("solve")
+            return self.p
+
+        def draw(self, holds, *, key):
+            traced.append("draw")
+            return jnp.zeros(holds)
+
+    traced = []
+    first = noisy(JansenRitParameters(), CountingInput(220.0))
+    assert {"solve", "draw"} == set(traced)
+    once = len(traced)
+    second = noisy(JansenRitParameters(C=150, a=90.0), CountingInput(230.0), key=jax.random.key(1))
+    assert len(traced) == once
+    assert not np.allclose(first.ys, second.ys)
+
+
+# Noise
+
+
+def drawn(ys, dt=1e-3):
+    """The external input that Euler steps from zero must have had, from the equation of `y4`."""
+    ys = np.concatenate([np.zeros((1, 6)), np.asarray(ys, dtype=float)])
+    firing_rate = 5 / (1 + np.exp(0.56 * (6 - 135 * ys[:-1, 0])))
+    slope = np.diff(ys[:, 4]) / dt
+    return (slope + 200 * ys[:-1, 4] + 1e4 * ys[:-1, 1]) / 325 - 108 * firing_rate
+
+
+@pytest.mark.parametrize("hold", [1e-3, 5e-3])
+def test_noise_is_held_and_then_drawn_anew(key, hold):
+    steps = round(hold / 1e-3)
+    values = drawn(noisy(input=noise(hold), solver=Euler()).ys).reshape(-1, steps)
+    np.testing.assert_allclose(values, np.repeat(values[:, :1], steps, axis=1), atol=0.1)
+    expected = noise(hold).draw(100 // steps, key=jax.random.fold_in(key, 0))
+    np.testing.assert_allclose(values[:, 0], expected, atol=0.1)
+
+
+def test_noise_and_times_are_exact_after_many_steps(key):
+    n = 100_000
+    trajectory = noisy(solver=Euler(), t1=n * 1e-3)
+    np.testing.assert_array_equal(trajectory.ts, np.float32(1e-3 * np.arange(1, n + 1)))
+    expected = noise().draw(n, key=jax.random.fold_in(key, 0))
+    np.testing.assert_allclose(drawn(trajectory.ys), expected, atol=0.2)
+
+
+def test_noise_does_not_depend_on_the_batch(column):
+    three, two = noisy(batch=3), noisy(batch=2)
+    assert_close(three.ys[:2], two.ys, 1e-5)
+    assert_close(three.ys[0], column.ys, 1e-5)
+    assert not np.allclose(three.ys[0], three.ys[1], rtol=0.01)
+
+
+def test_noise_does_not_depend_on_the_duration(column):
+    assert_close(noisy(t1=0.2).ys[:100], column.ys, 1e-5)
+
+
+def test_noise_does_not_depend_on_the_step_or_the_solver(column, fine_column):
+    assert_close(fine_column.ys[3::4], column.ys, 1e-4)
+    assert_close(noisy(**ADAPTIVE).ys, column.ys, 1e-4)
+
+
+def test_noise_depends_on_the_key(column):
+    np.testing.assert_array_equal(noisy().ys, column.ys)
+    assert not np.allclose(noisy(key=jax.random.key(1)).ys, column.ys, rtol=0.01)
+
+
+def test_each_column_can_have_its_own_noise():
+    input = UniformNoiseInput([120, 900], [320, 1000], hold=1e-3)
+    values = [drawn(ys) for ys in noisy(input=input, solver=Euler()).ys]
+    assert 119 < values[0].min() < values[0].max() < 321
+    assert 899 < values[1].min() < values[1].max() < 1001
+
+
+def test_pulse_comes_on_top_of_its_background(key):
+    pulse = EvokedPulseInput(0.02, noise())
+    on_top = drawn(noisy(input=pulse, solver=Euler()).ys) - drawn(noisy(solver=Euler()).ys)
+    s = np.maximum((1e-3 * np.arange(100) - 0.02) / 0.005, 0)
+    np.testing.assert_allclose(on_top, 0.5 * s**7 * np.exp(-s), atol=0.2)
+
+
+# What is saved
+
+
+@pytest.mark.parametrize("n", [7, 100])
+def test_every_nth_step_can_be_saved(column, n):
+    saved = noisy(saveat=diffrax.SaveAt(steps=n))
+    np.testing.assert_array_equal(saved.ts, column.ts[n - 1 :: n])
+    assert_close(saved.ys, column.ys[n - 1 :: n], 1e-5)
+
+
+def test_the_end_can_be_saved(column):
+    end = noisy(saveat=AT_THE_END)
+    assert end.ys.shape == (1, 6)
+    np.testing.assert_array_equal(end.ts, column.ts[-1:])
+    assert_close(end.ys, column.ys[-1:], 1e-5)
+
+
+def test_given_times_can_be_saved(column):
+    steps = np.array([0, 1, 50, 51, 100])
+    ts = 1e-3 * steps
+    saved = noisy(saveat=diffrax.SaveAt(ts=ts.tolist()))
+    np.testing.assert_array_equal(saved.ts, ts.astype(np.float32))
+    np.testing.assert_array_equal(saved.ys[0], np.zeros(6))
+    assert_close(saved.ys[1:], column.ys[steps[1:] - 1], 1e-5)
+
+
+@pytest.mark.parametrize("settings", [{}, ADAPTIVE])
+def test_times_between_steps_are_interpolated(fine_column, settings):
+    quarters = np.array([41, 222, 333, 390, 399])
+    between = noisy(saveat=diffrax.SaveAt(ts=(2.5e-4 * quarters).tolist()), **settings)
+    assert_close(between.ys, fine_column.ys[quarters - 1], 1e-4)
+
+
+def test_burn_in_is_not_saved(column):
+    late = noisy(burn_in=0.075)
+    np.testing.assert_array_equal(late.ts, column.ts[75:])
+    np.testing.assert_array_equal(late.ys, column.ys[75:])
+    sparse = noisy(burn_in=0.075, saveat=diffrax.SaveAt(steps=7))
+    np.testing.assert_array_equal(sparse.ts, column.ts[np.array([77, 84, 91, 98]) - 1])
+    assert_close(sparse.ys, column.ys[np.array([77, 84, 91, 98]) - 1], 1e-5)
+
+
+def test_double_precision_comes_and_goes(column):
+    with jax.enable_x64(True):
+        double = noisy()
+    assert double.ys.dtype == double.ts.dtype == jnp.float64
+    np.testing.assert_array_equal(noisy().ys, column.ys)
+
+
+# Failures
+
+
+TOO_FAST = 1e5  # a rate constant for which steps of 1 ms are not stable
+
+
+@pytest.mark.parametrize(("a", "p"), [([100, TOO_FAST, 100], 220), (100, [220, 1e37, 220])])
+def test_a_failing_column_leaves_its_neighbours_alone(a, p):
+    together = steady(JansenRitParameters(a=a), p, batch=3, throw=False)
+    good = steady(batch=3)
+    np.testing.assert_array_equal(together.result == diffrax.RESULTS.nonfinite, [False, True, False])
+    np.testing.assert_array_equal(together.result == diffrax.RESULTS.successful, [True, False, True])
+    assert not np.all(np.isfinite(together.ys[1, -1]))
+    assert_close(together.ys[::2], good.ys[::2], 1e-5)
+
+
+def test_an_adaptive_failure_leaves_its_neighbours_alone():
+    together = steady(p=[220, 1e37, 220], throw=False, **ADAPTIVE)
+    np.testing.assert_array_equal(together.result == diffrax.RESULTS.successful, [True, False, True])
+    assert_close(together.ys[2], steady(**ADAPTIVE).ys, 1e-5)
+
+
+def test_a_single_failure_is_carried():
+    failed = steady(JansenRitParameters(a=TOO_FAST), throw=False)
+    assert failed.result == diffrax.RESULTS.nonfinite
+
+
+def test_failures_raise_one_line_that_says_which_and_what_to_do():
+    message = r"^`simulate`: 2 of 3 trajectories failed, the first is 1 \(.*\); take a smaller `dt` .* `throw=False`"
+    with pytest.raises(RuntimeError, match=message) as caught:
+        steady(JansenRitParameters(a=[100, TOO_FAST, TOO_FAST]))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_single_failure_raises():
+    with pytest.raises(RuntimeError, match="`simulate`: 1 of 1 trajectories failed, the first is 0 "):
+        steady(JansenRitParameters(a=TOO_FAST))
+
+
+def test_a_traced_failure_raises():
+    @eqx.filter_jit
+    def run(a):
+        return steady(JansenRitParameters(a=a)).ys
+
+    assert np.all(np.isfinite(run(jnp.asarray(100.0))))
+    with pytest.raises(RuntimeError, match="`simulate`: a trajectory failed; take a smaller `dt`"):
+        run(jnp.asarray(TOO_FAST))
+
+
+# Arguments that do not fit
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dict(dt=0.0), "`dt` must be positive, got 0.0"),
+        (dict(dt=-1e-3), "`dt` must be positive, got -0.001"),
+        (dict(dt=np.nan), "`dt` must be positive, got nan"),
+        (dict(t1=0.0), "`t1 - t0` must be positive, got 0.0"),
+        (dict(t1=0.1, t0=0.2), "`t1 - t0` must be positive, got -0.1"),
+        (dict(t1=np.inf), "`t1` must be finite, got inf"),
+        (dict(t0=np.nan), "`t0` must be finite, got nan"),
+        (dict(dt=3e-4), "`t1 - t0` must be a whole number of steps of `dt` = 0.0003 s, got 0.1 s"),
+        (dict(dt=1e-8), "`dt` = 1e-08 s makes 10000000 steps, at most 8388608 fit one call"),
+        (dict(burn_in=-0.01), "`burn_in` must be from 0 to less than the 0.1 s simulated, got -0.01 s"),
+        (dict(burn_in=0.1), "`burn_in` must be from 0 to less than the 0.1 s simulated, got 0.1 s"),
+        (dict(burn_in=np.nan), "`burn_in` must be from 0 .* got nan s"),
+        (dict(rtol=1e-6), "`rtol` and `atol` go together, got rtol=1e-06 and atol=None"),
+        (dict(atol=1e-6), "`rtol` and `atol` go together, got rtol=None and atol=1e-06"),
+        (dict(solver=Tsit5(), rtol=0.0, atol=1e-6), "`rtol` must be positive, got 0.0"),
+        (dict(solver=Tsit5(), rtol=1e-6, atol=-1.0), "`atol` must be positive, got -1.0"),
+        (dict(rtol=1e-6, atol=1e-6), r"`solver` must estimate its error .* got RK4\(\): take Tsit5"),
+        (dict(solver=Euler(), rtol=1e-6, atol=1e-6), r"`solver` must estimate its error .* got Euler\(\)"),
+        (dict(solver=Kvaerno5()), r"`rtol` and `atol` must be given for the implicit Kvaerno5\(\), got none"),
+        (dict(key=None), "`key` must be a PRNG key for a UniformNoiseInput, got None"),
+        (dict(input=noise(2.5e-4)), "`dt` must divide the input's `hold` = 0.00025 s, got 0.001 s"),
+        (dict(input=noise(1.5e-3)), "`dt` must divide the input's `hold` = 0.0015 s, got 0.001 s"),
+        (dict(batch=0), "`batch` must be a whole number of at least 1, got 0"),
+        (dict(batch=2, y0=np.zeros((3, 6))), "`batch` must be the same everywhere, got 2 from `batch`, 3 from `y0`"),
+        (dict(batch=2, input=ConstantInput([1, 2, 3])), "got 2 from `batch`, 3 from `parameters and input`"),
+        (dict(y0=np.zeros((2, 6)), input=ConstantInput([1, 2, 3])), "got 3 from `parameters and input`, 2 from `y0`"),
+        (dict(y0=np.zeros(5)), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(5,\)"),
+        (dict(y0=np.zeros(())), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(\)"),
+        (dict(y0=np.zeros((1, 2, 6))), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(1, 2, 6\)"),
+        (dict(y0=np.full(6, np.nan)), "`y0` must be finite, got an array of shape"),
+    ],
+)
+def test_arguments_that_do_not_fit(settings, message):
+    with pytest.raises(ValueError, match=message):
+        noisy(**settings)
+
+
+def test_trajectories_have_at_most_one_batch_axis():
+    with pytest.raises(ValueError, match=r"`ys` must have shape \(time, 6\) or \(batch, time, 6\), got \(1, 2, 3, 6\)"):
+        Trajectories(jnp.zeros(3), jnp.zeros((1, 2, 3, 6)))
+
+
+def test_records_of_the_wrong_kind():
+    with pytest.raises(ValueError, match=r"^`solver` must be an instance of AbstractSolver, got 'RK4'$"):
+        check_type(diffrax.AbstractSolver, solver="RK4")
+
+
+def test_leaves_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"`input\.p` has a batch axis of 3, but 2 columns were given before it"):
+        steady(JansenRitParameters(C=[120, 135]), [1, 2, 3])
+
+
+ONE_WAY = r"`saveat` must be SaveAt\(steps=n\), SaveAt\(t1=True\) or SaveAt\(ts=\.\.\.\), and one of them"
+INCREASING = "`saveat` must have increasing times from 0.0 to 0.1 s"
+
+
+@pytest.mark.parametrize(
+    ("saveat", "message"),
+    [
+        (dict(t0=True), ONE_WAY),
+        (dict(t0=True, steps=1), ONE_WAY),
+        (dict(dense=True), ONE_WAY),
+        (dict(t1=True, steps=2), ONE_WAY),
+        (dict(ts=np.array([0.05]), steps=2), ONE_WAY),
+        (dict(subs=[diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=1)]), ONE_WAY),
+        (dict(steps=-1), "`saveat.steps` must be a whole number of at least 1, got -1"),
+        (dict(steps=101), "`saveat` saves nothing: every 101 steps of 100, after 0.0 s of burn-in"),
+        (dict(ts=np.array([0.0625, 0.03125])), f"{INCREASING}, got 0.0625 to 0.03125 s"),
+        (dict(ts=np.array([0.0625, 0.0625])), f"{INCREASING}, got 0.0625 to 0.0625 s"),
+        (dict(ts=np.array([-0.25, 0.0625])), f"{INCREASING}, got -0.25 to 0.0625 s"),
+        (dict(ts=np.array([0.0625, 0.125])), f"{INCREASING}, got 0.0625 to 0.125 s"),
+    ],
+)
+def test_saving_that_does_not_fit(saveat, message):
+    with pytest.raises(ValueError, match=message):
+        noisy(saveat=diffrax.SaveAt(**saveat))
+
+
+@pytest.mark.parametrize(
+    ("saveat", "message"),
+    [
+        (dict(ts=np.array([0.03125, 0.0625])), "`saveat` must have increasing times from 0.06 to 0.1 s"),
+        (dict(steps=60), "`saveat` saves nothing: every 60 steps of 100, after 0.06 s of burn-in"),
+    ],
+)
+def test_saving_within_the_burn_in(saveat, message):
+    with pytest.raises(ValueError, match=message):
+        noisy(burn_in=0.06, saveat=diffrax.SaveAt(**saveat))

@@ -1,0 +1,56 @@
+import jax
+import matplotlib
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+matplotlib.use("Agg")
+
+# Never uninstalled, so that modules which a test imports late are checked as well.
+install_import_hook("jrae_jax", "beartype.beartype")
+
+
+@pytest.fixture
+def x64():
+    """Double precision for one test; JAX keys its caches by it, so nothing leaks into the next."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def numpy_right_hand_side():
+    """The Jansen-Rit equations written once more, in NumPy and in the naive form of the papers."""
+
+    def right_hand_side(y, p, *, A=3.25, B=22.0, a=100.0, b=50.0, e0=2.5, v0=6.0, r=0.56, C=135.0):
+        def firing_rate(v):
+            return 2 * e0 / (1 + np.exp(r * (v0 - v)))
+
+        y0, y1, y2, y3, y4, y5 = y
+        return np.array(
+            [
+                y3,
+                y4,
+                y5,
+                A * a * firing_rate(y1 - y2) - 2 * a * y3 - a**2 * y0,
+                A * a * (p + 0.8 * C * firing_rate(C * y0)) - 2 * a * y4 - a**2 * y1,
+                B * b * 0.25 * C * firing_rate(0.25 * C * y0) - 2 * b * y5 - b**2 * y2,
+            ]
+        )
+
+    return right_hand_side
+
+
+@pytest.fixture(scope="session")
+def small_study():
+    from jrae_jax._recovery.study import StudySettings, reproduce
+
+    return reproduce(StudySettings(seeds=2, epochs=2, duration=1.0))
