@@ -1,5 +1,6 @@
 """Checks at the door: one line that names the argument, what was expected and what came."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,18 +21,22 @@ def is_concrete(value: Any) -> bool:
 
 def check_finite(**arguments: Any) -> None:
     """Raise if a named argument holds NaN or an infinity."""
-    for name, value in arguments.items():
-        if is_concrete(value) and not np.all(np.isfinite(np.asarray(value))):
-            raise ValueError(f"`{name}` must be finite, got {_shown(value)}")
+    _check_each("finite", np.isfinite, arguments)
 
 
 def check_positive(**arguments: Any) -> None:
     """Raise if a named argument is not finite and greater than zero."""
+    _check_each("positive", lambda values: np.isfinite(values) & (values > 0), arguments)
+
+
+def _check_each(expected: str, holds: Callable[[np.ndarray], np.ndarray], arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if is_concrete(value):
-            numbers = np.asarray(value)
-            if not (np.all(np.isfinite(numbers)) and np.all(numbers > 0)):
-                raise ValueError(f"`{name}` must be positive, got {_shown(value)}")
+            values = np.asarray(value)
+            wrong = values[~holds(values)]
+            if wrong.size:
+                where = f" in an array of shape {values.shape}" if values.ndim else ""
+                raise ValueError(f"`{name}` must be {expected}, got {wrong.flat[0].item()}{where}")
 
 
 def check_count(minimum: int, **arguments: Any) -> None:
@@ -55,8 +60,3 @@ def check_type(expected: type, **arguments: Any) -> None:
         if not isinstance(value, expected):
             came = " ".join(repr(value).split())
             raise ValueError(f"`{name}` must be an instance of {expected.__name__}, got {came:.60}")
-
-
-def _shown(value: Any) -> str:
-    numbers = np.asarray(value)
-    return f"{numbers.item()!r}" if numbers.ndim == 0 else f"an array of shape {numbers.shape} with {numbers.min()}"

@@ -1,12 +1,12 @@
 """What shape a latent trajectory has."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from .._validation import check_finite
 
 
-def variance_shares(points: Float[np.ndarray, "*time dimension"]) -> Float[np.ndarray, " dimension"]:
+def variance_shares(points: Float[np.ndarray | Array, "*time dimension"]) -> Float[np.ndarray, " dimension"]:
     """Shares of variance along the principal axes, largest first, summing to 1.
 
     **Arguments:**
@@ -23,7 +23,7 @@ def variance_shares(points: Float[np.ndarray, "*time dimension"]) -> Float[np.nd
     return variances / variances.sum()
 
 
-def participation_ratio(points: Float[np.ndarray, "*time dimension"]) -> float:
+def participation_ratio(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
     """How many dimensions the points fill: 1 on a line, up to the number of dimensions for an even ball.
 
     The inverse of the sum of squared variance shares (Gao et al. 2017, doi 10.1101/214262).
@@ -31,6 +31,6 @@ def participation_ratio(points: Float[np.ndarray, "*time dimension"]) -> float:
     return float(1 / np.sum(variance_shares(points) ** 2))
 
 
-def line_share(points: Float[np.ndarray, "*time dimension"]) -> float:
+def line_share(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
     """The share of variance that lies on the best straight line: 1 when the points are collinear."""
     return float(variance_shares(points)[0])

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._validation import as_float, check_finite, check_positive
+from .._validation import as_float, check_count, check_finite, check_positive
 
 
 class AbstractExternalInput(eqx.Module):
@@ -76,7 +76,7 @@ class UniformNoiseInput(AbstractExternalInput):
     - `low`, `high`: the range, 1/s, shape `()` or `(batch,)`. Jansen and Rit (1995) use 120 to 320.
     - `hold`: seconds, one Python number for the whole batch.
 
-    **Raises:** `ValueError` if `hold` is not positive, or `high` is below `low`.
+    **Raises:** `ValueError` if `hold` is not positive, or `high` is not above `low`.
     """
 
     low: Float[Array, "*batch"] = eqx.field(converter=as_float)
@@ -85,6 +85,8 @@ class UniformNoiseInput(AbstractExternalInput):
 
     def __check_init__(self):
         check_finite(low=self.low, high=self.high)
+        if self.low.ndim and self.high.ndim and self.low.shape != self.high.shape:
+            raise ValueError(f"`low` and `high` must have one shape, got {self.low.shape} and {self.high.shape}")
         check_positive(hold=self.hold)
         check_positive(**{"high - low": self.high - self.low})
 
@@ -109,7 +111,8 @@ class EvokedPulseInput(AbstractExternalInput):
     - `background`: any other external input.
     - `q`: amplitude, 1/s. `w`: width, seconds. `n`: order, a whole number.
 
-    **Raises:** `ValueError` if `w` or `n` is not positive, or `onset` or `q` is not finite.
+    **Raises:** `ValueError` if `w` is not positive, `n` is no whole number of at least 1, or `onset` or `q` is not
+        finite.
     """
 
     onset: Float[Array, "*batch"] = eqx.field(converter=as_float)
@@ -120,7 +123,8 @@ class EvokedPulseInput(AbstractExternalInput):
 
     def __check_init__(self):
         check_finite(onset=self.onset, q=self.q)
-        check_positive(w=self.w, n=self.n)
+        check_positive(w=self.w)
+        check_count(1, n=self.n)
 
     @property
     def hold(self) -> float | None:

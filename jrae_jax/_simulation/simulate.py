@@ -1,6 +1,7 @@
 """From parameters to trajectories."""
 
 import math
+from dataclasses import dataclass
 
 import diffrax
 import equinox as eqx
@@ -13,7 +14,7 @@ from .._model.external_input import AbstractExternalInput
 from .._model.parameters import JansenRitParameters, batch_size
 from .._validation import as_float, check_count, check_finite, check_positive, check_type, is_concrete
 from .solvers import RK4
-from .terms import Clock, ColumnTerm, batch_axes
+from .terms import Clock, ColumnTerm, HeldInput, batch_axes
 from .trajectories import Trajectories
 
 _LONGEST_ADAPTIVE_STEP = 0.02  # s; the synapses' slowest standard time constant, so that no pulse is stepped over
@@ -75,7 +76,7 @@ def simulate(
     check_type(diffrax.AbstractSolver, solver=solver)
     tolerances = _checked_tolerances(solver, rtol, atol)
     batch = _resolved_batch(parameters, input, y0, batch)
-    holds = _count_holds(input, steps, dt, key, fixed_step=tolerances is None)
+    holds = _holds(input, t0, dt, steps, key, fixed_step=tolerances is None)
     every, ts = _save_times(saveat, t0, dt, steps, burn_in)
     state = as_float(np.zeros(6) if y0 is None else y0)
     check_finite(y0=state)
@@ -83,9 +84,9 @@ def simulate(
         parameters,
         input,
         _columns_last(state, batch),
-        Clock(as_float(t0), as_float(dt)),
+        Clock(as_float(t0), as_float(dt), steps),
         _Plan(steps, every, holds, batch),
-        None if every else as_float(np.clip((ts - t0) / dt, 0, steps)),
+        None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0)),
         solver,
         tolerances,
         key,
@@ -100,9 +101,19 @@ class _Plan(eqx.Module):
     steps: int = eqx.field(static=True)
     every: int = eqx.field(static=True)
     """Save after every so many steps; 0: at given times."""
-    holds: int = eqx.field(static=True)
-    """How many values the input draws; 0: none."""
+    holds: "_Holds | None" = eqx.field(static=True)
     batch: int | None = eqx.field(static=True)
+
+
+@dataclass(frozen=True)
+class _Holds:
+    """Which of the values that an input draws, counted from t = 0, fall into a simulation."""
+
+    first: int
+    end: int
+    steps_per_hold: float
+    start: float
+    """Steps from t = 0 to the start of the simulation."""
 
 
 def _count_steps(t0: float, t1: float, dt: float, burn_in: float) -> int:
@@ -139,8 +150,6 @@ def _checked_tolerances(
 def _resolved_batch(
     parameters: JansenRitParameters, input: AbstractExternalInput, y0: ArrayLike | None, batch: int | None
 ) -> int | None:
-    if batch is not None:
-        check_count(1, batch=batch)
     sizes = {"batch": batch, "parameters and input": batch_size(parameters=parameters, input=input)}
     if y0 is not None:
         shape = np.shape(y0)
@@ -151,29 +160,49 @@ def _resolved_batch(
     if len(set(known.values())) > 1:
         told = ", ".join(f"{size} from `{name}`" for name, size in known.items())
         raise ValueError(f"`batch` must be the same everywhere, got {told}")
-    return next(iter(known.values()), None)
+    batch = next(iter(known.values()), None)
+    if batch is not None:
+        check_count(1, batch=batch)
+    return batch
 
 
-def _count_holds(
-    input: AbstractExternalInput, steps: int, dt: float, key: PRNGKeyArray | None, *, fixed_step: bool
-) -> int:
+def _holds(
+    input: AbstractExternalInput, t0: float, dt: float, steps: int, key: PRNGKeyArray | None, *, fixed_step: bool
+) -> _Holds | None:
     if input.hold is None:
-        return 0
-    if key is None:
-        raise ValueError(f"`key` must be a PRNG key for a {type(input).__name__}, got None")
-    ratio = input.hold / dt
-    if fixed_step and (round(ratio) < 1 or abs(ratio - round(ratio)) > 1e-6 * ratio):
-        raise ValueError(f"`dt` must divide the input's `hold` = {input.hold} s, got {dt} s")
-    return math.ceil(steps / ratio * (1 - 1e-9))
+        return None
+    if key is None or (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim):
+        raise ValueError(f"`key` must be one PRNG key for a {type(input).__name__}, got {key}")
+    ratio, start = input.hold / dt, t0 / dt
+    if fixed_step:
+        if round(ratio) < 1 or not _is_whole(ratio):
+            raise ValueError(f"`dt` must divide the input's `hold` = {input.hold} s, got {dt} s")
+        if t0 < 0 or not _is_whole(start):
+            raise ValueError(f"`t0` must be a whole number of `dt` = {dt} s for a {type(input).__name__}, got {t0} s")
+        ratio, start = float(round(ratio)), float(round(start))
+    elif t0 < 0:
+        raise ValueError(f"`t0` must not be negative for a {type(input).__name__}, got {t0} s")
+    first = math.floor(start / ratio * (1 + 1e-12))
+    return _Holds(first, math.ceil((start + steps) / ratio * (1 - 1e-12)), ratio, start)
+
+
+def _is_whole(value: float) -> bool:
+    return abs(value - round(value)) <= 1e-6 * max(abs(value), 1)
 
 
 def _save_times(
     saveat: diffrax.SaveAt | None, t0: float, dt: float, steps: int, burn_in: float
 ) -> tuple[int, np.ndarray]:
     """Every how many steps to save (0: at given times), and the times in seconds, in double precision."""
-    sub = (saveat or diffrax.SaveAt(steps=1)).subs
-    if not isinstance(sub, diffrax.SubSaveAt) or sum([bool(sub.steps), sub.t1, sub.ts is not None]) != 1 or sub.t0:
-        raise ValueError("`saveat` must be SaveAt(steps=n), SaveAt(t1=True) or SaveAt(ts=...), and one of them")
+    saveat = diffrax.SaveAt(steps=1) if saveat is None else saveat
+    sub = saveat.subs
+    more = saveat.dense or saveat.solver_state or saveat.controller_state or saveat.made_jump
+    if (
+        not isinstance(sub, diffrax.SubSaveAt)
+        or sum([bool(sub.steps), sub.t1, sub.ts is not None]) != 1
+        or (more or sub.t0 or sub.fn is not diffrax.SubSaveAt(t1=True).fn)
+    ):
+        raise ValueError("`saveat` must be SaveAt(steps=n), SaveAt(t1=True) or SaveAt(ts=...), one of them, no more")
     first = t0 + burn_in
     if sub.ts is not None:
         ts = np.asarray(sub.ts, dtype=float)
@@ -217,11 +246,11 @@ def _integrate(
         ys, result = _solve_fixed(terms, solver, y0, saveat, plan)
         ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
     else:
-        grid = jnp.arange(plan.every, plan.steps + 1, plan.every, dtype=y0.dtype) if plan.every else ts
+        grid = jnp.arange(plan.every, plan.steps + 1, plan.every, dtype=y0.dtype) - plan.steps if plan.every else ts
 
         def solve(parameters, input, y0, held):
             terms = ColumnTerm(parameters, input, held, clock, None)
-            controller = _step_controller(tolerances, clock, plan, input.hold)
+            controller = _step_controller(tolerances, clock, plan)
             return _solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), controller, plan)
 
         if plan.batch is not None:
@@ -230,22 +259,27 @@ def _integrate(
     return ys, _with_nonfinite(result, ys, plan)
 
 
-def _draw_held(
-    input: AbstractExternalInput, plan: _Plan, key: PRNGKeyArray | None
-) -> Float[Array, "holds *batch"] | None:
-    if not plan.holds or key is None:
+def _draw_held(input: AbstractExternalInput, plan: _Plan, key: PRNGKeyArray | None) -> HeldInput | None:
+    holds = plan.holds
+    if holds is None or key is None:
         return None
+
+    def draw(input, key):
+        return input.draw(holds.end, key=key)[holds.first :]
+
     if plan.batch is None:
-        return input.draw(plan.holds, key=jax.random.fold_in(key, 0))
-    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(plan.batch))
-    draw = jax.vmap(lambda input, key: input.draw(plan.holds, key=key), (batch_axes(input), 0), out_axes=-1)
-    return draw(input, keys)
+        values = draw(input, jax.random.fold_in(key, 0))
+    else:
+        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(plan.batch))
+        values = jax.vmap(draw, (batch_axes(input), 0), out_axes=-1)(input, keys)
+    origin = holds.start - holds.first * holds.steps_per_hold + plan.steps
+    return HeldInput(values, origin, holds.steps_per_hold)
 
 
 def _solve_fixed(
     terms: diffrax.AbstractTerm, solver: diffrax.AbstractSolver, y0: Array, saveat: diffrax.SaveAt, plan: _Plan
 ) -> tuple[Array, diffrax.RESULTS]:
-    controller = diffrax.StepTo(ts=jnp.arange(plan.steps + 1, dtype=y0.dtype))
+    controller = diffrax.StepTo(ts=jnp.arange(-plan.steps, 1, dtype=y0.dtype))
     return _solve(terms, solver, y0, saveat, plan, controller, dt0=None, max_steps=plan.steps)
 
 
@@ -265,8 +299,8 @@ def _solve(terms, solver, y0, saveat, plan: _Plan, controller, *, dt0: float | N
     solution = diffrax.diffeqsolve(
         terms,
         solver,
-        t0=0.0,
-        t1=float(plan.steps),
+        t0=-float(plan.steps),
+        t1=0.0,
         dt0=dt0,
         y0=y0,
         saveat=saveat,
@@ -279,16 +313,17 @@ def _solve(terms, solver, y0, saveat, plan: _Plan, controller, *, dt0: float | N
 
 
 def _step_controller(
-    tolerances: tuple[float, float], clock: Clock, plan: _Plan, hold: float | None
+    tolerances: tuple[float, float], clock: Clock, plan: _Plan
 ) -> diffrax.AbstractAdaptiveStepSizeController:
     rtol, atol = tolerances
     controller = diffrax.PIDController(rtol=rtol, atol=atol, dtmax=_LONGEST_ADAPTIVE_STEP / clock.dt)
-    if hold is None:
+    if plan.holds is None:
         return controller
     # Steps to and not jumps: around a jump Diffrax leaves out some ulps of time, which in float32 add up, and a
     # solver may keep its last stage across one, as the held input is not in the vector field.
-    boundaries = jnp.arange(1, plan.holds, dtype=clock.dt.dtype) * (hold / clock.dt)
-    return diffrax.ClipStepSizeController(controller, step_ts=boundaries)
+    holds = plan.holds
+    boundaries = np.arange(holds.first + 1, holds.end) * holds.steps_per_hold - holds.start - plan.steps
+    return diffrax.ClipStepSizeController(controller, step_ts=as_float(boundaries))
 
 
 def _with_nonfinite(result: diffrax.RESULTS, ys: Float[Array, "*batch time 6"], plan: _Plan) -> diffrax.RESULTS:

@@ -1,8 +1,8 @@
-"""The column as a Diffrax term, in a time that counts steps.
+"""The column as a Diffrax term, in a time that counts steps up to the end.
 
-Inside the integrator time is measured in units of `dt`, so that every step of a fixed-step solve begins and
-ends on a whole number, which a float holds exactly: seconds in float32 drift by a whole noise hold within
-minutes.
+Inside the integrator time runs from minus the number of steps to zero, in units of `dt`. So every step of a fixed-step
+solve begins and ends on a whole number, which a float holds exactly, where seconds in float32 drift by a whole noise
+hold within minutes; and the end is zero, because Diffrax merges all steps that lie within 100 ulps of it.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, ArrayLike, Float, Real
 
 from .._model.external_input import AbstractExternalInput
 from .._model.parameters import JansenRitParameters
@@ -19,14 +19,29 @@ from .._model.vector_field import coefficients, derivative, external_input_direc
 
 
 class Clock(eqx.Module):
-    """Seconds from steps: `t0 + dt * steps`."""
+    """Seconds from the integrator's time."""
 
     t0: Float[Array, ""]
     dt: Float[Array, ""]
+    steps: int = eqx.field(static=True)
 
-    def seconds(self, steps: Real[Array, ""]) -> Float[Array, ""]:
-        """The time, in seconds, after `steps` steps."""
-        return self.t0 + self.dt * steps
+    def seconds(self, t: Real[Array, ""]) -> Float[Array, ""]:
+        """The time in seconds when the integrator's is `t`, from `-steps` to 0."""
+        return self.t0 + self.dt * (t + self.steps)
+
+
+class HeldInput(eqx.Module):
+    """The drawn part of the external input over a simulation."""
+
+    values: Float[Array, "holds *batch"]
+    origin: float = eqx.field(static=True)
+    """Steps from the start of the first hold to the integrator's time 0."""
+    steps_per_hold: float = eqx.field(static=True)
+
+    def over(self, t0: Real[ArrayLike, ""], t1: Real[ArrayLike, ""]) -> Float[Array, "*batch"]:
+        """The value over a step from `t0` to `t1`, which lies within one hold: its middle says which."""
+        hold = jnp.floor((jnp.add(t0, t1) / 2 + self.origin) / self.steps_per_hold)
+        return self.values[hold.astype(jnp.int32)]
 
 
 class ColumnTerm(diffrax.AbstractTerm):
@@ -39,7 +54,7 @@ class ColumnTerm(diffrax.AbstractTerm):
 
     coefficients: tuple[Array, ...] | Float[Array, " coefficients"]
     input: AbstractExternalInput
-    held: Float[Array, "holds *batch"] | None
+    held: HeldInput | None
     clock: Clock
     batch: int | None = eqx.field(static=True)
 
@@ -47,7 +62,7 @@ class ColumnTerm(diffrax.AbstractTerm):
         self,
         parameters: JansenRitParameters,
         input: AbstractExternalInput,
-        held: Float[Array, "holds *batch"] | None,
+        held: HeldInput | None,
         clock: Clock,
         batch: int | None,
     ):
@@ -71,16 +86,12 @@ class ColumnTerm(diffrax.AbstractTerm):
         """The length of a step in seconds, and the mean of the held input over it."""
         del kwargs
         duration = (t1 - t0) * self.clock.dt
-        if self.held is None:
-            return duration, 0.0
-        assert self.input.hold is not None
-        middle = (t0 + t1) / 2 * self.clock.dt
-        return duration, self.held[jnp.floor(middle / self.input.hold).astype(jnp.int32)]
+        return duration, 0.0 if self.held is None else self.held.over(t0, t1)
 
     def prod(self, vf, control):
         """The increment of the state over a step."""
         (slope, direction), (duration, mean) = vf, control
-        return duration * slope + (duration * mean) * direction
+        return duration * slope + jnp.broadcast_to(duration * mean, direction.shape) * direction
 
     def vf_prod(self, t, y, args, control):
         """The same in one go, as most solvers ask for it."""

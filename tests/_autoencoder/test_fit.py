@@ -98,19 +98,22 @@ def trained_by_hand(network, data: Dataset, key, *, scored, optimiser, epochs, b
         error = jnp.concatenate([values, eeg[:, None]], axis=1) - target
         return jnp.mean(error[:, scored] ** 2)
 
+    @jax.jit
+    def step(layers, state, seen, target):
+        value, gradient = jax.value_and_grad(loss)(layers, seen, target)
+        with jax.numpy_dtype_promotion("standard"):  # Adam raises a float to a whole power
+            updates, state = optimiser.update(gradient, state, layers)
+        return value, optax.apply_updates(layers, updates), state
+
     layers: Any = [(layer.weight, layer.bias) for layer in (*network.encoder, *network.decoder)]
     state = optimiser.init(layers)
-    step = jax.jit(jax.value_and_grad(loss))
     history = []
     for epoch in range(epochs):
         order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), len(seen)))
         total = 0.0
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            value, gradient = step(layers, seen[rows], target[rows])
-            with jax.numpy_dtype_promotion("standard"):  # Adam raises a float to a whole power
-                updates, state = optimiser.update(gradient, state, layers)
-            layers = optax.apply_updates(layers, updates)
+            value, layers, state = step(layers, state, seen[rows], target[rows])
             total += float(value) * len(rows)
         history.append(total / len(order))
     return history, layers
@@ -126,10 +129,11 @@ CLIPPED_MOMENTUM = optax.chain(optax.clip(0.01), optax.sgd(0.1, momentum=0.9))
 )
 def test_training_agrees_with_a_plain_loop(x64, optimiser, observed, loss, scored):
     data, initial, key = dataset(observed=observed, noise=0.3), network(), jax.random.key(7)
-    assert SAMPLES % 8 != 0
-    fitted = fit(initial, data, key=key, loss=loss, optimiser=optimiser, epochs=4, batch_size=8)
+    assert SAMPLES % 8 != 0  # a smaller last batch
+    assert 11 % 10 != 0  # and a last chunk that reaches beyond the last epoch
+    fitted = fit(initial, data, key=key, loss=loss, optimiser=optimiser, epochs=11, batch_size=8)
     by_hand = optax.adam(1e-3) if optimiser is None else optimiser
-    losses, layers = trained_by_hand(initial, data, key, scored=scored, optimiser=by_hand, epochs=4, batch_size=8)
+    losses, layers = trained_by_hand(initial, data, key, scored=scored, optimiser=by_hand, epochs=11, batch_size=8)
     np.testing.assert_allclose(fitted.train_loss, losses, rtol=1e-10)
     trained = fitted.model.network
     for leaf, expected in zip(
@@ -143,7 +147,7 @@ def test_a_row_of_an_ensemble_is_a_single_fit(x64):
     masks, losses = (PYRAMIDAL, EEG, FULL), ("all", "observed", "observed")
     datasets = [dataset(seed, observed=mask, noise=0.1) for seed, mask in enumerate(masks)]
     keys = jax.random.split(jax.random.key(0), 3)
-    settings = {"optimiser": CLIPPED_MOMENTUM, "epochs": 4, "batch_size": 8}
+    settings = {"optimiser": CLIPPED_MOMENTUM, "epochs": 11, "batch_size": 8}
     ensemble = fit_ensemble(networks, datasets, keys=keys, loss=losses, **settings)
     assert len(ensemble) == 3
     for index, member in enumerate(ensemble):
@@ -151,6 +155,15 @@ def test_a_row_of_an_ensemble_is_a_single_fit(x64):
         np.testing.assert_allclose(member.train_loss, alone.train_loss, rtol=1e-10)
         assert eqx.tree_equal(member.model, alone.model, rtol=1e-9, atol=1e-12)
         assert member.settings == alone.settings
+
+
+def test_single_precision_data_train_alike_where_double_precision_is_enabled():
+    data, initial, key = dataset(), network(), jax.random.key(0)
+    single = fit(initial, data, key=key, epochs=3, **SETTINGS)
+    with jax.enable_x64(True):
+        fitted = fit(initial, data, key=key, epochs=3, **SETTINGS)
+    assert fitted.train_loss.dtype == np.float32
+    np.testing.assert_allclose(fitted.train_loss, single.train_loss, rtol=1e-5)
 
 
 def test_members_are_shared_out_over_all_devices(monkeypatch):
@@ -161,8 +174,8 @@ def test_members_are_shared_out_over_all_devices(monkeypatch):
         devices.append(state.stopped.sharding.device_set)
         return state, losses
 
-    train = fit_module._train
-    monkeypatch.setattr(fit_module, "_train", spied)
+    train = fit_module.train_epochs
+    monkeypatch.setattr(fit_module, "train_epochs", spied)
     keys = jax.random.split(jax.random.key(0), 3)
     fit_ensemble([network(seed) for seed in range(3)], dataset(), keys=keys, epochs=1, **SETTINGS)
     assert jax.device_count() > 1
@@ -287,6 +300,14 @@ def test_the_model_of_a_member_that_fails_is_the_one_before():
     assert failed.failed_epoch == 2
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(failed.model.network))
     assert eqx.tree_equal(failed.model, before.model)
+
+
+def test_weights_that_overflow_are_noticed_though_the_loss_is_finite():
+    arguments: dict[str, Any] = {"epochs": 1, "batch_size": SAMPLES, "optimiser": optax.sgd(float("inf"))}
+    (failed,) = fit_ensemble([network()], dataset(), keys=jax.random.key(0)[None], **arguments)
+    assert np.all(np.isfinite(failed.train_loss))
+    assert failed.failed_epoch == 1
+    assert eqx.tree_equal(failed.model.network, network())
 
 
 def test_a_single_fit_that_fails_raises_and_names_the_epoch():

@@ -55,6 +55,12 @@ def test_trajectories_are_pooled():
 
 
 @pytest.mark.parametrize("measure", [variance_shares, participation_ratio, line_share])
-def test_one_and_the_same_point_has_no_shape(measure):
+@pytest.mark.parametrize("value", [0.0, 2.5, 0.1])
+def test_one_and_the_same_point_has_no_shape(measure, value):
     with pytest.raises(ValueError, match="`points` must vary, got one and the same point throughout"):
-        measure(np.full((10, 3), 2.5))
+        measure(np.full((10, 3), value))
+
+
+def test_points_that_are_not_finite_have_no_shape():
+    with pytest.raises(ValueError, match=r"`points` must be finite, got .*nan"):
+        variance_shares(np.array([[1.0, np.nan], [2.0, 3.0]]))

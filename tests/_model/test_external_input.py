@@ -86,7 +86,7 @@ def test_evoked_pulse_has_finite_gradients_at_and_around_its_onset(onset):
         (lambda: EvokedPulseInput(np.nan, ConstantInput(0)), "`onset` must be finite, got nan"),
         (lambda: EvokedPulseInput(0.1, ConstantInput(0), q=np.inf), "`q` must be finite, got inf"),
         (lambda: EvokedPulseInput(0.1, ConstantInput(0), w=0.0), "`w` must be positive, got 0.0"),
-        (lambda: EvokedPulseInput(0.1, ConstantInput(0), n=0), "`n` must be positive, got 0"),
+        (lambda: EvokedPulseInput(0.1, ConstantInput(0), n=0), "`n` must be a whole number of at least 1, got 0"),
     ],
 )
 def test_values_that_make_no_sense(make, message):

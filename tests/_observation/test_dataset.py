@@ -197,9 +197,10 @@ def test_a_value_that_is_not_finite_is_refused_by_trajectory_and_time(bad, shown
         make_dataset(recordings, observed=FULL, held_out=2)
 
 
-def test_a_constant_signal_is_refused():
+@pytest.mark.parametrize("constant", [0.0, 0.5, 0.1, -12.7])
+def test_a_constant_signal_is_refused(constant):
     recordings = random()
-    recordings = Trajectories(recordings.ts, recordings.ys.at[:2, :, 3].set(0.5))
+    recordings = Trajectories(recordings.ts, recordings.ys.at[:2, :, 3].set(constant))
     with pytest.raises(ValueError, match="`recordings` must vary, got a constant y3 over the training data"):
         make_dataset(recordings, observed=PYRAMIDAL, held_out=2)
 

@@ -107,6 +107,12 @@ def test_a_recording_holds_its_signals_and_nan_elsewhere(shape):
     assert np.all(np.isnan(channels[..., 1:6]))
 
 
+def test_whole_numbers_are_a_recording():
+    channels = np.asarray(recording(eeg=np.array([1, 2]), y0=[3, 4]))
+    np.testing.assert_array_equal(channels[:, [0, 6]], [[3.0, 1.0], [4.0, 2.0]])
+    assert np.all(np.isnan(channels[:, 1:6]))
+
+
 def test_what_is_no_recording_is_refused():
     signal = np.zeros(5, dtype=np.float32)
     with pytest.raises(ValueError, match=r"`signals` must be one of 'y0', .*'eeg', got 'v'"):

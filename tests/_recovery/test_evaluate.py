@@ -149,6 +149,12 @@ def test_a_single_seed_has_a_mean_and_no_interval():
         assert np.all(np.isnan(values))
 
 
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0, float("nan")])
+def test_a_confidence_that_is_no_probability_is_refused(confidence):
+    with pytest.raises(ValueError, match="`confidence` must be between 0 and 1, got"):
+        interval(np.ones((3, 6)), confidence=confidence)
+
+
 def test_an_interval_over_nothing_is_refused():
     with pytest.raises(ValueError, match=r"`len\(values\)` must be a whole number of at least 1, got 0"):
         interval([])

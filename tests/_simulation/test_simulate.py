@@ -14,6 +14,7 @@ from jrae_jax import (
     ConstantInput,
     Euler,
     EvokedPulseInput,
+    Heun,
     JansenRitParameters,
     Kvaerno5,
     Trajectories,
@@ -278,7 +279,7 @@ def test_noise_is_held_and_then_drawn_anew(key, hold):
 
 
 def test_noise_and_times_are_exact_after_many_steps(key):
-    n = 100_000
+    n = 200_000
     trajectory = noisy(solver=Euler(), t1=n * 1e-3)
     np.testing.assert_array_equal(trajectory.ts, np.float32(1e-3 * np.arange(1, n + 1)))
     expected = noise().draw(n, key=jax.random.fold_in(key, 0))
@@ -443,7 +444,7 @@ def test_a_traced_failure_raises():
         (dict(rtol=1e-6, atol=1e-6), r"`solver` must estimate its error .* got RK4\(\): take Tsit5"),
         (dict(solver=Euler(), rtol=1e-6, atol=1e-6), r"`solver` must estimate its error .* got Euler\(\)"),
         (dict(solver=Kvaerno5()), r"`rtol` and `atol` must be given for the implicit Kvaerno5\(\), got none"),
-        (dict(key=None), "`key` must be a PRNG key for a UniformNoiseInput, got None"),
+        (dict(key=None), "`key` must be one PRNG key for a UniformNoiseInput, got None"),
         (dict(input=noise(2.5e-4)), "`dt` must divide the input's `hold` = 0.00025 s, got 0.001 s"),
         (dict(input=noise(1.5e-3)), "`dt` must divide the input's `hold` = 0.0015 s, got 0.001 s"),
         (dict(batch=0), "`batch` must be a whole number of at least 1, got 0"),
@@ -453,7 +454,7 @@ def test_a_traced_failure_raises():
         (dict(y0=np.zeros(5)), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(5,\)"),
         (dict(y0=np.zeros(())), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(\)"),
         (dict(y0=np.zeros((1, 2, 6))), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(1, 2, 6\)"),
-        (dict(y0=np.full(6, np.nan)), "`y0` must be finite, got an array of shape"),
+        (dict(y0=np.full(6, np.nan)), "`y0` must be finite, got nan in an array of shape"),
     ],
 )
 def test_arguments_that_do_not_fit(settings, message):
@@ -476,7 +477,7 @@ def test_leaves_that_do_not_fit():
         steady(JansenRitParameters(C=[120, 135]), [1, 2, 3])
 
 
-ONE_WAY = r"`saveat` must be SaveAt\(steps=n\), SaveAt\(t1=True\) or SaveAt\(ts=\.\.\.\), and one of them"
+ONE_WAY = r"`saveat` must be SaveAt\(steps=n\), SaveAt\(t1=True\) or SaveAt\(ts=\.\.\.\), one of them, no more"
 INCREASING = "`saveat` must have increasing times from 0.0 to 0.1 s"
 
 
@@ -484,6 +485,8 @@ INCREASING = "`saveat` must have increasing times from 0.0 to 0.1 s"
     ("saveat", "message"),
     [
         (dict(t0=True), ONE_WAY),
+        (dict(t1=True, dense=True), ONE_WAY),
+        (dict(t1=True, fn=lambda t, y, args: y[:1]), ONE_WAY),
         (dict(t0=True, steps=1), ONE_WAY),
         (dict(dense=True), ONE_WAY),
         (dict(t1=True, steps=2), ONE_WAY),
@@ -512,3 +515,24 @@ def test_saving_that_does_not_fit(saveat, message):
 def test_saving_within_the_burn_in(saveat, message):
     with pytest.raises(ValueError, match=message):
         noisy(burn_in=0.06, saveat=diffrax.SaveAt(**saveat))
+
+
+def test_noise_carries_on_where_it_was_left():
+    whole = noisy(t1=0.2)
+    first = noisy(t1=0.1)
+    second = noisy(t0=0.1, t1=0.2, y0=first.ys[-1])
+    np.testing.assert_allclose(second.ys, whole.ys[100:], rtol=1e-5, atol=1e-3)
+    adaptive = noisy(t0=0.1, t1=0.2, y0=first.ys[-1], **ADAPTIVE)
+    np.testing.assert_allclose(adaptive.ys, whole.ys[100:], rtol=1e-3, atol=0.05)
+
+
+def test_noise_wants_a_start_on_the_grid_of_steps():
+    with pytest.raises(ValueError, match=r"`t0` must be a whole number of `dt` = 0\.001 s for a UniformNoiseInput"):
+        noisy(t0=0.0005, t1=0.1005)
+    with pytest.raises(ValueError, match="`t0` must not be negative for a UniformNoiseInput"):
+        noisy(t0=-0.1, **ADAPTIVE)
+
+
+@pytest.mark.parametrize("solver", [Tsit5(), Heun()])
+def test_solvers_with_stages_of_their_own_take_a_noisy_batch(solver):
+    np.testing.assert_allclose(noisy(solver=solver, batch=3).ys, noisy(batch=3).ys, rtol=2e-2, atol=2)
