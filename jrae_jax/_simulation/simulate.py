@@ -46,7 +46,7 @@ def simulate(
     the same whatever its neighbours do.
 
     The noise of a trajectory depends on `key`, on its index in the batch and on time; not on the batch size,
-    the duration, the solver or the step.
+    the duration, the solver or the step. A run can be carried on: `simulate(..., t0=t1, y0=ys[-1], key=key)`.
 
     **Arguments:**
 
@@ -56,7 +56,7 @@ def simulate(
     - `y0`: state at `t0`, mV and mV/s, shape `(6,)` or `(batch, 6)`; all zero if `None`.
     - `solver`: any Diffrax solver; `RK4()` if `None`.
     - `rtol`, `atol`: tolerances (mV, mV/s) of an adaptive solver such as `Tsit5()`, `Dopri8()` or, for stiff
-        parameters, `Kvaerno5()`; both or neither. The jumps of held noise are told to the step controller.
+        parameters, `Kvaerno5()` (below 1e-4 in float64 only); both or neither. The jumps of held noise are told to the step controller.
     - `saveat`: `diffrax.SaveAt(steps=n)` saves after every n-th `dt` (`steps=1` if `None`);
         `SaveAt(t1=True)` saves the end; `SaveAt(ts=...)` saves at any times, by the solver's interpolation.
     - `burn_in`: seconds from `t0` on, of which nothing is saved.
@@ -123,7 +123,9 @@ def _count_steps(t0: float, t1: float, dt: float, burn_in: float) -> int:
     if abs(steps * dt - (t1 - t0)) > 1e-6 * dt * max(steps, 1):
         raise ValueError(f"`t1 - t0` must be a whole number of steps of `dt` = {dt} s, got {t1 - t0} s")
     if steps > _MOST_STEPS:
-        raise ValueError(f"`dt` = {dt} s makes {steps} steps, at most {_MOST_STEPS} fit one call: go on from `ys[-1]`")
+        raise ValueError(
+            f"`dt` = {dt} s makes {steps} steps, at most {_MOST_STEPS} fit one call: go on with `t0` and `y0`"
+        )
     if not 0 <= burn_in < t1 - t0:
         raise ValueError(f"`burn_in` must be from 0 to less than the {t1 - t0} s simulated, got {burn_in} s")
     return steps
