@@ -56,7 +56,8 @@ def simulate(
     - `y0`: state at `t0`, mV and mV/s, shape `(6,)` or `(batch, 6)`; all zero if `None`.
     - `solver`: any Diffrax solver; `RK4()` if `None`.
     - `rtol`, `atol`: tolerances (mV, mV/s) of an adaptive solver such as `Tsit5()`, `Dopri8()` or, for stiff
-        parameters, `Kvaerno5()` (below 1e-4 in float64 only); both or neither. The jumps of held noise are told to the step controller.
+        parameters, `Kvaerno5()` (below 1e-4 in float64 only); both or neither. The jumps of held noise are told to
+        the step controller.
     - `saveat`: `diffrax.SaveAt(steps=n)` saves after every n-th `dt` (`steps=1` if `None`);
         `SaveAt(t1=True)` saves the end; `SaveAt(ts=...)` saves at any times, by the solver's interpolation.
     - `burn_in`: seconds from `t0` on, of which nothing is saved.
