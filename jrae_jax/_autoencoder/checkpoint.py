@@ -1,5 +1,6 @@
 """Fits on disk: one line of JSON, the arrays, a digest of both. Nothing in a file is ever executed."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -60,7 +61,8 @@ def save(path: str | os.PathLike, fitted: Fit) -> None:
     except OSError as error:
         raise OSError(error.errno, f"`path` cannot be written ({error.strerror})", os.fspath(path)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def load(path: str | os.PathLike) -> Fit:
@@ -78,10 +80,13 @@ def load(path: str | os.PathLike) -> Fit:
         raise ValueError(f"`path` is a damaged or truncated fit: {os.fspath(path)}")
     if header["dtype"] == "float64" and not jax.config.read("jax_enable_x64"):
         raise ValueError(f"`path` holds float64, enable jax_enable_x64 to load {os.fspath(path)}")
-    blank = _blank(header)
     file = io.BytesIO(body)
     file.readline()
-    arrays = eqx.tree_deserialise_leaves(file, _arrays(blank))
+    try:
+        blank = _blank(header)
+        arrays = eqx.tree_deserialise_leaves(file, _arrays(blank))
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"`path` holds no fit that its header describes: {os.fspath(path)}") from error
     return eqx.tree_at(_arrays, blank, arrays)
 
 

@@ -92,7 +92,8 @@ def fit(
     )
     if fitted.failed_epoch is not None:
         raise RuntimeError(
-            f"`fit`: the loss became non-finite in epoch {fitted.failed_epoch} of {epochs}; lower the learning rate"
+            f"`fit`: the loss or a weight became non-finite in epoch {fitted.failed_epoch} of {epochs}; "
+            "lower the learning rate"
         )
     return fitted
 

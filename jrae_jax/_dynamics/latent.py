@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from .._validation import check_finite
 
 
-def variance_shares(points: Float[np.ndarray | Array, "*time dimension"]) -> Float[np.ndarray, " dimension"]:
+def variance_shares(points: Float[np.ndarray | Array, "*time dimension"]) -> Float[np.ndarray, " axis"]:
     """Shares of variance along the principal axes, largest first, summing to 1.
 
     **Arguments:**

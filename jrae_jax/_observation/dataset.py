@@ -1,5 +1,6 @@
 """From trajectories to training and held-out data."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -24,13 +25,11 @@ class Standardizer(eqx.Module):
     def fitted_to(cls, channels: Float[Array, "trajectory time 7"]) -> "Standardizer":
         """Mean and standard deviation over trajectories and time.
 
-        **Raises:** `ValueError` if a channel is constant.
+        **Raises:** `ValueError` if a channel is constant, or too large to square.
         """
         mean, std = jnp.mean(channels, axis=(0, 1)), jnp.std(channels, axis=(0, 1))
         if is_concrete(std):
-            rounding = 10 * np.finfo(std.dtype).eps * np.abs(mean)
-            for name in np.asarray(CHANNELS)[~(np.asarray(std) > rounding)]:
-                raise ValueError(f"`recordings` must vary, got a constant {name} over the training data")
+            _check_spread(np.asarray(mean), np.asarray(std))
         return cls(mean, std)
 
     def standardize(self, channels: Float[Array, "*batch 7"]) -> Float[Array, "*batch 7"]:
@@ -133,6 +132,18 @@ def make_dataset(
     )
 
 
+def _check_spread(mean: np.ndarray, std: np.ndarray) -> None:
+    size = np.abs(mean)
+    size[CHANNELS.index("eeg")] = size[1] + size[2]  # the EEG is rounded as its two terms are
+    for name, spread, least in zip(CHANNELS, std, 10 * np.finfo(std.dtype).eps * size, strict=True):
+        if not np.isfinite(spread):
+            raise ValueError(
+                f"`recordings` must have a finite variance, got a standard deviation of {spread} in {name}"
+            )
+        if spread <= least:
+            raise ValueError(f"`recordings` must vary, got a constant {name} over the training data")
+
+
 def _after_burn_in(recordings: Trajectories, burn_in: float) -> Float[Array, "trajectory time 6"]:
     check_type(Trajectories, recordings=recordings)
     ys = recordings.ys if recordings.ys.ndim == 3 else recordings.ys[None]
@@ -152,7 +163,7 @@ def _after_burn_in(recordings: Trajectories, burn_in: float) -> Float[Array, "tr
 def _with_sensor_noise(
     channels: Float[Array, "trajectory time 7"], standardizer: Standardizer, noise: float, key: PRNGKeyArray | None
 ) -> Float[Array, "trajectory time 7"]:
-    if not noise >= 0:
+    if not 0 <= noise < math.inf:
         raise ValueError(f"`noise` must be a fraction of the signal's standard deviation, 0 or more, got {noise}")
     if not noise:
         return channels

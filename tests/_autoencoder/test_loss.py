@@ -111,6 +111,15 @@ def test_a_batch_is_a_loop_over_examples(standardizer, network):
     np.testing.assert_allclose(together, np.stack(one_by_one), rtol=1e-5)
 
 
+@pytest.mark.parametrize("held", [np.nan, np.inf, -np.inf, 1e30])
+def test_hidden_channels_are_zero_whatever_they_held(held):
+    seen = np.array([True, False, True, False, False, False, True])
+    channels = np.where(seen, np.arange(7.0), held)
+    # Not compiled: XLA makes a selection of a product with truth values, which hides how NaN is treated.
+    zeroed = masked(jnp.asarray(channels, dtype=jnp.float32), jnp.asarray(seen))
+    np.testing.assert_array_equal(zeroed, np.where(seen, np.arange(7.0), 0))
+
+
 @eqx.filter_jit
 def jacobian(network, recording, mask):
     return jax.jacobian(lambda recording: network(masked(recording, mask)))(recording)

@@ -231,3 +231,20 @@ def test_a_standardizer_needs_signals_that_vary():
     channels = jnp.ones((1, 8, 7)).at[..., :6].set(jax.random.normal(jax.random.key(0), (1, 8, 6)))
     with pytest.raises(ValueError, match="got a constant eeg over the training data"):
         Standardizer.fitted_to(channels)
+
+
+def test_a_difference_that_is_only_rounding_is_constant():
+    y2 = 100 * np.random.default_rng(0).normal(size=(2, TIMES, 1)).astype(np.float32)
+    others = np.random.default_rng(1).normal(size=(2, TIMES, 3))
+    ys = np.concatenate([others[..., :1], y2, y2, others], axis=-1)
+    times = jnp.linspace(0, 1, TIMES)
+    with pytest.raises(ValueError, match="got a constant eeg over the training data"):
+        make_dataset(Trajectories(times, jnp.asarray(ys, jnp.float32)), observed=EEG, held_out=1)
+
+
+def test_values_too_large_to_square_are_refused():
+    ys = 1e25 * np.random.default_rng(0).normal(size=(2, TIMES, 6))
+    with pytest.raises(
+        ValueError, match="`recordings` must have a finite variance, got a standard deviation of inf in y0"
+    ):
+        make_dataset(Trajectories(jnp.linspace(0, 1, TIMES), jnp.asarray(ys, jnp.float32)), observed=EEG, held_out=1)

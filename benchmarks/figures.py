@@ -1,0 +1,304 @@
+"""Figures of the recorded results, and the table of key ratios in the README.
+
+    python benchmarks/figures.py [--results benchmarks/results] [--readme README.md]
+
+Reads `integrators.json` and `training.json`, writes `*.png` beside them, and rewrites the README between
+`<!-- benchmarks:start -->` and `<!-- benchmarks:end -->`.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from timing import times_slower
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+START, END = "<!-- benchmarks:start -->", "<!-- benchmarks:end -->"
+OURS = "#1f5fa8"
+COLOURS = {
+    "ours": OURS,
+    "lax.scan": "#222222",
+    "SciPy": "#d17a00",
+    "torchdiffeq": "#b3261e",
+    "NumPy": "#4d8c3a",
+    "vmap of lax.scan": "#222222",
+    "vmap of diffeqsolve": "#7a4fb0",
+}
+MARKERS = {
+    "euler": "o", "heun": "s", "rk4": "D", "tsit5": "^", "tsit5, adaptive": "v", "dopri8, adaptive": "P",
+    "kvaerno5, adaptive": "X", "rk45, adaptive": "<", "dop853, adaptive": ">", "lsoda, adaptive": "*",
+    "dopri5, adaptive": "h",
+}  # fmt: skip
+BY_HAND = ("lax.scan, parameters as arguments", "lax.scan, parameters as constants")
+TARGET = 3  # times as long as the hand-written loop
+ACCURATE = 0.01  # mV
+SOURCES = {"constant": "constant", "noise": "noisy"}
+
+Rows = Sequence[dict[str, Any]]
+
+
+def work_precision(rows: Rows) -> Figure:
+    """Error against run time."""
+    panels = [
+        ("constant", "float64", "p constant, float64"),
+        ("noise", "float64", "p noisy, held 1 ms, float64"),
+        ("constant", "float32", "p constant, float32"),
+    ]
+    figure, axes = plt.subplots(1, 3, figsize=(14.5, 5.6), sharex=True, sharey=True, layout="constrained")
+    handles = {}
+    for ax, (problem, dtype, title) in zip(axes, panels, strict=True):
+        for label, series in curves(select(rows, problem=problem, dtype=dtype)).items():
+            handles.setdefault(label, draw_curve(ax, label, series))
+        ax.set(xscale="log", yscale="log", title=title, xlabel="run time, ms")
+        ax.grid(alpha=0.25)
+    axes[0].set_ylabel("largest error of a potential over 2 s, mV")
+    figure.legend(handles.values(), handles.keys(), loc="outside right center", frameon=False, fontsize=9)
+    return figure
+
+
+def curves(rows: Rows) -> Mapping[str, Rows]:
+    """Rows of one family and method, by their label."""
+    series: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        adaptive = ", adaptive" if "rtol" in row else ""
+        series.setdefault(f"{row['family']}: {row['method']}{adaptive}", []).append(row)
+    return series
+
+
+def draw_curve(ax: Axes, label: str, rows: Rows) -> Any:
+    """Ours solid, rivals dashed; a colour for each family and a marker for each method."""
+    family, method = label.split(": ")
+    points = [(1e3 * row["median_s"], row["error_mV"]) for row in rows if row["error_mV"] is not None]
+    style = "-" if family == "ours" else "--"
+    width = 1.8 if family == "ours" else 1.0
+    marker = MARKERS[method.lower()]
+    (line,) = ax.plot(*zip(*points, strict=True), style, color=COLOURS[family], marker=marker, ms=5.5, lw=width)
+    return line
+
+
+def single_column(rows: Rows, one_function: Rows) -> Figure:
+    """How many times as long as the hand-written loop ours takes."""
+    figure, ax = plt.subplots(figsize=(10, 4.6), layout="constrained")
+    cases = list(dict.fromkeys((row["method"], row["source"]) for row in rows))
+    series = [("", rows, 1.0), (", larger XLA loops in one function", one_function, 0.4)]
+    bars = [(name, note, part, alpha) for note, part, alpha in series if part for name in BY_HAND]
+    for index, (name, note, part, alpha) in enumerate(bars):
+        ratios = [select(part, method=m, source=s, name=name)[0]["times_slower_than_ours"] for m, s in cases]
+        heights = [1 / ratio["median"] for ratio in ratios]
+        spread = [[1 / r["median"] - 1 / r["max"] for r in ratios], [1 / r["min"] - 1 / r["median"] for r in ratios]]
+        places = [case + (index - (len(bars) - 1) / 2) * 0.8 / len(bars) for case in range(len(cases))]
+        colour = OURS if name == BY_HAND[0] else "#d17a00"
+        options = {"color": colour, "alpha": alpha, "ecolor": "0.3", "label": f"against {name}{note}"}
+        ax.bar(places, heights, 0.8 / len(bars), yerr=spread, error_kw={"lw": 0.8}, **options)
+    ax.axhline(1, color="0.3", lw=0.8)
+    ax.axhline(TARGET, color="0.3", lw=0.8, ls="--")
+    ax.annotate("target", (1.005, TARGET), xycoords=("axes fraction", "data"), va="center", fontsize=8, color="0.3")
+    ax.set(yscale="log", ylabel="our time / hand-written loop's time", title="One column, 10,000 steps, all saved")
+    ax.set_yticks([0.5, 1, 2, 3, 5, 10, 20], ["0.5", "1", "2", "3", "5", "10", "20"])
+    ax.set_xticks(range(len(cases)), [f"{method}\np {SOURCES[source]}" for method, source in cases])
+    ax.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
+    ax.set_ylim(top=ax.get_ylim()[1] * 2.5)  # room for the legend
+    return figure
+
+
+def batch(rows: Rows) -> Figure:
+    """Throughput against batch size."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True, layout="constrained")
+    sizes = sorted({row["columns"] for row in rows})
+    for ax, saved, title in zip(axes, ("every step", "end"), ("every step saved", "only the end saved"), strict=True):
+        for name in dict.fromkeys(row["name"] for row in rows):
+            series = select(rows, name=name, saved=saved)
+            style = "-" if name == "ours" else "--"
+            throughput = [row["column_steps_per_s"] for row in series]
+            ax.plot(sizes, throughput, style, marker="o", color=COLOURS[name], label=name, lw=1.6)
+        ax.set(xscale="log", yscale="log", xlabel="columns in the batch", title=f"RK4, {title}")
+        ax.set_xticks(sizes, [str(size) for size in sizes])
+        ax.minorticks_off()
+        ax.grid(alpha=0.25)
+    axes[0].set_ylabel("column-steps per second")
+    axes[1].legend(frameon=False, fontsize=9)
+    return figure
+
+
+def training(runs: Sequence[dict[str, Any]]) -> Figure:
+    """Time of an epoch of one model."""
+    size = (6 * len(runs), 4)
+    figure, axes = plt.subplots(1, len(runs), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, run in zip(axes[0], runs, strict=True):
+        rows, devices = run["rows"], run["environment"]["devices"]
+        names = [f"{row['name']}, {row['models']} models" if row["models"] > 1 else row["name"] for row in rows]
+        times = [row["ms_per_epoch_and_model"] for row in rows]
+        scale = [1e3 / (row["epochs"] * row["models"]) for row in rows]
+        least = [t - k * row["min_s"] for t, k, row in zip(times, scale, rows, strict=True)]
+        most = [k * row["max_s"] - t for t, k, row in zip(times, scale, rows, strict=True)]
+        colours = [COLOURS["torchdiffeq"] if "PyTorch" in name else OURS for name in names]
+        ax.barh(names, times, color=colours, alpha=0.85, xerr=[least, most], error_kw={"lw": 0.8, "ecolor": "0.3"})
+        right = max(t + m for t, m in zip(times, most, strict=True))
+        for place, (time, extra) in enumerate(zip(times, most, strict=True)):
+            ax.text(time + extra + 0.015 * right, place, f"{time:.1f}", va="center", fontsize=9)
+        title = f"{devices} JAX {run['environment']['jax_platform'].upper()} device{'s' if devices > 1 else ''}"
+        ax.set(xlabel="ms for each epoch and model", title=title, xlim=(0, 1.12 * right))
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0, 0].invert_yaxis()
+    return figure
+
+
+def readme_block(integrators: dict[str, Any], runs: Sequence[dict[str, Any]]) -> str:
+    """The key ratios in Markdown, under where they come from and above what they leave out."""
+    lines = [*column_lines(integrators["single_column"]), *batch_lines(integrators["batch"])]
+    lines += [*precision_lines(integrators["work_precision"]), *training_lines(runs)]
+    head = [["Work", "Ours, ms", "Rival", "Rival, ms", "Rival / ours"], ["---", "--:", "---", "--:", "--:"]]
+    table = [f"| {' | '.join(cells)} |" for cells in [*head, *without_repetition(lines)]]
+    return "\n".join([provenance(integrators["environment"]), "", *table, "", left_out(integrators, runs)])
+
+
+def without_repetition(lines: Sequence[list[str]]) -> list[list[str]]:
+    """Work and time of ours only where they are new."""
+    above = [["", ""], *lines]
+    return [["", "", *cells[2:]] if cells[:2] == last[:2] else cells for last, cells in zip(above, lines, strict=False)]
+
+
+def provenance(environment: dict[str, Any]) -> str:
+    """Where the numbers come from and how to read them."""
+    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
+    return (
+        "Medians of runs in turns, compiled before; the last column is the ratio of paired runs, with its range: above "
+        f"1 ours is faster. {environment['cpu']}, {environment['cores']} cores, JAX on {environment['device_kind']}, "
+        f"load {number(environment['load_average'])} at the start; Python {environment['python']}, {packages}."
+    )
+
+
+def left_out(integrators: dict[str, Any], runs: Sequence[dict[str, Any]]) -> str:
+    """Compile times, and that the training loops learn the same."""
+    ours, by_hand, *_ = select(integrators["single_column"], method="RK4", source="noise")
+    trained = runs[0]["rows"]
+    median = {row["name"].split(", threads")[0]: row["final_loss"]["median"] for row in trained if row["final_loss"]}
+    losses = [f"{loss:.4f} ({name})" for name, loss in median.items()]
+    return (
+        f"Compiling, once: `simulate` {ours['compile_s']:.1f} s, the hand-written loop {by_hand['compile_s']:.1f} s, "
+        f"`fit` {trained[0]['compile_s']:.1f} s. Training loss after {trained[0]['loss_epochs']} epochs, ensembles by "
+        f"their median: {', '.join(losses)}."
+    )
+
+
+def number(value: float | None) -> str:
+    """Two digits, without exponents."""
+    if value is None:
+        return "unknown"
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def line(work: str, ours: dict[str, Any], rival: dict[str, Any], name: str) -> list[str]:
+    """One row of the table; times of ensembles are for one model and epoch."""
+    ratio = times_slower(shared_seconds(rival), shared_seconds(ours))
+    own, other = (number(1e3 * row["median_s"] / sharers(row)) for row in (ours, rival))
+    return [work, own, name, other, f"{number(ratio['median'])} ({number(ratio['min'])} to {number(ratio['max'])})"]
+
+
+def shared_seconds(row: dict[str, Any]) -> list[float]:
+    """Of one model and epoch, if it is a training."""
+    return [seconds / sharers(row) for seconds in row["seconds"]]
+
+
+def sharers(row: dict[str, Any]) -> int:
+    """Models times epochs of a training; 1 for anything else."""
+    return row.get("models", 1) * row.get("epochs", 1)
+
+
+def column_lines(rows: Rows) -> list[list[str]]:
+    """One column: the default solver, and the case in which we look worst."""
+    by_hand = [row for row in rows if row["name"] in BY_HAND]
+    worst = min(by_hand, key=lambda row: row["times_slower_than_ours"]["median"])
+    rivals = [*select(rows, method="RK4", source="noise")[1:], worst]
+    lines = []
+    for rival in rivals:
+        ours = select(rows, name="ours", method=rival["method"], source=rival["source"])[0]
+        note = " (our worst case)" if rival is worst else ""
+        work = f"One column, 10,000 steps, {rival['method']}, p {SOURCES[rival['source']]}, all saved{note}"
+        lines.append(line(work, ours, rival, rival["name"]))
+    return lines
+
+
+def batch_lines(rows: Rows) -> list[list[str]]:
+    """The largest batch, and one column as a batch."""
+    lines = []
+    for columns in (max(row["columns"] for row in rows), 1):
+        ours, *rivals = select(rows, columns=columns, saved="every step")
+        work = f"Batch of {columns}, 1,000 steps each, RK4, all saved"
+        lines += [line(work, ours, rival, rival["name"]) for rival in rivals]
+    return lines
+
+
+def precision_lines(rows: Rows) -> list[list[str]]:
+    """The fastest run of each family that is accurate enough."""
+    accurate = [row for row in select(rows, problem="constant", dtype="float64") if (row["error_mV"] or 1) <= ACCURATE]
+    fastest: dict[str, dict[str, Any]] = {}
+    for row in sorted(accurate, key=lambda row: row["median_s"]):
+        fastest.setdefault(row["family"], row)
+    ours = fastest.pop("ours")
+    work = f"One column, 2 s, float64, fastest with an error below {ACCURATE} mV ({ours['method']})"
+    return [line(work, ours, row, f"{family} ({row['method']})") for family, row in fastest.items()]
+
+
+def training_lines(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """One model, and the largest ensemble on all devices, against the better of each PyTorch loop."""
+    lines = []
+    for run, pick in ((runs[0], 0), (runs[-1], -1)):
+        ours = [row for row in run["rows"] if row["name"].startswith("fit")][pick]
+        members = f"ensemble of {ours['models']}" if ours["models"] > 1 else "one model"
+        devices = run["environment"]["devices"]
+        work = f"Training, an epoch of a model, {members}, {devices} device{'s' if devices > 1 else ''}"
+        for kind in ("as published", "tuned"):
+            loops = [row for row in run["rows"] if kind in row["name"]]
+            lines += [line(work, ours, row, row["name"]) for row in sorted(loops, key=lambda row: row["median_s"])[:1]]
+    return lines
+
+
+def rewrite_readme(readme: Path, block: str) -> None:
+    """Put `block` between the markers."""
+    text = readme.read_text()
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise SystemExit(f"{readme}: no lines {START} and {END} to put the benchmarks between; add them")
+    readme.write_text(f"{before}{START}\n{block}\n{END}{after}")
+    print(f"rewrote {readme}")
+
+
+def select(rows: Rows, **labels: Any) -> list[dict[str, Any]]:
+    """The rows that have these labels."""
+    return [row for row in rows if all(row[name] == value for name, value in labels.items())]
+
+
+def main() -> None:
+    """Draw all figures, then rewrite the README."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--readme", type=Path, default=Path(__file__).parents[1] / "README.md")
+    arguments = parser.parse_args()
+    integrators = json.loads((arguments.results / "integrators.json").read_text())
+    training_results = json.loads((arguments.results / "training.json").read_text())
+    runs = training_results["runs"]
+    figures = {
+        "work_precision": work_precision(integrators["work_precision"]),
+        "single_column": single_column(integrators["single_column"], integrators["single_column_one_function"]),
+        "batch": batch(integrators["batch"]),
+        "training": training(runs),
+    }
+    for name, figure in figures.items():
+        figure.savefig(arguments.results / f"{name}.png", dpi=150)
+        print(f"wrote {arguments.results / name}.png")
+    if integrators["quick"] or training_results["quick"]:
+        raise SystemExit("results of --quick runs are not for the README, which stays as it is")
+    rewrite_readme(arguments.readme, readme_block(integrators, runs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,405 @@
+"""Integrators: work and precision, one column, and batches, against hand-written loops, SciPy and torchdiffeq.
+
+    python benchmarks/integrators.py [--out benchmarks/results/integrators.json] [--quick] [--parts batch ...]
+
+Every rival integrates the same equations, written down once more here, over the same time, and gives the states at
+the same instants.
+"""
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import timing
+from scipy.integrate import solve_ivp
+from timing import REPEATS, TORCH_DEVICE, Contender, torch
+
+import jrae_jax as jrae
+
+torchdiffeq: Any = timing.optional("torchdiffeq")
+
+P = 220.0  # 1/s
+LOW, HIGH, HOLD = 120.0, 320.0, 1e-3  # 1/s, 1/s, s
+T1, GRID = 2.0, 5e-3  # s; the duration of a work-precision run, and how often its states are compared
+DTS = (1e-4, 2.5e-4, 1e-3, 2.5e-3, 5e-3)  # s; all divide GRID
+DT, STEPS, BATCH_STEPS = 1e-3, 10_000, 1_000
+BATCHES = (1, 16, 256, 1024)
+STAGES = {"Euler": 1, "Heun": 2, "RK4": 4, "Tsit5": 6}
+SOLVERS = {"Euler": jrae.Euler(), "Heun": jrae.Heun(), "RK4": jrae.RK4(), "Tsit5": jrae.Tsit5()}
+TOLERANCES = (1e-3, 1e-5, 1e-7, 1e-9)
+ADAPTIVE = {"Tsit5": jrae.Tsit5(), "Dopri8": jrae.Dopri8(), "Kvaerno5": jrae.Kvaerno5()}
+TORCH_DTS = DTS[2:]  # below, a torch loop takes many seconds
+ONE_FUNCTION = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=65536"
+
+
+# The rivals' equations and schemes.
+
+
+class Column(NamedTuple):
+    """Standard parameters, seconds and mV."""
+
+    A: Any = 3.25
+    B: Any = 22.0
+    a: Any = 100.0
+    b: Any = 50.0
+    e0: Any = 2.5
+    v0: Any = 6.0
+    r: Any = 0.56
+    C: Any = 135.0
+
+
+def derivatives(sigmoid: Callable[[Any], Any], y: Any, p: Any, q: Column) -> list[Any]:
+    """Right-hand side of Jansen and Rit (1995) for numbers, arrays or tensors."""
+    y0, y1, y2, y3, y4, y5 = y
+    A, B, a, b, e0, v0, r, C = q
+
+    def rate(v):
+        return 2 * e0 * sigmoid(r * (v - v0))
+
+    return [
+        y3,
+        y4,
+        y5,
+        A * a * rate(y1 - y2) - 2 * a * y3 - a**2 * y0,
+        A * a * (p + 0.8 * C * rate(C * y0)) - 2 * a * y4 - a**2 * y1,
+        B * b * 0.25 * C * rate(0.25 * C * y0) - 2 * b * y5 - b**2 * y2,
+    ]
+
+
+def euler(f, y, dt):
+    """One step of Euler's method."""
+    return y + dt * f(y)
+
+
+def heun(f, y, dt):
+    """One step of Heun's method."""
+    k1 = f(y)
+    return y + dt / 2 * (k1 + f(y + dt * k1))
+
+
+def rk4(f, y, dt):
+    """One step of the classical Runge-Kutta method."""
+    k1 = f(y)
+    k2 = f(y + dt / 2 * k1)
+    k3 = f(y + dt / 2 * k2)
+    k4 = f(y + dt * k3)
+    return y + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+SCHEMES = {"Euler": euler, "Heun": heun, "RK4": rk4}
+
+
+def uniform_noise(key: Any, holds: int, low: Any = LOW, high: Any = HIGH) -> Any:
+    """The values that `simulate` draws for its first column, so that all get the same noise."""
+    return low + (high - low) * jax.random.uniform(jax.random.fold_in(key, 0), (holds,))
+
+
+def hand_scan(scheme: str, steps: int, every: int, q: Column, dt: Any, p: Any, y0: Any, key: Any) -> Any:
+    """A loop as one writes it in an afternoon; `p` is a number, or with a key the range of the noise."""
+    held = None
+    if key is not None:
+        per_hold = round(HOLD / dt) if isinstance(dt, float) else 1  # as an argument dt is as long as a hold
+        held = jnp.repeat(uniform_noise(key, steps // per_hold, *p), per_hold).reshape(-1, every)
+
+    def step(y, rate):
+        rate = p if rate is None else rate
+        return SCHEMES[scheme](lambda y: jnp.stack(derivatives(jax.nn.sigmoid, y, rate, q)), y, dt), None
+
+    def save(y, rates):
+        y, _ = jax.lax.scan(step, y, rates, length=every)
+        return y, y
+
+    return jax.lax.scan(save, y0, held, length=steps // every)[1]
+
+
+def scalar_field(y: Any, p: float) -> Any:
+    """For NumPy and SciPy: six numbers are fastest as Python floats."""
+    return np.array(derivatives(lambda x: 1 / (1 + math.exp(-x)), y.tolist(), p, Column()))
+
+
+def numpy_loop(scheme: str, dt: float, every: int, rates: Any) -> Any:
+    """A plain Python loop over the steps."""
+    y, saved = np.zeros(6), []
+    for number, rate in enumerate(rates, start=1):
+        y = SCHEMES[scheme](lambda y, rate=rate: scalar_field(y, rate), y, dt)
+        if number % every == 0:
+            saved.append(y)
+    return np.array(saved)
+
+
+def torch_field(p: Any) -> Callable[[Any, Any], Any]:
+    """For torchdiffeq; the state is the last axis."""
+    return lambda t, y: torch.stack(derivatives(torch.sigmoid, y.unbind(-1), p, Column()), -1)
+
+
+# (a) Work and precision. A run gives the states on the grid, and the evaluations of the vector field where known.
+
+
+def work_precision(quick: bool) -> list[dict[str, Any]]:
+    """Error against cost: in double precision, with constant and noisy input, and in single precision."""
+    dts, repeats = (DTS[1::2], 2) if quick else (DTS, REPEATS)
+    key, each = jax.random.key(0), round(GRID / HOLD)
+    held_dts = [dt for dt in dts if dt <= HOLD]
+    with jax.enable_x64(True):
+        exact = reference(np.full(round(T1 / GRID), P), GRID)
+        contenders = [*ours_fixed(SOLVERS, dts), *ours_adaptive(), *hand_fixed(dts), *scipy_adaptive()]
+        contenders += torch_solvers()
+        rows = measured_precision(contenders, exact, repeats, problem="constant", dtype="float64")
+        rates = np.asarray(uniform_noise(key, round(T1 / HOLD)))
+        exact_noisy = reference(rates, HOLD)[each - 1 :: each]
+        contenders = [*ours_fixed(SOLVERS, held_dts, key), *hand_fixed(held_dts, key), *numpy_fixed(held_dts, rates)]
+        rows += measured_precision(contenders, exact_noisy, repeats, problem="noise", dtype="float64")
+    contenders = [*ours_fixed(SCHEMES, dts), *hand_fixed(dts)]
+    return rows + measured_precision(contenders, exact, repeats, problem="constant", dtype="float32")
+
+
+def reference(rates: Any, hold: float) -> Any:
+    """States after each hold, from SciPy's DOP853 at its tightest."""
+    y, states = np.zeros(6), []
+    for rate in rates:
+        y = solve_ivp(lambda t, y, p=rate: scalar_field(y, p), (0, hold), y, "DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
+        states.append(y)
+    return np.array(states)
+
+
+def ours(source: Any, method: str, dt: float, evaluations: int | None = None, **arguments: Any) -> Contender:
+    """`simulate`; a trajectory that fails is counted and not raised."""
+    saveat = diffrax.SaveAt(steps=round(GRID / dt))
+    simulate = partial(jrae.simulate, jrae.JansenRitParameters(), source, t1=T1, dt=dt, saveat=saveat, throw=False)
+    label = {"rtol": arguments["rtol"]} if "rtol" in arguments else {"dt": dt}
+    return Contender({"family": "ours", "method": method, **label}, lambda: (simulate(**arguments).ys, evaluations))
+
+
+def ours_fixed(methods: Iterable[str], dts: Iterable[float], key: Any = None) -> Iterator[Contender]:
+    """`simulate` with a fixed step."""
+    source = jrae.ConstantInput(P) if key is None else jrae.UniformNoiseInput(LOW, HIGH, hold=HOLD)
+    for method, dt in itertools.product(methods, dts):
+        yield ours(source, method, dt, STAGES[method] * round(T1 / dt), solver=SOLVERS[method], key=key)
+
+
+def ours_adaptive() -> Iterator[Contender]:
+    """`simulate` with tolerances."""
+    for method, solver in ADAPTIVE.items():
+        for tolerance in TOLERANCES[:2] if method == "Kvaerno5" else TOLERANCES:
+            yield ours(jrae.ConstantInput(P), method, DT, solver=solver, rtol=tolerance, atol=tolerance)
+
+
+def hand_fixed(dts: Iterable[float], key: Any = None) -> Iterator[Contender]:
+    """The hand-written loop at its fastest, with all parameters compiled in."""
+    source = P if key is None else (LOW, HIGH)
+    for method, dt in itertools.product(SCHEMES, dts):
+        steps = round(T1 / dt)
+        loop = jax.jit(partial(hand_scan, method, steps, round(GRID / dt), Column(), dt, source))
+        run = partial(lambda loop, count: (loop(jnp.zeros(6), key), count), loop, STAGES[method] * steps)
+        yield Contender({"family": "lax.scan", "method": method, "dt": dt}, run)
+
+
+def numpy_fixed(dts: Iterable[float], rates: Any) -> Iterator[Contender]:
+    """The plain Python loop."""
+    for method, dt in itertools.product(SCHEMES, dts):
+        each = np.repeat(rates, round(HOLD / dt)).tolist()
+        loop = partial(numpy_loop, method, dt, round(GRID / dt), each)
+        run = partial(lambda loop, count: (loop(), count), loop, STAGES[method] * len(each))
+        yield Contender({"family": "NumPy", "method": method, "dt": dt}, run, compiled=False)
+
+
+def scipy_adaptive() -> Iterator[Contender]:
+    """SciPy's `solve_ivp`."""
+    grid = GRID * np.arange(1, round(T1 / GRID) + 1)
+
+    def run(method, tol):
+        solution = solve_ivp(lambda t, y: scalar_field(y, P), (0, T1), np.zeros(6), method, grid, rtol=tol, atol=tol)
+        return solution.y.T, solution.nfev
+
+    for method, tol in itertools.product(("RK45", "DOP853", "LSODA"), TOLERANCES):
+        yield Contender({"family": "SciPy", "method": method, "rtol": tol}, partial(run, method, tol), compiled=False)
+
+
+def torch_solvers() -> Iterator[Contender]:
+    """torchdiffeq's `odeint`, with fixed and adaptive steps."""
+    if torchdiffeq is None:
+        return
+
+    def run(**arguments):
+        evaluations = 0
+        field = torch_field(P)
+
+        def counted(t, y):
+            nonlocal evaluations
+            evaluations += 1
+            return field(t, y)
+
+        float64 = {"dtype": torch.float64, "device": TORCH_DEVICE}
+        grid = torch.linspace(0, T1, round(T1 / GRID) + 1, **float64)
+        with torch.no_grad():
+            ys = torchdiffeq.odeint(counted, torch.zeros(6, **float64), grid, **arguments)
+        return ys[1:].cpu(), evaluations
+
+    choices = [(method, {"dt": dt}, {"options": {"step_size": dt}}) for method in ("euler", "rk4") for dt in TORCH_DTS]
+    choices += [("dopri5", {"rtol": tol}, {"rtol": tol, "atol": tol}) for tol in TOLERANCES[:3]]
+    for method, labels, options in choices:
+        run_it = partial(run, method=method, **options)
+        yield Contender({"family": "torchdiffeq", "method": method, **labels}, run_it, compiled=False)
+
+
+def measured_precision(contenders: Any, exact: Any, repeats: int, **labels: str) -> list[dict[str, Any]]:
+    """Time all, and compare the three potentials with the reference."""
+    rows = []
+    for measured in timing.time_in_turns(contenders, repeats=repeats):
+        states, evaluations = measured.outcome
+        states = np.asarray(states, dtype=float)
+        failed = states.shape != exact.shape or not np.all(np.isfinite(states))
+        errors = np.full((1, 3), np.nan) if failed else np.abs(states - exact)[:, :3]
+        error = {"error_mV": float(errors.max()), "end_error_mV": float(errors[-1].max())}
+        rows.append(measured.row(**labels, **error, evaluations=evaluations, failures=int(failed)))
+    return rows
+
+
+# (b) One column, every step saved.
+
+
+def single_column(quick: bool) -> list[dict[str, Any]]:
+    """`simulate`, its Python included, against hand-written loops of the same scheme."""
+    rows = []
+    for method, (source, key) in itertools.product(SCHEMES, {"constant": None, "noise": jax.random.key(0)}.items()):
+        rows += compared(single_column_contenders(method, key), quick, method=method, source=source, columns=1)
+    return rows
+
+
+def single_column_contenders(method: str, key: Any) -> list[Contender]:
+    """Ours first."""
+    if key is None:
+        source, p, rates = jrae.ConstantInput(P), jnp.asarray(P), [P] * STEPS
+    else:
+        source, p = jrae.UniformNoiseInput(LOW, HIGH, hold=HOLD), (jnp.asarray(LOW), jnp.asarray(HIGH))
+        rates = np.asarray(uniform_noise(key, STEPS)).tolist()
+    parameters, y0 = jrae.JansenRitParameters(), jnp.zeros(6)
+    column, dt = Column(*map(jnp.asarray, Column())), jnp.asarray(DT)
+    traced = jax.jit(partial(hand_scan, method, STEPS, 1))
+    baked = jax.jit(partial(hand_scan, method, STEPS, 1, Column(), DT, P if key is None else (LOW, HIGH)))
+
+    def simulated():
+        return jrae.simulate(parameters, source, t1=STEPS * DT, dt=DT, solver=SOLVERS[method], key=key).ys
+
+    @jax.jit
+    def compiled(parameters, source, key):
+        settings = {"t1": STEPS * DT, "dt": DT, "solver": SOLVERS[method], "throw": False}
+        return jrae.simulate(parameters, source, key=key, **settings).ys
+
+    return [
+        Contender({"name": "ours"}, simulated),
+        Contender({"name": "ours, inside jax.jit"}, lambda: compiled(parameters, source, key)),
+        Contender({"name": "lax.scan, parameters as arguments"}, lambda: traced(column, dt, p, y0, key)),
+        Contender({"name": "lax.scan, parameters as constants"}, lambda: baked(y0, key)),
+        Contender({"name": "NumPy loop"}, lambda: numpy_loop(method, DT, 1, rates), compiled=False),
+    ]
+
+
+def single_column_one_function(quick: bool) -> list[dict[str, Any]]:
+    """The same in a process of its own, where XLA compiles larger CPU loops into one function too."""
+    if jax.default_backend() != "cpu":
+        return []
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {ONE_FUNCTION}"
+    return timing.run_apart(__file__, "--parts", "single_column", quick=quick, XLA_FLAGS=flags)["single_column"]
+
+
+# (c) Batches.
+
+
+def batch(quick: bool) -> list[dict[str, Any]]:
+    """RK4 over many columns that differ in p, saving every step or the end alone."""
+    rows = []
+    sizes = BATCHES[:2] if quick else BATCHES
+    for columns, (saved, every) in itertools.product(sizes, {"every step": 1, "end": BATCH_STEPS}.items()):
+        rows += compared(batch_contenders(columns, every), quick, columns=columns, saved=saved)
+    return [{**row, "column_steps_per_s": row["columns"] * BATCH_STEPS / row["median_s"]} for row in rows]
+
+
+def batch_contenders(columns: int, every: int) -> list[Contender]:
+    """Ours first; all give states of shape (columns, time, 6), and in JAX all take the parameters as arguments."""
+    ps, y0 = jnp.linspace(LOW, HIGH, columns), jnp.zeros(6)
+    parameters, column = jrae.JansenRitParameters(), Column(*map(jnp.asarray, Column()))
+    source, dt = jrae.ConstantInput(ps), jnp.asarray(DT)
+    saveat = diffrax.SaveAt(steps=1) if every == 1 else diffrax.SaveAt(t1=True)
+    grid = DT * jnp.arange(BATCH_STEPS + 1)
+
+    def simulated():
+        return jrae.simulate(parameters, source, t1=BATCH_STEPS * DT, dt=DT, saveat=saveat).ys
+
+    def loop(column, dt, p):
+        return hand_scan("RK4", BATCH_STEPS, every, column, dt, p, y0, None)
+
+    def solve(parameters, grid, p):
+        def vector_field(t, y, args):
+            return jrae.jansen_rit_vector_field(0.0, y, args)
+
+        options = {"saveat": saveat, "stepsize_controller": diffrax.StepTo(ts=grid), "max_steps": BATCH_STEPS}
+        term, args = diffrax.ODETerm(vector_field), (parameters, p)
+        return diffrax.diffeqsolve(term, jrae.RK4(), 0.0, grid[-1], None, y0, args, throw=False, **options).ys
+
+    by_hand = jax.jit(jax.vmap(loop, in_axes=(None, None, 0)))
+    by_diffrax = jax.jit(jax.vmap(solve, in_axes=(None, None, 0)))
+    return [
+        Contender({"name": "ours"}, simulated),
+        Contender({"name": "vmap of lax.scan"}, lambda: by_hand(column, dt, ps)),
+        Contender({"name": "vmap of diffeqsolve"}, lambda: by_diffrax(parameters, grid, ps)),
+        *torch_batch(np.array(ps), every),
+    ]
+
+
+def torch_batch(ps: Any, every: int) -> Iterator[Contender]:
+    """torchdiffeq over the same batch."""
+    if torchdiffeq is None:
+        return
+    field = torch_field(torch.tensor(ps, device=TORCH_DEVICE))
+    y0 = torch.zeros(len(ps), 6, device=TORCH_DEVICE)
+    grid = torch.linspace(0, BATCH_STEPS * DT, BATCH_STEPS // every + 1, device=TORCH_DEVICE)
+
+    def run():
+        with torch.no_grad():
+            ys = torchdiffeq.odeint(field, y0, grid, method="rk4", options={"step_size": DT})
+        return ys[1:].transpose(0, 1)
+
+    yield Contender({"name": "torchdiffeq"}, run, compiled=False)
+
+
+def compared(contenders: list[Contender], quick: bool, **labels: Any) -> list[dict[str, Any]]:
+    """Time all, and set each against the first, which is ours."""
+    runs = timing.time_in_turns(contenders, repeats=2 if quick else REPEATS)
+    outcomes = [np.asarray(run.outcome.cpu() if hasattr(run.outcome, "cpu") else run.outcome) for run in runs]
+    return [
+        run.row(
+            **labels,
+            times_slower_than_ours=timing.times_slower(run.timing.seconds, runs[0].timing.seconds),
+            difference_mV=float(np.abs(states - outcomes[0])[..., :3].max()),
+            failures=int((~np.isfinite(states)).any(axis=(-1, -2)).sum()),
+        )
+        for run, states in zip(runs, outcomes, strict=True)
+    ]
+
+
+PARTS = {part.__name__: part for part in (work_precision, single_column, single_column_one_function, batch)}
+
+
+def main() -> None:
+    """Run the parts asked for, and write their results."""
+    parser = timing.arguments_parser(__doc__, __file__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    arguments = parser.parse_args()
+    sizes = {"t1_s": T1, "grid_s": GRID, "steps": STEPS, "batch_steps": BATCH_STEPS, "dt_s": DT, "hold_s": HOLD}
+    record = {"environment": timing.environment(), "quick": arguments.quick, "dtype": "float32", "sizes": sizes}
+    for part in arguments.parts:
+        print(f"{part} ...", flush=True)
+        record[part] = PARTS[part](arguments.quick)
+    timing.write(record, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
