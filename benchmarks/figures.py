@@ -192,7 +192,7 @@ def number(value: float | None) -> str:
     """Two digits, without exponents."""
     if value is None:
         return "unknown"
-    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def line(work: str, ours: dict[str, Any], rival: dict[str, Any], name: str) -> list[str]:
