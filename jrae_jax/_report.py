@@ -231,7 +231,7 @@ def _manifest(study: Study, judged: list[Finding], durations: dict[str, float]) 
 
 
 def _captions(study: Study) -> dict[str, str]:
-    r = interval(study.case(AS_IT_SHOULD_BE, "pyramidal", "all").r).mean
+    r = interval(study.case(AS_IT_SHOULD_BE, "pyramidal", "all").r).mean.round(2) + 0.0
     euler, accurate = (plotting.rhythm(study.examples[protocol.name]) for protocol in (AS_PUBLISHED, AS_IT_SHOULD_BE))
     return {
         "recovery": "Where the loss leaves a hidden state out (red), its r is spread over the grey range of networks "
@@ -240,7 +240,7 @@ def _captions(study: Study) -> dict[str, str]:
         "reconstruction": "A held-out trajectory seen through the pyramidal potential alone. Trained on all states, "
         f"the network follows y5 (r = {r[5]:.2f} over seeds), and of y1, y2 and y4 only what their relation to the "
         f"present y0 allows (r = {r[1]:.2f}, {r[2]:.2f}, {r[4]:.2f}); y3 is the slope of y0, which one instant cannot "
-        f"show (r = {r[3]:.2f}). Trained on the observed state only, the other outputs are noise.",
+        f"show (r = {r[3]:.2f}). Trained on the observed state only, the other outputs are left to chance.",
         "latents": "Latent trajectories of the first seed. With one observed input the latent can only be a curve, "
         "whatever the dynamics: what looks like a loss of dynamics is a loss of inputs.",
         "simulation": "The same column under the same kind of input. Forward Euler at 1 ms, as published, swings over "
