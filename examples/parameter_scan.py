@@ -1,47 +1,73 @@
-"""Rhythm of the column over two parameters: input p and connectivity C, all columns in one batch.
+"""Regimes of the noisy column over input p and connectivity C, with a summary of one's own.
 
 python examples/parameter_scan.py [figure.png]
 """
 
-import dataclasses
 import sys
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
-from matplotlib.figure import Figure
 
 import jrae_jax as jrae
 
 
-def main(path: str = "parameter_scan.png", *, points: int = 48, duration: float = 6.0, burn_in: float = 2.0) -> None:
-    """Simulate `points` times `points` columns and draw amplitude and frequency of `y1 - y2`."""
-    p, C = np.linspace(50.0, 350.0, points), np.linspace(68.0, 270.0, points)
-    grid_p, grid_C = (axis.ravel() for axis in np.meshgrid(p, C))
-    parameters = dataclasses.replace(jrae.JansenRitParameters.preset("jansen_rit_1995"), C=grid_C)
-    columns = jrae.simulate(parameters, jrae.ConstantInput(grid_p), t1=duration, dt=2e-3, burn_in=burn_in)
-    amplitude, frequency = (jax.vmap(f)(jrae.eeg(columns.ys)) for f in (jnp.ptp, _mean_frequency(duration - burn_in)))
-    frequency = np.where(amplitude > 0.1, frequency, np.nan)
+class TimeAbove(jrae.AbstractSummary):
+    """The share of time that `y1 - y2` spends above a threshold."""
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    maps = {"peak to peak of y1 - y2 (mV)": amplitude, "frequency (Hz)": frequency}
-    for ax, (title, values) in zip(figure.subplots(1, 2), maps.items(), strict=True):
-        image = ax.pcolormesh(p, C, np.asarray(values).reshape(points, points), shading="nearest", cmap="viridis")
-        figure.colorbar(image, ax=ax)
-        ax.set(title=title, xlabel="input p (1/s)", ylabel="connectivity C")
-    figure.savefig(path, dpi=120)
-    print(f"{points**2} columns; wrote {path}")
+    threshold: float = eqx.field(static=True)
+    """mV"""
+
+    @property
+    def channels(self):
+        """What it wants to see."""
+        return ("eeg",)
+
+    def variables(self, dt, start, samples):
+        """One number a column."""
+        return {"time_above": jrae.Variable("1", f"share of time above {self.threshold} mV")}
+
+    def init(self, run):
+        """Samples above so far."""
+        return jnp.zeros(run.columns)
+
+    def update(self, run, state, samples):
+        """`samples` are time, channels, columns."""
+        return state + jnp.sum(samples[:, 0] > self.threshold, axis=0, dtype=state.dtype)
+
+    def result(self, run, state):
+        """As described."""
+        return {"time_above": state / run.samples}
 
 
-def _mean_frequency(duration: float):
-    """Upward crossings of the mean in a second."""
-
-    def of_column(v: Float[Array, " time"]) -> Float[Array, ""]:
-        above = v > jnp.mean(v)
-        return jnp.sum(~above[:-1] & above[1:], dtype=v.dtype) / duration
-
-    return of_column
+def main(
+    path: str = "parameter_scan.png",
+    *,
+    points: int = 24,
+    repeats: int = 4,
+    duration: float = 10.0,
+    burn_in: float = 1.0,
+    seed: int = 0,
+) -> None:
+    """Scan `points` times `points` columns, each with `repeats` noises, and draw the maps."""
+    scan = jrae.parameter_scan(
+        jrae.JansenRitParameters.preset("jansen_rit_1995"),
+        jrae.WhiteNoiseInput(220.0, 2000 / 325),  # sigma = 2000 mV s^-3/2 on y4
+        {"C": np.linspace(68.0, 270.0, points), "p": np.linspace(50.0, 350.0, points)},
+        repeats=repeats,
+        t1=duration,
+        dt=jrae.suggest_dt(0.01),
+        burn_in=burn_in,
+        summaries=(*jrae.DEFAULT_SUMMARIES, TimeAbove(10.0)),
+        key=jax.random.key(seed),
+    )
+    alpha = scan.band_power.sel(band="alpha").mean("repeat")
+    best = alpha.where(alpha == alpha.max(), drop=True)
+    print(f"most alpha power, {best.item():.1f} mV², at C = {best.C.item():.0f}, p = {best.p.item():.0f} /s")
+    print(f"above 10 mV for {scan.time_above.mean().item():.0%} of the time, over all points")
+    jrae.plot_scan(scan).savefig(path, dpi=120)
+    print(f"{scan.attrs['points']} columns; wrote {path}")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ from ._model.external_input import (
     AbstractExternalInput as AbstractExternalInput,
     ConstantInput as ConstantInput,
     EvokedPulseInput as EvokedPulseInput,
+    OrnsteinUhlenbeckInput as OrnsteinUhlenbeckInput,
     UniformNoiseInput as UniformNoiseInput,
+    WhiteNoiseInput as WhiteNoiseInput,
 )
+from ._model.noise import NoiseStream as NoiseStream, noise_stream as noise_stream
 from ._model.parameters import PRESETS as PRESETS, JansenRitParameters as JansenRitParameters
 from ._model.states import CHANNELS as CHANNELS, STATES as STATES, eeg as eeg
 from ._model.vector_field import jansen_rit_vector_field as jansen_rit_vector_field, sigmoid as sigmoid
@@ -37,6 +40,11 @@ from ._recovery.evaluate import (
     interval as interval,
 )
 from ._recovery.metrics import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared
+from ._simulation.accuracy import suggest_dt as suggest_dt
+from ._simulation.axes import Axis as Axis, sampled as sampled, zipped as zipped
+from ._simulation.columns import InitialState as InitialState
+from ._simulation.parameter_scan import DEFAULT_SUMMARIES as DEFAULT_SUMMARIES, parameter_scan as parameter_scan
+from ._simulation.regime import REGIMES as REGIMES, Regime as Regime
 from ._simulation.simulate import simulate as simulate
 from ._simulation.solvers import (
     RK4 as RK4,
@@ -44,7 +52,25 @@ from ._simulation.solvers import (
     Euler as Euler,
     Heun as Heun,
     Kvaerno5 as Kvaerno5,
+    StrangSplitting as StrangSplitting,
     Tsit5 as Tsit5,
 )
-from ._simulation.trajectories import Trajectories as Trajectories
+from ._simulation.spectrum import BANDS as BANDS, Spectrum as Spectrum
+from ._simulation.store import open_scan as open_scan
+from ._simulation.summaries import (
+    AbstractSummary as AbstractSummary,
+    Moments as Moments,
+    Run as Run,
+    Samples as Samples,
+    Variable as Variable,
+)
+from ._simulation.trajectories import Trajectories as Trajectories, to_dataset as to_dataset
 from ._version import __version__ as __version__
+
+
+def __getattr__(name: str):  # matplotlib is imported when something is to be drawn
+    if name in ("plot_scan", "plot_trajectories"):
+        from . import _plotting_scan
+
+        return getattr(_plotting_scan, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

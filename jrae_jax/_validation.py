@@ -29,6 +29,11 @@ def check_positive(**arguments: Any) -> None:
     _check_each("positive", lambda values: np.isfinite(values) & (values > 0), arguments)
 
 
+def check_not_negative(**arguments: Any) -> None:
+    """Raise if a named argument is not finite, or below zero."""
+    _check_each("finite and not negative", lambda values: np.isfinite(values) & (values >= 0), arguments)
+
+
 def _check_each(expected: str, holds: Callable[[np.ndarray], np.ndarray], arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if is_concrete(value):

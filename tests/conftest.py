@@ -13,6 +13,8 @@ matplotlib.use("Agg")
 # Never uninstalled, so that modules which a test imports late are checked as well.
 install_import_hook("jrae_jax", "beartype.beartype")
 
+import jrae_jax  # noqa: E402
+
 
 @pytest.fixture
 def x64():
@@ -24,6 +26,17 @@ def x64():
 @pytest.fixture
 def key():
     return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def held_values():
+    """The first values that an input holds in one trajectory of a simulation, one by one."""
+
+    def values(input, holds, key, trajectory=0):
+        stream = jrae_jax.noise_stream(key, trajectory)
+        return np.asarray(jax.vmap(lambda index: input.held(index, stream))(jax.numpy.arange(holds)))
+
+    return values
 
 
 @pytest.fixture(scope="session")

@@ -37,10 +37,12 @@ MAY_IMPORT = {
     "_recovery": RECOVERY,
     "_recovery/metrics.py": RECOVERY - {"_simulation"},
     "_plotting.py": RECOVERY,
+    "_plotting_scan.py": RECOVERY,
     "_report.py": RECOVERY | {"_plotting.py"},
-    "_cli.py": RECOVERY | {"_plotting.py", "_report.py"},
+    "_cli_scan.py": RECOVERY | {"__init__.py", "_plotting_scan.py"},
+    "_cli.py": RECOVERY | {"_plotting.py", "_report.py", "_cli_scan.py"},
     "__main__.py": RECOVERY | {"_plotting.py", "_report.py", "_cli.py"},
-    "__init__.py": RECOVERY | {"_plotting.py", "_report.py"},
+    "__init__.py": RECOVERY | {"_plotting_scan.py"},
 }
 """What each file, or each file of a folder, may import of this package."""
 

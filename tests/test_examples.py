@@ -10,7 +10,7 @@ SMALL = {
     "simulate": {"duration": 1.0, "burn_in": 0.1},
     "partial_observability": {"duration": 1.5, "epochs": 1},
     "latent_space": {"duration": 1.5, "epochs": 1},
-    "parameter_scan": {"points": 3, "duration": 1.0, "burn_in": 0.2},
+    "parameter_scan": {"points": 2, "repeats": 1, "duration": 3.0},
 }
 
 

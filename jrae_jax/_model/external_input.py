@@ -1,29 +1,37 @@
 """External input p(t): the mean firing rate, in 1/s, of the afferents from outside the column."""
 
 from abc import abstractmethod
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Int
 
-from .._validation import as_float, check_count, check_finite, check_positive
+from .._validation import as_float, check_count, check_finite, check_not_negative, check_positive
+from .noise import NoiseStream
+
+INPUT_UNITS = MappingProxyType(
+    dict(p="1/s", low="1/s", high="1/s", intensity="s^-1/2", sd="1/s", correlation_time="s", onset="s", q="1/s", w="s")
+)
+"""Unit of each quantity of the external inputs below."""
 
 
 class AbstractExternalInput(eqx.Module):
-    """p(t) as a smooth part, known at every instant, plus values drawn anew every `hold` seconds.
+    """p(t): a smooth part `rate`, known at every instant, plus random values held for `hold` seconds, plus white noise.
 
-    The two are apart because an integrator must treat them apart: it evaluates the smooth part at each of its
-    stages, but a held value is the same for a whole step. Array leaves have shape `()`, or `(batch,)` to give
-    each column its own.
+    The three are apart because an integrator must treat them apart: it evaluates the smooth part at each of its
+    stages, but what is held or white is one value for a whole step. Random numbers are a pure function of the
+    trajectory's stream and a count, so that nothing depends on how a batch is cut. Array leaves have shape `()`, or
+    `(batch,)` to give each column its own.
     """
 
     if TYPE_CHECKING:  # a type checker takes an AbstractVar for a field of the constructor
 
         @property
         def hold(self) -> float | None:
-            """Seconds for which a drawn value is held; `None` if nothing is drawn."""
+            """Seconds for which a random value is held; `None` if none is."""
 
     else:
         hold: eqx.AbstractVar[float | None]
@@ -32,19 +40,28 @@ class AbstractExternalInput(eqx.Module):
     def rate(self, t: Float[Array, ""]) -> Float[Array, ""]:
         """The smooth part at `t` seconds, 1/s."""
 
-    @abstractmethod
-    def draw(self, holds: int, *, key: PRNGKeyArray) -> Float[Array, " holds"]:
-        """The drawn part, one value (1/s) for each of the first `holds` holds."""
+    def held(self, index: Int[Array, ""], stream: NoiseStream) -> Float[Array, ""]:
+        """The random value (1/s) of hold number `index`, counted from t = 0."""
+        raise NotImplementedError
+
+    @property
+    def memory(self) -> Float[Array, "*batch"] | None:
+        """What share of a held value is carried over into the next, on top of that one's own; `None`: nothing."""
+        return None
+
+    @property
+    def white(self) -> Float[Array, "*batch"] | None:
+        """Intensity of the white noise, s^-1/2: its integral over h seconds has the standard deviation
+        `white * sqrt(h)`; `None`: there is none."""
+        return None
+
+    @property
+    def random(self) -> bool:
+        """Whether there is anything random in it."""
+        return self.hold is not None or self.white is not None
 
 
-class _AbstractDeterministicInput(AbstractExternalInput):
-    hold = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-
-    def draw(self, holds, *, key):
-        return jnp.zeros(holds)
-
-
-class ConstantInput(_AbstractDeterministicInput):
+class ConstantInput(AbstractExternalInput):
     """p(t) = `p`.
 
     **Arguments:**
@@ -55,6 +72,7 @@ class ConstantInput(_AbstractDeterministicInput):
     """
 
     p: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    hold = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __check_init__(self):
         check_finite(p=self.p)
@@ -85,8 +103,7 @@ class UniformNoiseInput(AbstractExternalInput):
 
     def __check_init__(self):
         check_finite(low=self.low, high=self.high)
-        if self.low.ndim and self.high.ndim and self.low.shape != self.high.shape:
-            raise ValueError(f"`low` and `high` must have one shape, got {self.low.shape} and {self.high.shape}")
+        _check_one_shape(low=self.low, high=self.high)
         check_positive(hold=self.hold)
         check_positive(**{"high - low": self.high - self.low})
 
@@ -94,9 +111,82 @@ class UniformNoiseInput(AbstractExternalInput):
         """Zero: all of this input is drawn."""
         return jnp.zeros_like(self.low)
 
-    def draw(self, holds, *, key):
-        """`holds` values, uniform in [`low`, `high`)."""
-        return self.low + (self.high - self.low) * jax.random.uniform(key, (holds,), dtype=self.low.dtype)
+    def held(self, index, stream):
+        """Uniform in [`low`, `high`)."""
+        return self.low + (self.high - self.low) * stream.uniform(index)
+
+
+class WhiteNoiseInput(AbstractExternalInput):
+    """p(t) = `p` + `intensity` times Gaussian white noise, the derivative of a Wiener process.
+
+    For fixed steps, one draw a step. It enters `y4` as `sigma dW` with `sigma = A a intensity`, so that the
+    `sigma = 2000` of Ableidinger, Buckwar and Hinterleitner (2017), doi 10.1186/s13408-017-0046-4, and of the inference
+    literature is an intensity of 2000/325 = 6.154 with the standard `A` and `a`.
+
+    **Arguments:**
+
+    - `p`: 1/s, shape `()` or `(batch,)`.
+    - `intensity`: s^-1/2, shape `()` or `(batch,)`; 0 is allowed, for a scan that starts there.
+
+    **Raises:** `ValueError` if `p` is not finite, or `intensity` is negative.
+    """
+
+    p: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    intensity: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    hold = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+
+    def __check_init__(self):
+        check_finite(p=self.p)
+        check_not_negative(intensity=self.intensity)
+        _check_one_shape(p=self.p, intensity=self.intensity)
+
+    def rate(self, t):
+        """`p`, whatever `t`."""
+        return self.p
+
+    @property
+    def white(self):
+        """`intensity`."""
+        return self.intensity
+
+
+class OrnsteinUhlenbeckInput(AbstractExternalInput):
+    """Gaussian noise around `p` whose correlation falls off as `exp(-|s| / correlation_time)`.
+
+    Sampled exactly every `hold` seconds and held in between; stationary from t = 0 on.
+
+    **Arguments:**
+
+    - `p`: 1/s. `sd`: standard deviation, 1/s. `correlation_time`: seconds. Shapes `()` or `(batch,)`.
+    - `hold`: seconds, one Python number for the whole batch; well below `correlation_time`.
+
+    **Raises:** `ValueError` if `p` is not finite, `sd` is negative, or `correlation_time` or `hold` not positive.
+    """
+
+    p: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    sd: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    correlation_time: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    hold: float = eqx.field(static=True, kw_only=True)  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    def __check_init__(self):
+        check_finite(p=self.p)
+        check_not_negative(sd=self.sd)
+        check_positive(correlation_time=self.correlation_time, hold=self.hold)
+        _check_one_shape(p=self.p, sd=self.sd, correlation_time=self.correlation_time)
+
+    def rate(self, t):
+        """`p`, whatever `t`."""
+        return self.p
+
+    def held(self, index, stream):
+        """What a value has of its own, so that with what it remembers its standard deviation is `sd`."""
+        own = jnp.sqrt(-jnp.expm1(-2 * self.hold / self.correlation_time))
+        return self.sd * jnp.where(index == 0, jnp.ones_like(own), own) * stream.normal_pair(index)[0]
+
+    @property
+    def memory(self):
+        """`exp(-hold / correlation_time)`."""
+        return jnp.exp(-self.hold / self.correlation_time)
 
 
 class EvokedPulseInput(AbstractExternalInput):
@@ -136,6 +226,25 @@ class EvokedPulseInput(AbstractExternalInput):
         s = jnp.maximum((t - self.onset) / self.w, 0)
         return self.background.rate(t) + self.q * s**self.n * jnp.exp(-s)
 
-    def draw(self, holds, *, key):
-        """What the background draws."""
-        return self.background.draw(holds, key=key)
+    def held(self, index, stream):
+        """That of the background."""
+        return self.background.held(index, stream)
+
+    @property
+    def memory(self):
+        """That of the background."""
+        return self.background.memory
+
+    @property
+    def white(self):
+        """That of the background."""
+        return self.background.white
+
+
+def _check_one_shape(**arguments: Array) -> None:
+    """Each argument is a scalar, or one value for each column of the same batch."""
+    shapes = {np.shape(value) for value in arguments.values() if np.ndim(value)}
+    if len(shapes) > 1:
+        names = " and ".join(f"`{name}`" for name in arguments)
+        came = " and ".join(str(np.shape(value)) for value in arguments.values())
+        raise ValueError(f"{names} must have one shape, got {came}")

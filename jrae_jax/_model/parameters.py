@@ -121,6 +121,13 @@ PRESETS = tuple(_PRESETS)
 """Names that `JansenRitParameters.preset` knows."""
 
 
+PARAMETER_UNITS = MappingProxyType(
+    dict(A="mV", B="mV", a="1/s", b="1/s", e0="1/s", v0="mV", r="1/mV", C="1")
+    | dict(alpha1="1", alpha2="1", alpha3="1", alpha4="1")
+)
+"""Unit of each field of `JansenRitParameters`."""
+
+
 def batch_size(**records: eqx.Module) -> int | None:
     """The batch length shared by the array leaves of `records`; `None` when every leaf is a scalar.
 

@@ -75,6 +75,26 @@ def derivative(
 ) -> Float[Array, "6"]:
     """dy/dt of one column, from the `coefficients` of its parameters."""
     y0, y1, y2, y3, y4, y5 = y
+    pyramidal, excitatory, inhibitory = synaptic_drive(y, coefficients)
+    excitatory_damping, excitatory_stiffness, inhibitory_damping, inhibitory_stiffness, input_gain = (
+        coefficients[i] for i in range(7, 12)
+    )
+    return jnp.stack(
+        [
+            y3,
+            y4,
+            y5,
+            pyramidal - excitatory_damping * y3 - excitatory_stiffness * y0,
+            excitatory + input_gain * p - excitatory_damping * y4 - excitatory_stiffness * y1,
+            inhibitory - inhibitory_damping * y5 - inhibitory_stiffness * y2,
+        ]
+    )
+
+
+def synaptic_drive(
+    y: Float[Array, "6 *batch"] | Sequence[Array], coefficients: Sequence[Array] | Float[Array, " coefficients"]
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """What the three populations add to the derivatives of `y3`, `y4` and `y5`: all that is not linear, but for p."""
     (
         threshold,
         pyramidal_slope,
@@ -83,24 +103,11 @@ def derivative(
         excitatory_drive,
         inhibitory_slope,
         inhibitory_drive,
-        excitatory_damping,
-        excitatory_stiffness,
-        inhibitory_damping,
-        inhibitory_stiffness,
-        input_gain,
-    ) = (coefficients[i] for i in range(12))
-    pyramidal = pyramidal_drive * jax.nn.sigmoid(pyramidal_slope * (y1 - y2) + threshold)
-    excitatory = excitatory_drive * jax.nn.sigmoid(excitatory_slope * y0 + threshold) + input_gain * p
-    inhibitory = inhibitory_drive * jax.nn.sigmoid(inhibitory_slope * y0 + threshold)
-    return jnp.stack(
-        [
-            y3,
-            y4,
-            y5,
-            pyramidal - excitatory_damping * y3 - excitatory_stiffness * y0,
-            excitatory - excitatory_damping * y4 - excitatory_stiffness * y1,
-            inhibitory - inhibitory_damping * y5 - inhibitory_stiffness * y2,
-        ]
+    ) = (coefficients[i] for i in range(7))
+    return (
+        pyramidal_drive * jax.nn.sigmoid(pyramidal_slope * (y[1] - y[2]) + threshold),
+        excitatory_drive * jax.nn.sigmoid(excitatory_slope * y[0] + threshold),
+        inhibitory_drive * jax.nn.sigmoid(inhibitory_slope * y[0] + threshold),
     )
 
 

@@ -1,7 +1,6 @@
 """From parameters to trajectories."""
 
 import math
-from dataclasses import dataclass
 
 import diffrax
 import equinox as eqx
@@ -11,15 +10,14 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._model.external_input import AbstractExternalInput
+from .._model.noise import noise_stream
 from .._model.parameters import JansenRitParameters, batch_size
 from .._validation import as_float, check_count, check_finite, check_positive, check_type, is_concrete
+from .arguments import checked_key, count_steps, is_whole, steps_per_hold
+from .integrate import Holds, held_with_memory, solve_adaptive, solve_fixed
 from .solvers import RK4
-from .terms import Clock, ColumnTerm, HeldInput, batch_axes
+from .terms import Clock, ColumnTerm, RandomInput, batch_axes
 from .trajectories import Trajectories
-
-_LONGEST_ADAPTIVE_STEP = 0.02  # s; the synapses' slowest standard time constant, so that no pulse is stepped over
-_MOST_STEPS = 2**23  # beyond it a float32 no longer tells the middle of a step from its ends
-_ADAPTIVE_STEPS_PER_DT, _FEWEST_ADAPTIVE_STEPS = 256, 4096
 
 
 def simulate(
@@ -72,12 +70,12 @@ def simulate(
     """
     check_type(JansenRitParameters, parameters=parameters)
     check_type(AbstractExternalInput, input=input)
-    steps = _count_steps(t0, t1, dt, burn_in)
+    steps = count_steps(t0, t1, dt, burn_in)
     solver = RK4() if solver is None else solver
     check_type(diffrax.AbstractSolver, solver=solver)
     tolerances = _checked_tolerances(solver, rtol, atol)
     batch = _resolved_batch(parameters, input, y0, batch)
-    holds = _holds(input, t0, dt, steps, key, fixed_step=tolerances is None)
+    holds = _holds(input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
     every, ts = _save_times(saveat, t0, dt, steps, burn_in)
     state = as_float(np.zeros(6) if y0 is None else y0)
     check_finite(y0=state)
@@ -86,7 +84,8 @@ def simulate(
         input,
         _columns_last(state, batch),
         Clock(as_float(t0), as_float(dt), steps),
-        _Plan(steps, every, holds, batch),
+        holds,
+        _Plan(every, batch),
         None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0)),
         solver,
         tolerances,
@@ -99,37 +98,9 @@ def simulate(
 class _Plan(eqx.Module):
     """The sizes of a simulation, which the compiled program is made for."""
 
-    steps: int = eqx.field(static=True)
     every: int = eqx.field(static=True)
     """Save after every so many steps; 0: at given times."""
-    holds: "_Holds | None" = eqx.field(static=True)
     batch: int | None = eqx.field(static=True)
-
-
-@dataclass(frozen=True)
-class _Holds:
-    """Which of the values that an input draws, counted from t = 0, fall into a simulation."""
-
-    first: int
-    end: int
-    steps_per_hold: float
-    start: float
-    """Steps from t = 0 to the start of the simulation."""
-
-
-def _count_steps(t0: float, t1: float, dt: float, burn_in: float) -> int:
-    check_finite(t0=t0, t1=t1)
-    check_positive(dt=dt, **{"t1 - t0": t1 - t0})
-    steps = round((t1 - t0) / dt)
-    if abs(steps * dt - (t1 - t0)) > 1e-6 * dt * max(steps, 1):
-        raise ValueError(f"`t1 - t0` must be a whole number of steps of `dt` = {dt} s, got {t1 - t0} s")
-    if steps > _MOST_STEPS:
-        raise ValueError(
-            f"`dt` = {dt} s makes {steps} steps, at most {_MOST_STEPS} fit one call: go on with `t0` and `y0`"
-        )
-    if not 0 <= burn_in < t1 - t0:
-        raise ValueError(f"`burn_in` must be from 0 to less than the {t1 - t0} s simulated, got {burn_in} s")
-    return steps
 
 
 def _checked_tolerances(
@@ -170,27 +141,35 @@ def _resolved_batch(
 
 
 def _holds(
-    input: AbstractExternalInput, t0: float, dt: float, steps: int, key: PRNGKeyArray | None, *, fixed_step: bool
-) -> _Holds | None:
-    if input.hold is None:
+    input: AbstractExternalInput,
+    t0: float,
+    dt: float,
+    steps: int,
+    key: PRNGKeyArray | None,
+    batch: int | None,
+    *,
+    fixed_step: bool,
+) -> Holds | None:
+    if not input.random:
         return None
-    if key is None or (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim):
-        raise ValueError(f"`key` must be one PRNG key for a {type(input).__name__}, got {key}")
-    ratio, start = input.hold / dt, t0 / dt
+    kind = type(input).__name__
+    checked_key(input, key)
+    if input.white is not None and not fixed_step:
+        raise ValueError(f"`rtol` and `atol` are not for white noise, which has no smooth path, got a {kind}")
+    ratio, start = (input.hold or dt) / dt, t0 / dt
     if fixed_step:
-        if round(ratio) < 1 or not _is_whole(ratio):
-            raise ValueError(f"`dt` must divide the input's `hold` = {input.hold} s, got {dt} s")
-        if t0 < 0 or not _is_whole(start):
-            raise ValueError(f"`t0` must be a whole number of `dt` = {dt} s for a {type(input).__name__}, got {t0} s")
-        ratio, start = float(round(ratio)), float(round(start))
+        if t0 < 0 or not is_whole(start):
+            raise ValueError(f"`t0` must be a whole number of `dt` = {dt} s for a {kind}, got {t0} s")
+        ratio, start = float(steps_per_hold(input, dt)), float(round(start))
     elif t0 < 0:
-        raise ValueError(f"`t0` must not be negative for a {type(input).__name__}, got {t0} s")
+        raise ValueError(f"`t0` must not be negative for a {kind}, got {t0} s")
     first = math.floor(start / ratio * (1 + 1e-12))
-    return _Holds(first, math.ceil((start + steps) / ratio * (1 - 1e-12)), ratio, start)
-
-
-def _is_whole(value: float) -> bool:
-    return abs(value - round(value)) <= 1e-6 * max(abs(value), 1)
+    count = math.ceil((start + steps) / ratio * (1 - 1e-12)) - first
+    first_step, offset = round(start), start - first * ratio
+    if batch is None:  # constants of the program, as the loop over a single column is to touch little: `ColumnTerm`
+        return Holds(first_step, first, offset, ratio, count, first > 0)
+    starts = jnp.asarray(first_step, jnp.int32), jnp.asarray(first, jnp.int32), as_float(offset)
+    return Holds(*starts, ratio, count, first > 0)
 
 
 def _save_times(
@@ -236,97 +215,56 @@ def _integrate(
     input: AbstractExternalInput,
     y0: Float[Array, "6 *batch"],
     clock: Clock,
+    holds: Holds | None,
     plan: _Plan,
     ts: Float[Array, " time"] | None,
     solver: diffrax.AbstractSolver,
     tolerances: tuple[float, float] | None,
     key: PRNGKeyArray | None,
 ) -> tuple[Float[Array, "*batch time 6"], diffrax.RESULTS]:
-    held = _draw_held(input, plan, key)
+    random = _random_input(input, clock.steps, holds, plan.batch, key)
     if tolerances is None:
-        terms = ColumnTerm(parameters, input, held, clock, plan.batch)
+        terms = ColumnTerm(parameters, input, random, clock, plan.batch)
         saveat = diffrax.SaveAt(steps=plan.every) if plan.every else diffrax.SaveAt(ts=ts)
-        ys, result = _solve_fixed(terms, solver, y0, saveat, plan)
+        ys, result = solve_fixed(terms, solver, y0, saveat)
         ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
     else:
-        grid = jnp.arange(plan.every, plan.steps + 1, plan.every, dtype=y0.dtype) - plan.steps if plan.every else ts
+        steps = clock.steps
+        grid = jnp.arange(plan.every, steps + 1, plan.every, dtype=y0.dtype) - steps if plan.every else ts
 
-        def solve(parameters, input, y0, held):
-            terms = ColumnTerm(parameters, input, held, clock, None)
-            controller = _step_controller(tolerances, clock, plan)
-            return _solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), controller, plan)
+        def solve(parameters, input, y0, random):
+            terms = ColumnTerm(parameters, input, random, clock, None)
+            return solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), tolerances, holds)
 
         if plan.batch is not None:
-            solve = jax.vmap(solve, in_axes=(batch_axes(parameters), batch_axes(input), -1, -1))
-        ys, result = solve(parameters, input, y0, held)
+            axes = (batch_axes(parameters), batch_axes(input), -1, _random_axes(random))
+            solve = jax.vmap(solve, in_axes=axes)
+        ys, result = solve(parameters, input, y0, random)
     return ys, _with_nonfinite(result, ys, plan)
 
 
-def _draw_held(input: AbstractExternalInput, plan: _Plan, key: PRNGKeyArray | None) -> HeldInput | None:
-    holds = plan.holds
+def _random_input(
+    input: AbstractExternalInput, steps: int, holds: Holds | None, batch: int | None, key: PRNGKeyArray | None
+) -> RandomInput | None:
     if holds is None or key is None:
         return None
-
-    def draw(input, key):
-        return input.draw(holds.end, key=key)[holds.first :]
-
-    if plan.batch is None:
-        values = draw(input, jax.random.fold_in(key, 0))
-    else:
-        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(plan.batch))
-        values = jax.vmap(draw, (batch_axes(input), 0), out_axes=-1)(input, keys)
-    origin = holds.start - holds.first * holds.steps_per_hold + plan.steps
-    return HeldInput(values, origin, holds.steps_per_hold)
-
-
-def _solve_fixed(
-    terms: diffrax.AbstractTerm, solver: diffrax.AbstractSolver, y0: Array, saveat: diffrax.SaveAt, plan: _Plan
-) -> tuple[Array, diffrax.RESULTS]:
-    controller = diffrax.StepTo(ts=jnp.arange(-plan.steps, 1, dtype=y0.dtype))
-    return _solve(terms, solver, y0, saveat, plan, controller, dt0=None, max_steps=plan.steps)
+    stream = noise_stream(key, 0 if batch is None else jnp.arange(batch))
+    table = None
+    if input.memory is not None:
+        table = held_with_memory(input, stream, holds, batch)
+    elif input.hold is not None and batch is None:
+        # Looked up and not made in the loop, the values of a single column keep its body below the size up to which
+        # XLA compiles a loop on a CPU into one function; see `ColumnTerm`.
+        table = jax.vmap(lambda index: input.held(index, stream))(
+            holds.first + jnp.arange(holds.count, dtype=jnp.int32)
+        )
+    return holds.random_input(stream, steps, table)
 
 
-def _solve_adaptive(
-    terms: diffrax.AbstractTerm,
-    solver: diffrax.AbstractSolver,
-    y0: Array,
-    saveat: diffrax.SaveAt,
-    controller: diffrax.AbstractStepSizeController,
-    plan: _Plan,
-) -> tuple[Array, diffrax.RESULTS]:
-    max_steps = max(_FEWEST_ADAPTIVE_STEPS, _ADAPTIVE_STEPS_PER_DT * plan.steps)
-    return _solve(terms, solver, y0, saveat, plan, controller, dt0=1.0, max_steps=max_steps)
-
-
-def _solve(terms, solver, y0, saveat, plan: _Plan, controller, *, dt0: float | None, max_steps: int):
-    solution = diffrax.diffeqsolve(
-        terms,
-        solver,
-        t0=-float(plan.steps),
-        t1=0.0,
-        dt0=dt0,
-        y0=y0,
-        saveat=saveat,
-        stepsize_controller=controller,
-        max_steps=max_steps,
-        throw=False,
-    )
-    assert solution.ys is not None
-    return solution.ys, solution.result
-
-
-def _step_controller(
-    tolerances: tuple[float, float], clock: Clock, plan: _Plan
-) -> diffrax.AbstractAdaptiveStepSizeController:
-    rtol, atol = tolerances
-    controller = diffrax.PIDController(rtol=rtol, atol=atol, dtmax=_LONGEST_ADAPTIVE_STEP / clock.dt)
-    if plan.holds is None:
-        return controller
-    # Steps to and not jumps: around a jump Diffrax leaves out some ulps of time, which in float32 add up, and a
-    # solver may keep its last stage across one, as the held input is not in the vector field.
-    holds = plan.holds
-    boundaries = np.arange(holds.first + 1, holds.end) * holds.steps_per_hold - holds.start - plan.steps
-    return diffrax.ClipStepSizeController(controller, step_ts=as_float(boundaries))
+def _random_axes(random: RandomInput | None) -> RandomInput | None:
+    """Where the batch axis of a random input is."""
+    axes = batch_axes(random)
+    return axes if random is None or random.table is None else eqx.tree_at(lambda axes: axes.table, axes, -1)
 
 
 def _with_nonfinite(result: diffrax.RESULTS, ys: Float[Array, "*batch time 6"], plan: _Plan) -> diffrax.RESULTS:

@@ -11,9 +11,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Real
+from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from .._model.external_input import AbstractExternalInput
+from .._model.noise import NoiseStream
 from .._model.parameters import JansenRitParameters
 from .._model.vector_field import coefficients, derivative, external_input_direction
 
@@ -30,31 +31,36 @@ class Clock(eqx.Module):
         return self.t0 + self.dt * (t + self.steps)
 
 
-class HeldInput(eqx.Module):
-    """The drawn part of the external input over a simulation."""
+class RandomInput(eqx.Module):
+    """Where the random part of the external input is to be looked up, over a simulation or a block of one."""
 
-    values: Float[Array, "holds *batch"]
-    origin: float = eqx.field(static=True)
-    """Steps from the start of the first hold to the integrator's time 0."""
+    stream: NoiseStream
+    first_step: Int[Array, ""] | int
+    """The integrator's first step, counted from t = 0."""
+    first_hold: Int[Array, ""] | int
+    """The hold in which the integrator starts, counted from t = 0."""
+    origin: Float[Array, ""] | float
+    """Steps from the start of that hold to the integrator's time 0."""
     steps_per_hold: float = eqx.field(static=True)
+    table: Float[Array, "holds *batch"] | None = None
+    """The held values from `first_hold` on, where each depends on the one before."""
 
-    def over(self, t0: Real[ArrayLike, ""], t1: Real[ArrayLike, ""]) -> Float[Array, "*batch"]:
-        """The value over a step from `t0` to `t1`, which lies within one hold: its middle says which."""
-        hold = jnp.floor((jnp.add(t0, t1) / 2 + self.origin) / self.steps_per_hold)
-        return self.values[hold.astype(jnp.int32)]
+    def hold(self, t0: Real[ArrayLike, ""], t1: Real[ArrayLike, ""]) -> Int[Array, ""]:
+        """The hold that a step lies in, counted from `first_hold`: the step's middle says which."""
+        return jnp.floor((jnp.add(t0, t1) / 2 + self.origin) / self.steps_per_hold).astype(jnp.int32)
 
 
 class ColumnTerm(diffrax.AbstractTerm):
     """One column as a system of shape `(6,)`, or a batch of columns as one system of shape `(6, batch)`.
 
-    The smooth part of the external input enters through the vector field. The held part is a control, whose
+    The smooth part of the external input enters through the vector field. The random part is a control, whose
     integral over a step is known exactly: so each stage of a step sees one and the same value, even the stage
     that sits on the boundary to the next hold, and a solver may reuse its last stage (FSAL).
     """
 
     coefficients: tuple[Array, ...] | Float[Array, " coefficients"]
     input: AbstractExternalInput
-    held: HeldInput | None
+    random: RandomInput | None
     clock: Clock
     batch: int | None = eqx.field(static=True)
 
@@ -62,7 +68,7 @@ class ColumnTerm(diffrax.AbstractTerm):
         self,
         parameters: JansenRitParameters,
         input: AbstractExternalInput,
-        held: HeldInput | None,
+        random: RandomInput | None,
         clock: Clock,
         batch: int | None,
     ):
@@ -72,21 +78,24 @@ class ColumnTerm(diffrax.AbstractTerm):
         # size (1 kB) up to which XLA compiles a loop on a CPU into one function: 8 times faster.
         self.coefficients = jnp.stack(constants) if batch is None else constants
         self.input = input
-        self.held = held
+        self.random = random
         self.clock = clock
         self.batch = batch
 
     def vf(self, t, y, args):
-        """The derivative without the held input, and the direction of the latter."""
+        """The derivative without the random input, and the direction of the latter."""
         del args
         direction = self._over_columns(external_input_direction, (batch_axes(self.coefficients),))
         return self._derivative(t, y, 0.0), direction(self.coefficients)
 
     def contr(self, t0, t1, **kwargs):
-        """The length of a step in seconds, and the mean of the held input over it."""
+        """The length of a step in seconds, and the mean of the random input over it."""
         del kwargs
-        duration = (t1 - t0) * self.clock.dt
-        return duration, 0.0 if self.held is None else self.held.over(t0, t1)
+        duration, mean, white = self.duration(t0, t1), self.held(t0, t1), self.white_pair(t0)
+        if white is not None:
+            mean = mean + white[0] / jnp.sqrt(duration)
+        # Without the barrier XLA works out the random numbers anew in each of several kernels.
+        return duration, mean if self.random is None else jax.lax.optimization_barrier(mean)
 
     def prod(self, vf, control):
         """The increment of the state over a step."""
@@ -99,12 +108,47 @@ class ColumnTerm(diffrax.AbstractTerm):
         duration, mean = control
         return duration * self._derivative(t, y, mean)
 
-    def _derivative(self, t, y, held):
-        def of_column(y, held, coefficients, input):
-            return derivative(y, input.rate(self.clock.seconds(t)) + held, coefficients)
+    def duration(self, t0: Real[ArrayLike, ""], t1: Real[ArrayLike, ""]) -> Float[Array, ""]:
+        """The length of a step in seconds."""
+        return jnp.subtract(t1, t0) * self.clock.dt
 
-        axes = (-1, 0 if jnp.ndim(held) else None, batch_axes(self.coefficients), batch_axes(self.input))
-        return self._over_columns(of_column, axes)(y, held, self.coefficients, self.input)
+    def held(self, t0: Real[ArrayLike, ""], t1: Real[ArrayLike, ""]) -> Float[Array, "*batch"] | float:
+        """The random value held over a step, 1/s."""
+        random = self.random
+        if random is None or self.input.hold is None:
+            return 0.0
+        hold = random.hold(t0, t1)
+        if random.table is not None:
+            return random.table[hold]
+
+        def of_column(input, stream):
+            return input.held(random.first_hold + hold, stream)
+
+        axes = (batch_axes(self.input), batch_axes(random.stream))
+        return self._over_columns(of_column, axes)(self.input, random.stream)
+
+    def rate(self, t: Real[Array, ""]) -> Float[Array, "*batch"]:
+        """The smooth part of the external input, 1/s."""
+        return self._over_columns(lambda input: input.rate(self.clock.seconds(t)), (batch_axes(self.input),))(
+            self.input
+        )
+
+    def white_pair(self, t0: Real[ArrayLike, ""]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]] | None:
+        """The intensity of the white noise times two standard normal numbers for the step from `t0` on; s^-1/2."""
+        if self.random is None or self.input.white is None:
+            return None
+        step = self.random.first_step + jnp.round(jnp.add(t0, self.clock.steps)).astype(jnp.int32)
+        # An input may hold values as well, which are not to be made of the same bits.
+        stream = NoiseStream(self.random.stream.second, self.random.stream.first)
+        first, second = stream.normal_pair(step)
+        return self.input.white * first, self.input.white * second
+
+    def _derivative(self, t, y, random):
+        def of_column(y, random, coefficients, input):
+            return derivative(y, input.rate(self.clock.seconds(t)) + random, coefficients)
+
+        axes = (-1, 0 if jnp.ndim(random) else None, batch_axes(self.coefficients), batch_axes(self.input))
+        return self._over_columns(of_column, axes)(y, random, self.coefficients, self.input)
 
     def _over_columns(self, function, axes):
         if self.batch is None:

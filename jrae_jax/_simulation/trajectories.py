@@ -3,9 +3,11 @@
 import diffrax
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
+import xarray as xr
 from jaxtyping import Array, Float
 
-from .._model.states import STATES
+from .._model.states import STATE_LABELS, STATE_UNITS, STATES, eeg
 
 
 class Trajectories(eqx.Module):
@@ -27,3 +29,15 @@ class Trajectories(eqx.Module):
             raise ValueError(f"`ys` must have shape (time, 6) or (batch, time, 6), got {shape}")
         if jnp.shape(self.ts) != shape[-2:-1]:
             raise ValueError(f"`ts` must have one time for each of {shape[-2]} samples, got shape {jnp.shape(self.ts)}")
+
+
+def to_dataset(trajectories: Trajectories) -> xr.Dataset:
+    """Trajectories with names and units: `y0..y5` and `eeg` over `column` and `time`."""
+    dims = ("column", "time")[-trajectories.ys.ndim + 1 :]
+    ys = np.asarray(trajectories.ys)
+    states = zip(STATES, STATE_LABELS, STATE_UNITS, strict=True)
+    variables = {
+        name: (dims, ys[..., i], {"long_name": label, "units": unit}) for i, (name, label, unit) in enumerate(states)
+    }
+    variables["eeg"] = (dims, np.asarray(eeg(trajectories.ys)), {"long_name": "y1 - y2", "units": "mV"})
+    return xr.Dataset(variables, {"time": ("time", np.asarray(trajectories.ts), {"units": "s"})})

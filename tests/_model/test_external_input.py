@@ -1,29 +1,46 @@
+from typing import Any
+
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import ConstantInput, EvokedPulseInput, UniformNoiseInput
+from jrae_jax import (
+    RK4,
+    ConstantInput,
+    Euler,
+    EvokedPulseInput,
+    Heun,
+    JansenRitParameters,
+    NoiseStream,
+    OrnsteinUhlenbeckInput,
+    Tsit5,
+    UniformNoiseInput,
+    WhiteNoiseInput,
+    noise_stream,
+    simulate,
+)
 
 
 def rates(input, ts):
     return np.asarray(jax.vmap(input.rate)(jnp.asarray(ts)))
 
 
-def test_constant_input_is_constant_and_draws_nothing(key):
+def test_constant_input_is_constant_and_not_random():
     input = ConstantInput(220)
     np.testing.assert_array_equal(rates(input, [-1.0, 0.0, 1e3]), [220] * 3)
     assert input.hold is None
-    np.testing.assert_array_equal(input.draw(5, key=key), np.zeros(5))
+    assert not input.random
 
 
 def test_uniform_noise_has_no_smooth_part():
     np.testing.assert_array_equal(rates(UniformNoiseInput(120, 320, hold=1e-3), [0.0, 0.5]), np.zeros(2))
 
 
-def test_uniform_noise_statistics(key):
+def test_uniform_noise_statistics(key, held_values):
     n = 100_000
-    values = np.asarray(UniformNoiseInput(120, 320, hold=1e-3).draw(n, key=key))
+    values = held_values(UniformNoiseInput(120, 320, hold=1e-3), n, key)
     assert 120 <= values.min() < 120.1
     assert 319.9 < values.max() < 320
     five_errors = 5 / np.sqrt(n)
@@ -33,11 +50,12 @@ def test_uniform_noise_statistics(key):
     assert abs(np.mean(unit[1:] * unit[:-1])) < five_errors
 
 
-def test_uniform_noise_of_one_key_is_always_the_same_and_begins_the_same(key):
+def test_uniform_noise_of_another_key_or_trajectory_is_another(key, held_values):
     input = UniformNoiseInput(120, 320, hold=1e-3)
-    long = input.draw(1000, key=key)
-    np.testing.assert_array_equal(input.draw(77, key=key), long[:77])
-    assert not np.any(input.draw(1000, key=jax.random.key(1)) == long)
+    values = held_values(input, 1000, key)
+    np.testing.assert_array_equal(held_values(input, 77, key), values[:77])
+    assert np.mean(held_values(input, 1000, jax.random.key(1)) == values) < 0.01
+    assert np.mean(held_values(input, 1000, key, trajectory=1) == values) < 0.01
 
 
 def test_evoked_pulse_has_the_published_peak():
@@ -60,17 +78,240 @@ def test_evoked_pulse_takes_amplitude_width_and_order():
     np.testing.assert_allclose(rates(pulse, ts), 2 * (ts / 0.01) ** 3 * np.exp(-ts / 0.01), rtol=1e-5)
 
 
-def test_evoked_pulse_draws_what_its_background_draws(key):
+def test_evoked_pulse_holds_what_its_background_holds(key, held_values):
     background = UniformNoiseInput(120, 320, hold=2e-3)
     pulse = EvokedPulseInput(0.2, background)
     assert pulse.hold == background.hold
-    np.testing.assert_array_equal(pulse.draw(9, key=key), background.draw(9, key=key))
+    np.testing.assert_array_equal(held_values(pulse, 9, key), held_values(background, 9, key))
 
 
 @pytest.mark.parametrize("onset", [0.1, 0.1005])
 def test_evoked_pulse_has_finite_gradients_at_and_around_its_onset(onset):
     slope = jax.grad(lambda onset: EvokedPulseInput(onset, ConstantInput(0)).rate(jnp.asarray(0.1)))(onset)
     assert np.isfinite(slope)
+
+
+def pulse_on(background):
+    return EvokedPulseInput(0.02, background)
+
+
+def white(**changed: Any):
+    return WhiteNoiseInput(**(dict(p=220, intensity=6.0) | changed))
+
+
+def wandering(**changed: Any):
+    return OrnsteinUhlenbeckInput(**(dict(p=220, sd=50, correlation_time=0.02, hold=7e-3) | changed))
+
+
+# White noise
+
+
+def test_white_noise_is_random_though_nothing_is_held():
+    input = white()
+    assert input.random
+    assert input.hold is None
+    assert input.memory is None
+    assert input.white == 6.0
+    np.testing.assert_array_equal(rates(input, [0.0, 0.5]), [220, 220])
+
+
+def test_a_pulse_is_as_white_as_its_background_and_remembers_as_much():
+    for background in (ConstantInput(220), UniformNoiseInput(120, 320, hold=1e-3), white(), wandering()):
+        pulse = pulse_on(background)
+        for name in ("random", "hold", "white", "memory"):
+            assert getattr(pulse, name) == getattr(background, name), name
+
+
+def normal_pairs(key, trajectory, steps, *, swapped):
+    stream = noise_stream(key, trajectory)
+    stream = NoiseStream(stream.second, stream.first) if swapped else stream
+    pairs = jax.jit(lambda indices: jax.vmap(stream.normal_pair)(indices))(jnp.arange(steps))
+    return np.asarray(pairs, dtype=float)
+
+
+def drawn(ys, dt=1e-3):
+    """The external input that Euler steps from zero must have had, from the equation of `y4`."""
+    ys = np.concatenate([np.zeros((1, 6)), np.asarray(ys, dtype=float)])
+    firing_rate = 5 / (1 + np.exp(0.56 * (6 - 135 * ys[:-1, 0])))
+    return (np.diff(ys[:, 4]) / dt + 200 * ys[:-1, 4] + 1e4 * ys[:-1, 1]) / 325 - 108 * firing_rate
+
+
+def test_white_noise_on_top_of_a_pulse_is_one_number_a_step_of_variance_one_over_dt(key):
+    trajectories = simulate(JansenRitParameters(), pulse_on(white()), t1=0.1, dt=5e-4, solver=Euler(), batch=3, key=key)
+    s = np.maximum((5e-4 * np.arange(200) - 0.02) / 0.005, 0)
+    for trajectory in (0, 2):
+        expected = 220 + 0.5 * s**7 * np.exp(-s)
+        expected += 6 / np.sqrt(5e-4) * normal_pairs(key, trajectory, 200, swapped=True)[0]
+        np.testing.assert_allclose(drawn(trajectories.ys[trajectory], 5e-4), expected, atol=0.5)
+
+
+# Ornstein-Uhlenbeck noise
+
+
+def remembered(key, trajectory, holds, *, sd, correlation_time, hold):
+    """The exact recursion, in NumPy."""
+    normal = normal_pairs(key, trajectory, holds, swapped=False)[0]
+    decay = np.exp(-hold / correlation_time)
+    values = [sd * normal[0]]
+    for number in normal[1:]:
+        values.append(decay * values[-1] + sd * np.sqrt(1 - decay**2) * number)
+    return np.array(values)
+
+
+HOLD = 4e-3
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    """512 columns over 2 s in steps of 1 ms: half of them in wide and slow noise, half in narrow and fast noise."""
+    input = wandering(sd=np.repeat([60.0, 20.0], 256), correlation_time=np.repeat([0.05, 0.005], 256), hold=HOLD)
+    ys = simulate(JansenRitParameters(), input, t1=2.0, dt=1e-3, solver=Euler(), key=jax.random.key(3)).ys
+    values = np.array([drawn(column) - 220 for column in np.asarray(ys)])
+    return {(60.0, 0.05): values[:256], (20.0, 0.005): values[256:]}
+
+
+def test_wandering_noise_is_the_exact_recursion_held_for_four_steps(ensemble):
+    for first, ((sd, time), values) in zip((0, 256), ensemble.items(), strict=True):
+        for column in (0, 255):
+            of_column = dict(sd=sd, correlation_time=time, hold=HOLD)
+            expected = remembered(jax.random.key(3), first + column, 500, **of_column)
+            np.testing.assert_allclose(values[column], np.repeat(expected, 4), atol=0.5)
+
+
+def test_wandering_noise_has_its_mean_and_standard_deviation_from_the_start(ensemble):
+    for (sd, _), values in ensemble.items():
+        for step in (0, 4, 20, 1000):
+            assert abs(np.mean(values[:, step])) < 5 * sd / np.sqrt(256), step
+            assert np.std(values[:, step]) == pytest.approx(sd, rel=5 / np.sqrt(2 * 256)), step
+        assert np.std(values) == pytest.approx(sd, rel=0.05)
+
+
+def test_wandering_noise_forgets_exponentially(ensemble):
+    for (sd, time), values in ensemble.items():
+        independent = 256 * 2.0 / (2 * time + HOLD)
+        for lag in (1, 3, 10, 30):
+            correlation = np.mean(values[:, 4 * lag :] * values[:, : -4 * lag]) / sd**2
+            assert correlation == pytest.approx(np.exp(-lag * HOLD / time), abs=5 * np.sqrt(2 / independent)), lag
+
+
+def test_columns_of_an_ensemble_wander_apart(ensemble):
+    for (sd, _), values in ensemble.items():
+        assert abs(np.mean(values[1:, ::100] * values[:-1, ::100])) / sd**2 < 5 / np.sqrt(255 * 20 / 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [None, 2])
+def test_gradient_with_respect_to_wandering_noise_is_that_of_differences(x64, key, batch):
+    settings: dict[str, Any] = dict(t1=0.03, dt=1e-3, solver=Heun(), key=key, saveat=diffrax.SaveAt(t1=True))
+
+    @jax.jit
+    @jax.value_and_grad
+    def score(values):
+        sd, time = values
+        input = wandering(sd=sd, correlation_time=time)
+        return simulate(JansenRitParameters(), input, batch=batch, **settings).ys[..., 0, 1].sum()
+
+    values = np.array([50.0, 0.02])
+    gradient = score(jnp.asarray(values))[1]
+    for index, step in enumerate(1e-4 * np.diag(values)):
+        ends = [score(jnp.asarray(values + sign * step))[0] for sign in (1, -1)]
+        difference = float(ends[0] - ends[1]) / (2e-4 * values[index])
+        assert gradient[index] == pytest.approx(difference, rel=1e-6), index
+        assert abs(difference) > 1e-4
+
+
+# Both: of what the noise depends on
+
+
+def settled(y0=None, **settings: Any):
+    """From a state that is not the very start."""
+    y0 = np.array([0.08, 18.0, 12.0, -0.5, 30.0, -20.0]) if y0 is None else y0
+    defaults: dict[str, Any] = dict(dt=1e-3, solver=Heun(), key=jax.random.key(5))
+    return simulate(JansenRitParameters(), y0=y0, **(defaults | settings)).ys
+
+
+class CountingPulse(EvokedPulseInput):
+    def rate(self, t):
+        TRACED.append(t)
+        return super().rate(t)
+
+
+TRACED = []
+
+
+@pytest.mark.parametrize("make", [white, wandering])
+def test_noise_does_not_depend_on_batch_or_duration_and_carries_on(make):
+    """Cut in the middle of a hold of 7 ms, which does not divide the 100 ms; the second part is not compiled anew."""
+    input = CountingPulse(0.02, make())
+    whole = settled(input=input, t1=0.2, batch=2)
+    first = settled(input=input, t1=0.1, batch=2)
+    np.testing.assert_allclose(first, whole[:, :100], rtol=1e-5, atol=2e-3)
+    once = len(TRACED)
+    second = settled(input=input, t0=0.1, t1=0.2, y0=first[:, -1])
+    np.testing.assert_allclose(second, whole[:, 100:], rtol=1e-5, atol=2e-3)
+    assert len(TRACED) == once > 0
+    assert not np.allclose(first[0], first[1], rtol=0.01)
+    assert not np.allclose(first, second, rtol=0.01)
+    alone = settled(input=input, t1=0.1)
+    np.testing.assert_allclose(alone, first[0], rtol=1e-5, atol=2e-3)
+    assert not np.allclose(settled(input=input, t1=0.1, key=jax.random.key(6)), alone, rtol=0.01)
+
+
+@pytest.mark.slow
+def test_wandering_noise_does_not_depend_on_the_step_or_the_solver():
+    fine = settled(input=wandering(), t1=0.1, dt=5e-4, solver=RK4(), saveat=diffrax.SaveAt(steps=2))
+    adaptive = settled(input=wandering(), t1=0.1, solver=Tsit5(), rtol=1e-6, atol=1e-6, batch=1)
+    largest = np.max(abs(fine), axis=0, keepdims=True)
+    assert np.max(abs(adaptive[0] - fine) / largest) < 1e-3
+
+
+def test_white_noise_is_for_fixed_steps_alone(key):
+    for input in (white(), pulse_on(white())):
+        message = f"`rtol` and `atol` are not for white noise, which has no smooth path, got a {type(input).__name__}"
+        with pytest.raises(ValueError, match=message):
+            simulate(JansenRitParameters(), input, t1=0.05, dt=1e-3, solver=Tsit5(), rtol=1e-4, atol=1e-4, key=key)
+
+
+@pytest.mark.parametrize("make", [white, wandering, lambda: pulse_on(white()), lambda: pulse_on(wandering())])
+def test_noise_wants_a_key_and_a_start_on_the_grid(make):
+    kind = type(make()).__name__
+    settings: dict[str, Any] = dict(t1=0.1, dt=1e-3)
+    with pytest.raises(ValueError, match=f"`key` must be one PRNG key for a {kind}, got None"):
+        simulate(JansenRitParameters(), make(), **settings)
+    with pytest.raises(ValueError, match=rf"`t0` must be a whole number of `dt` = 0\.001 s for a {kind}, got 0.0005 s"):
+        simulate(JansenRitParameters(), make(), key=jax.random.key(0), t0=5e-4, t1=0.1005, dt=1e-3)
+
+
+def test_a_hold_that_steps_do_not_divide(key):
+    with pytest.raises(ValueError, match=r"`dt` must divide the input's `hold` = 0\.007 s, got 0\.002 s"):
+        simulate(JansenRitParameters(), wandering(), t1=0.1, dt=2e-3, key=key)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: white(p=np.inf), "`p` must be finite, got inf"),
+        (lambda: white(intensity=-1.0), "`intensity` must be finite and not negative, got -1.0"),
+        (lambda: white(intensity=[1.0, np.nan]), r"`intensity` must be finite and not negative, got nan .* \(2,\)"),
+        (
+            lambda: white(p=[1, 2], intensity=[1, 2, 3]),
+            r"`p` and `intensity` .* one shape, got \(2,\) and \(3,\)",
+        ),
+        (lambda: wandering(p=np.nan), "`p` must be finite, got nan"),
+        (lambda: wandering(sd=-1.0), "`sd` must be finite and not negative, got -1.0"),
+        (lambda: wandering(correlation_time=0.0), "`correlation_time` must be positive, got 0.0"),
+        (lambda: wandering(hold=0.0), "`hold` must be positive, got 0.0"),
+        (lambda: wandering(hold=-1e-3), "`hold` must be positive, got -0.001"),
+        (
+            lambda: wandering(sd=[1, 2], correlation_time=[1, 2, 3]),
+            r"`p` and `sd` and `correlation_time` must have one shape, got \(\) and \(2,\) and \(3,\)",
+        ),
+        (lambda: UniformNoiseInput([1, 2], [3, 4, 5], hold=1.0), r"`low` and `high` must have one shape, got \(2,\)"),
+    ],
+)
+def test_noise_that_makes_no_sense(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,9 @@ def test_evoked_response_is_that_of_scipy(x64, numpy_right_hand_side):
     assert_close(trajectory.ys, reference.y.T, 1e-7)
 
 
-def test_euler_with_the_noise_of_the_study_is_the_loop_of_the_study(x64, key, numpy_right_hand_side):
+def test_euler_with_the_noise_of_the_study_is_the_loop_of_the_study(x64, key, numpy_right_hand_side, held_values):
     trajectory = noisy(solver=Euler(), t1=1.0)
-    held = np.asarray(noise().draw(1000, key=jax.random.fold_in(key, 0)))
+    held = held_values(noise(), 1000, key)
     ys = [np.zeros(6)]
     for p in held:
         ys.append(ys[-1] + 1e-3 * numpy_right_hand_side(ys[-1], p))
@@ -242,13 +242,13 @@ def test_one_trace_serves_all_parameter_values():
             traced.append("solve")
             return self.p
 
-        def draw(self, holds, *, key):
-            traced.append("draw")
-            return jnp.zeros(holds)
+        def held(self, index, stream):
+            traced.append("held")
+            return stream.uniform(index)
 
     traced = []
     first = noisy(JansenRitParameters(), CountingInput(220.0))
-    assert {"solve", "draw"} == set(traced)
+    assert {"solve", "held"} == set(traced)
     once = len(traced)
     second = noisy(JansenRitParameters(C=150, a=90.0), CountingInput(230.0), key=jax.random.key(1))
     assert len(traced) == once
@@ -267,19 +267,19 @@ def drawn(ys, dt=1e-3):
 
 
 @pytest.mark.parametrize("hold", [1e-3, 5e-3])
-def test_noise_is_held_and_then_drawn_anew(key, hold):
+def test_noise_is_held_and_then_drawn_anew(key, hold, held_values):
     steps = round(hold / 1e-3)
     values = drawn(noisy(input=noise(hold), solver=Euler()).ys).reshape(-1, steps)
     np.testing.assert_allclose(values, np.repeat(values[:, :1], steps, axis=1), atol=0.1)
-    expected = noise(hold).draw(100 // steps, key=jax.random.fold_in(key, 0))
+    expected = held_values(noise(hold), 100 // steps, key)
     np.testing.assert_allclose(values[:, 0], expected, atol=0.1)
 
 
-def test_noise_and_times_are_exact_after_many_steps(key):
+def test_noise_and_times_are_exact_after_many_steps(key, held_values):
     n = 200_000
     trajectory = noisy(solver=Euler(), t1=n * 1e-3)
     np.testing.assert_array_equal(trajectory.ts, np.float32(1e-3 * np.arange(1, n + 1)))
-    expected = noise().draw(n, key=jax.random.fold_in(key, 0))
+    expected = held_values(noise(), n, key)
     np.testing.assert_allclose(drawn(trajectory.ys), expected, atol=0.2)
 
 

@@ -3,12 +3,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import ConstantInput, JansenRitParameters, UniformNoiseInput, jansen_rit_vector_field
-from jrae_jax._simulation.terms import Clock, ColumnTerm, HeldInput, batch_axes
+from jrae_jax import ConstantInput, JansenRitParameters, UniformNoiseInput, jansen_rit_vector_field, noise_stream
+from jrae_jax._simulation.terms import Clock, ColumnTerm, RandomInput, batch_axes
 
 
 def clock(t0=0.0, dt=1e-3, steps=0):
     return Clock(jnp.asarray(t0), jnp.asarray(dt), steps)
+
+
+def column_term(parameters, values, *, origin, steps_per_hold):
+    zero = jnp.zeros((), jnp.int32)
+    stream = noise_stream(jax.random.key(0), 0)
+    held = RandomInput(stream, zero, zero, jnp.asarray(float(origin)), float(steps_per_hold), values)
+    return ColumnTerm(parameters, UniformNoiseInput(120, 320, hold=1e-3), held, clock(), None)
 
 
 @jax.jit
@@ -20,8 +27,7 @@ def held_over_each_step(term, steps):
 def test_every_step_of_the_longest_simulation_sees_its_own_hold(ratio):
     steps = np.arange(2**23)
     values = jnp.arange(len(steps) // ratio + 1, dtype=jnp.float32)
-    held = HeldInput(values, float(len(steps)), float(ratio))
-    term = ColumnTerm(JansenRitParameters(), UniformNoiseInput(120, 320, hold=1e-3), held, clock(), None)
+    term = column_term(JansenRitParameters(), values, origin=len(steps), steps_per_hold=ratio)
     times = jnp.asarray(steps - len(steps), jnp.float32)
     np.testing.assert_array_equal(held_over_each_step(term, times), steps // ratio)
 
@@ -33,11 +39,11 @@ def test_clock_runs_up_to_the_end():
 
 
 def test_the_two_routes_to_an_increment_agree(key):
-    held = HeldInput(jnp.array([130.0, 310.0]), 0.0, 1.0)
-    term = ColumnTerm(JansenRitParameters(C=170), UniformNoiseInput(120, 320, hold=1e-3), held, clock(), None)
+    values = jnp.array([130.0, 310.0])
+    term = column_term(JansenRitParameters(C=170), values, origin=0, steps_per_hold=1)
     t0, t1, y = jnp.asarray(1.0), jnp.asarray(2.0), jax.random.normal(key, (6,))
     control = term.contr(t0, t1)
-    expected = 1e-3 * jansen_rit_vector_field(0.0, y, (JansenRitParameters(C=170), held.values[1]))
+    expected = 1e-3 * jansen_rit_vector_field(0.0, y, (JansenRitParameters(C=170), values[1]))
     np.testing.assert_allclose(term.vf_prod(t0, y, None, control), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(term.prod(term.vf(t0, y, None), control), expected, rtol=1e-5, atol=1e-5)
 
