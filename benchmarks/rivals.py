@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from timing import torch
 
+import jrae_jax as jrae
+
 LOW, HIGH, HOLD = 120.0, 320.0, 1e-3  # 1/s, 1/s, s
 
 
@@ -68,7 +70,8 @@ SCHEMES = {"Euler": euler, "Heun": heun, "RK4": rk4}
 
 def uniform_noise(key: Any, holds: int, low: Any = LOW, high: Any = HIGH) -> Any:
     """The values that `simulate` draws for its first column, so that all get the same noise."""
-    return low + (high - low) * jax.random.uniform(jax.random.fold_in(key, 0), (holds,))
+    stream = jrae.noise_stream(key, 0)
+    return low + (high - low) * jax.vmap(stream.uniform)(jnp.arange(holds))
 
 
 def hand_scan(scheme: str, steps: int, every: int, q: Column, dt: Any, p: Any, y0: Any, key: Any) -> Any:
