@@ -2,9 +2,17 @@
 
 from ._autoencoder.architectures import Autoencoder as Autoencoder
 from ._autoencoder.checkpoint import load as load, save as save
-from ._autoencoder.fit import Fit as Fit, FitSettings as FitSettings, fit as fit, fit_ensemble as fit_ensemble
+from ._autoencoder.fit import (
+    EndlessSettings as EndlessSettings,
+    Fit as Fit,
+    FitSettings as FitSettings,
+    fit as fit,
+    fit_ensemble as fit_ensemble,
+)
+from ._autoencoder.fit_endless import fit_endless as fit_endless
 from ._autoencoder.loss import example_loss as example_loss, loss_weights as loss_weights
 from ._autoencoder.reconstructor import Reconstructor as Reconstructor
+from ._autoencoder.windowed import Gaussian as Gaussian, WindowedAutoencoder as WindowedAutoencoder
 from ._dynamics.latent import line_share as line_share, participation_ratio as participation_ratio
 from ._model.external_input import (
     AbstractExternalInput as AbstractExternalInput,
@@ -24,6 +32,10 @@ from ._observation.dataset import (
     Standardizer as Standardizer,
     make_dataset as make_dataset,
 )
+from ._observation.endless import (
+    EndlessRecordings as EndlessRecordings,
+    endless_recordings as endless_recordings,
+)
 from ._observation.mask import (
     EEG as EEG,
     FULL as FULL,
@@ -33,13 +45,22 @@ from ._observation.mask import (
     recording as recording,
     to_channels as to_channels,
 )
+from ._observation.windows import View as View, Window as Window
 from ._recovery.evaluate import (
     Interval as Interval,
     Scores as Scores,
     evaluate as evaluate,
     interval as interval,
 )
+from ._recovery.kalman import (
+    StateEstimate as StateEstimate,
+    kalman_filter as kalman_filter,
+    kalman_smoother as kalman_smoother,
+)
+from ._recovery.memoryless import MemorylessPredictor as MemorylessPredictor
 from ._recovery.metrics import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared
+from ._recovery.observer import observer_cascade as observer_cascade
+from ._recovery.wiener import LaggedCovariances as LaggedCovariances, WienerFilter as WienerFilter
 from ._simulation.accuracy import suggest_dt as suggest_dt
 from ._simulation.axes import Axis as Axis, sampled as sampled, zipped as zipped
 from ._simulation.columns import InitialState as InitialState

@@ -65,8 +65,8 @@ class Autoencoder(eqx.Module):
         self.inputs = tuple(CHANNELS.index(name) for name in names)
         self.activation = activation
         encoder_key, decoder_key = jax.random.split(key)
-        self.encoder = _layers([len(self.inputs), *widths, latent_size], encoder_key)
-        self.decoder = _layers([latent_size, *reversed(widths), len(STATES)], decoder_key)
+        self.encoder = linear_layers([len(self.inputs), *widths, latent_size], encoder_key)
+        self.decoder = linear_layers([latent_size, *reversed(widths), len(STATES)], decoder_key)
 
     def __call__(self, channels: Float[Array, "7"]) -> Float[Array, "6"]:
         """Reconstructed states of one instant, standardized."""
@@ -98,7 +98,7 @@ class Autoencoder(eqx.Module):
 
 
 @eqx.filter_jit
-def _layers(sizes: Sequence[int], key: PRNGKeyArray) -> tuple[eqx.nn.Linear, ...]:
+def linear_layers(sizes: Sequence[int], key: PRNGKeyArray) -> tuple[eqx.nn.Linear, ...]:
     """Linear layers, uniform in `+-1/sqrt(fan-in)`, all from one draw: a draw a layer takes seconds to compile."""
     blank = tuple(eqx.nn.Linear(*pair, key=key) for pair in itertools.pairwise(sizes))
     arrays, static = eqx.partition(blank, eqx.is_array)

@@ -15,13 +15,17 @@ import numpy as np
 
 from .._observation.dataset import Standardizer
 from .._observation.mask import ObservationMask
+from .._observation.windows import Window
 from .._version import __version__
 from .architectures import Autoencoder
-from .fit import Fit, FitSettings
+from .fit import EndlessSettings, Fit, FitSettings
 from .reconstructor import Reconstructor
+from .windowed import WindowedAutoencoder
 
 _FORMAT = "jrae_jax fit"
 _VERSION = 1
+_ARCHITECTURES = {kind.__name__: kind for kind in (Autoencoder, WindowedAutoencoder)}
+_TRAININGS = {kind.__name__: kind for kind in (FitSettings, EndlessSettings)}
 _LONGEST_HEADER = 1 << 20
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -39,15 +43,20 @@ def save(path: str | os.PathLike, fitted: Fit) -> None:
     **Raises:** `OSError` if `path` cannot be written.
     """
     path = Path(path)
-    network = fitted.model.network
+    network, trained = fitted.model.network, fitted.model.trained_masks
     header = {
         "format": _FORMAT,
         "version": _VERSION,
         "jrae_jax": __version__,
         "dtype": str(network.encoder[0].weight.dtype),
+        "architecture": type(network).__name__,
         "network": network.settings,
+        "training": type(fitted.settings).__name__,
         "settings": vars(fitted.settings),
+        "history": len(fitted.train_loss),
         "observed": fitted.model.mask.names,
+        "calibrated": fitted.model.spread is not None,
+        "trained_masks": None if trained is None else [ObservationMask(row).names for row in trained],
         "failed_epoch": fitted.failed_epoch,
         "best_epoch": fitted.best_epoch,
     }
@@ -112,14 +121,20 @@ def _read_header(path: str | os.PathLike, content: bytes) -> dict[str, Any]:
 
 def _blank(header: dict[str, Any]) -> Fit:
     """A fit of the right shape and of no content."""
-    settings = FitSettings(**header["settings"])
+    settings = _TRAININGS[header["training"]](**header["settings"])
     dtype = np.dtype(header["dtype"])
-    network = eqx.filter_eval_shape(lambda: Autoencoder(**header["network"], key=jax.random.key(0)))
+    chosen, architecture = dict(header["network"]), _ARCHITECTURES[header["architecture"]]
+    if "window" in chosen:
+        chosen["window"] = Window.of_samples(**chosen["window"])
+    network = eqx.filter_eval_shape(lambda: architecture(**chosen, key=jax.random.key(0)))
     network = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), network)
     standardizer = Standardizer(jnp.zeros(7, dtype), jnp.zeros(7, dtype))
-    history = np.zeros(settings.epochs, dtype)
+    spread = jnp.ones(6, dtype) if header["calibrated"] else None
+    history = np.zeros(header["history"], dtype)
+    masks = header["trained_masks"]
+    trained = None if masks is None else np.stack([ObservationMask.of(*names).channels for names in masks])
     return Fit(
-        Reconstructor(network, ObservationMask.of(*header["observed"]), standardizer),
+        Reconstructor(network, ObservationMask.of(*header["observed"]), standardizer, trained, spread),
         history,
         history,
         header["failed_epoch"],

@@ -32,19 +32,26 @@ class FitSettings(eqx.Module):
     patience: int | None = eqx.field(static=True)
 
 
+class EndlessSettings(eqx.Module):
+    """How a network was trained on endless recordings."""
+
+    steps: int = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+
+
 class Fit(eqx.Module):
     """A trained network and how its training went."""
 
     model: Reconstructor
     train_loss: Float[np.ndarray, " epochs"]
-    """Mean loss of each epoch; NaN where the member had stopped."""
+    """Mean loss of each epoch, NaN where the member had stopped; of endless training, of each draw of columns."""
     validation_loss: Float[np.ndarray, " epochs"]
     """Loss on the validation trajectories after each epoch; NaN without any."""
     failed_epoch: int | None = eqx.field(static=True)
     """The epoch, from 1, in which the loss or a weight became non-finite; the model is the one before it."""
     best_epoch: int | None = eqx.field(static=True)
     """With early stopping, the epoch, from 1, whose model was kept."""
-    settings: FitSettings
+    settings: FitSettings | EndlessSettings
 
 
 def fit(
@@ -137,7 +144,8 @@ def fit_ensemble(
     mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:members]), ("member",))
     program = Program(skeletons[0], optimiser, batch_size, patience, mesh)
     dtype = networks[0].encoder[0].weight.dtype
-    data = [flattened(dataset, loss, dtype) for dataset, loss in zip(datasets, losses, strict=True)]
+    window = getattr(skeletons[0], "window", None)
+    data = [flattened(dataset, loss, window, dtype) for dataset, loss in zip(datasets, losses, strict=True)]
     state = jax.device_put(initial_states(program, _spread(parameters, mesh)), _by_member(mesh))
     state, history = _run(program, state, _spread(data, mesh), _spread(list(keys), mesh), epochs, members, progress)
     trained = jax.device_get(state)

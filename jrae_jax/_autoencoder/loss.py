@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._model.states import CHANNELS, STATES
 from .._observation.dataset import Standardizer
 from .._observation.mask import ObservationMask
+from .._observation.windows import View
 from .._validation import as_float, check_choice
+from .windowed import WindowedAutoencoder
 
 LOSSES = ("observed", "all")
 """`"observed"` scores only what the encoder sees, as the study did; `"all"` scores all six states."""
+
+_LATENT_COST = 1e-5  # nats of the latent against nats of the states
 
 
 def loss_weights(loss: str, mask: ObservationMask) -> Float[Array, "7"]:
@@ -46,5 +51,35 @@ def example_loss(
     - `mask`: what the network sees. `weights`: what the loss scores. The two are never the same thing.
     - `standardizer`: gives the EEG that follows from the reconstructed states.
     """
-    reconstruction = standardizer.with_eeg(network(masked(recording, mask)))
-    return jnp.sum(weights * (reconstruction - truth) ** 2)
+    return _squared_error(network(masked(recording, mask)), truth, weights, standardizer)
+
+
+def view_loss(
+    network: WindowedAutoencoder,
+    view: View,
+    truth: Float[Array, "7"],
+    weights: Float[Array, "7"],
+    standardizer: Standardizer,
+    key: PRNGKeyArray,
+) -> Float[Array, ""]:
+    """Weighted squared error of the reconstruction of one instant from what is seen of its surroundings.
+
+    A variational network has the negative evidence lower bound instead, less constants, with a latent drawn by `key`
+    and the latent's share scaled down (Higgins et al. 2017, "beta-VAE"): the weighted negative log-likelihood of the
+    six states, and the divergence of the latent from a standard normal distribution.
+    """
+    if not network.variational:
+        return _squared_error(network(view), truth, weights, standardizer)
+    latent = network.posterior(view)
+    noise = jax.random.normal(key, latent.mean.shape, latent.mean.dtype)
+    states = network.likelihood(latent.mean + latent.std * noise)
+    variance = states.std**2
+    misfit = jax.lax.stop_gradient(variance) * (jnp.log(variance) + (truth[:6] - states.mean) ** 2 / variance)
+    divergence = 0.5 * (latent.std**2 + latent.mean**2 - 1) - jnp.log(latent.std)
+    return jnp.sum(weights[:6] * misfit) + _LATENT_COST * jnp.sum(divergence)
+
+
+def _squared_error(
+    states: Float[Array, "6"], truth: Float[Array, "7"], weights: Float[Array, "7"], standardizer: Standardizer
+) -> Float[Array, ""]:
+    return jnp.sum(weights * (standardizer.with_eeg(states) - truth) ** 2)

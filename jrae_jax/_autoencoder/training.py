@@ -11,16 +11,27 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._observation.dataset import Dataset, Split, Standardizer
 from .._observation.mask import to_channels
-from .loss import example_loss, loss_weights
+from .._observation.windows import Surroundings, Window, rows_of, surroundings
+from .loss import example_loss, loss_weights, view_loss
+
+_VALIDATION_BATCH = 1024
+
+
+class Examples(eqx.Module):
+    """Instants to train on, standardized."""
+
+    recording: Float[Array, "sample 7"] | Surroundings
+    """Of a memoryless network, what the sensors gave at each instant."""
+    rows: Int[Array, " sample"]
+    """Where the instants are in the recording."""
+    truth: Float[Array, "sample 7"]
 
 
 class Data(eqx.Module):
-    """What one member trains on, standardized, samples in one row."""
+    """What one member trains on."""
 
-    recording: Float[Array, "sample 7"]
-    truth: Float[Array, "sample 7"]
-    validation_recording: Float[Array, "validation 7"]
-    validation_truth: Float[Array, "validation 7"]
+    train: Examples
+    validation: Examples
     mask: Bool[Array, "7"]
     weights: Float[Array, "7"]
     standardizer: Standardizer
@@ -51,20 +62,34 @@ class Program(eqx.Module):
 
 
 @eqx.filter_jit
-def flattened(dataset: Dataset, loss: str, dtype: np.dtype) -> Data:
+def flattened(dataset: Dataset, loss: str, window: Window | None, dtype: np.dtype) -> Data:
     """What a member trains on, in the float type of its network."""
+    mask, standardizer = jnp.asarray(dataset.mask.channels), dataset.standardizer
 
-    def rows(split: Split | None) -> tuple[Array, Array]:
-        if split is None:
-            return jnp.zeros((0, 7)), jnp.zeros((0, 7))
-        standardize = dataset.standardizer.standardize
-        truth = standardize(to_channels(split.states))
-        return standardize(split.recording).reshape(-1, 7), truth.reshape(-1, 7)
+    def of(split: Split) -> Examples:
+        channels, truth = standardizer.standardize(split.recording), standardizer.standardize(to_channels(split.states))
+        return examples(channels, jnp.broadcast_to(mask, channels.shape), truth, window, dataset.train_every)
 
-    mask = jnp.asarray(dataset.mask.channels)
-    weights = loss_weights(loss, dataset.mask)
-    data = Data(*rows(dataset.train), *rows(dataset.validation), mask, weights, dataset.standardizer)
+    train = of(dataset.train)
+    validation = jax.tree.map(lambda leaf: leaf[:0], train) if dataset.validation is None else of(dataset.validation)
+    data = Data(train, validation, mask, loss_weights(loss, dataset.mask), standardizer)
     return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, data)
+
+
+def examples(
+    channels: Float[Array, "trajectory time 7"],
+    seen: Bool[Array, "trajectory time 7"],
+    truth: Float[Array, "trajectory time 7"],
+    window: Window | None,
+    every: int = 1,
+) -> Examples:
+    """Every n-th instant of standardized recordings, ready to be seen through a window."""
+    thinned = truth[:, ::every].reshape(-1, truth.shape[-1])
+    if window is None:
+        recording = channels[:, ::every].reshape(-1, channels.shape[-1])
+        return Examples(recording, jnp.arange(len(thinned), dtype=jnp.int32), thinned)
+    rows = rows_of(window, *channels.shape[:2])[:, ::every].ravel()
+    return Examples(surroundings(window, channels, seen & jnp.isfinite(channels)), jnp.asarray(rows), thinned)
 
 
 @eqx.filter_jit
@@ -92,7 +117,7 @@ def train_epochs(
                 return _epoch(program, state, data, jax.random.fold_in(key, number), number)
 
             def skip(state):
-                return state, jnp.full(2, jnp.nan, data.truth.dtype)
+                return state, jnp.full(2, jnp.nan, data.train.truth.dtype)
 
             # The last chunk may reach beyond the last epoch, so that all chunks are one compiled program.
             return jax.lax.cond(number < epochs, run, skip, state)
@@ -113,7 +138,7 @@ def _epoch(
     program: Program, state: State, data: Data, key: PRNGKeyArray, number: Array
 ) -> tuple[State, Float[Array, "2"]]:
     parameters, optimiser, train_loss = _pass_over_data(program, state, data, key)
-    validation_loss = _validation_loss(program, parameters, data)
+    validation_loss = _validation_loss(program, parameters, data, key)
     failed = ~state.stopped & ~(jnp.isfinite(train_loss) & _all_finite(parameters))
     advance = ~state.stopped & ~failed
     better = advance & (validation_loss < state.best_loss)
@@ -143,39 +168,61 @@ def _all_finite(parameters: Any) -> Bool[Array, ""]:
 
 
 def _pass_over_data(program: Program, state: State, data: Data, key: PRNGKeyArray) -> tuple[Any, Any, Array]:
-    samples = len(data.recording)
+    samples = len(data.train.rows)
     batches = -(-samples // program.batch_size)
     order = jax.random.permutation(key, samples)
     # The last batch is filled up with samples that count nothing.
     order = jnp.pad(order, (0, batches * program.batch_size - samples), constant_values=-1)
-
-    def step(carry, rows):
-        parameters, optimiser = carry
-        counts = (rows >= 0).astype(data.truth.dtype)
-        loss, gradient = jax.value_and_grad(_batch_loss, argnums=1)(
-            program, parameters, data, data.recording[rows], data.truth[rows], counts
-        )
-        with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
-            updates, optimiser = program.optimiser.update(gradient, optimiser, parameters)
-        return (optax.apply_updates(parameters, updates), optimiser), loss * jnp.sum(counts)
-
     start = (state.parameters, state.optimiser)
-    (parameters, optimiser), losses = jax.lax.scan(step, start, order.reshape(batches, -1))
+    numbered = (order.reshape(batches, -1), jnp.arange(batches, dtype=jnp.int32))
+
+    def step(carry, batch):
+        picked, number = batch
+        carry, loss = train_step(program, carry, data, picked, jax.random.fold_in(key, number))
+        return carry, loss * jnp.sum(picked >= 0).astype(loss.dtype)
+
+    (parameters, optimiser), losses = jax.lax.scan(step, start, numbered)
     return parameters, optimiser, jnp.sum(losses) / samples
 
 
+def train_step(
+    program: Program, carry: tuple[Any, Any], data: Data, picked: Int[Array, " batch"], key: PRNGKeyArray
+) -> tuple[tuple[Any, Any], Float[Array, ""]]:
+    """One step of the optimiser on some of the training instants; negative numbers stand for none."""
+    parameters, optimiser = carry
+    loss, gradient = jax.value_and_grad(_batch_loss, argnums=1)(program, parameters, data, data.train, picked, key)
+    with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
+        updates, optimiser = program.optimiser.update(gradient, optimiser, parameters)
+    return (optax.apply_updates(parameters, updates), optimiser), loss
+
+
 def _batch_loss(
-    program: Program, parameters: Any, data: Data, recording: Array, truth: Array, counts: Array
+    program: Program, parameters: Any, data: Data, source: Examples, picked: Int[Array, " batch"], key: PRNGKeyArray
 ) -> Float[Array, ""]:
     network = eqx.combine(parameters, program.skeleton)
-    losses = jax.vmap(example_loss, in_axes=(None, 0, 0, None, None, None))(
-        network, recording, truth, data.mask, data.weights, data.standardizer
-    )
+    rows, truth = source.rows[picked], source.truth[picked]
+    if isinstance(source.recording, Surroundings):
+        keys = jax.random.split(key, len(rows))
+        losses = jax.vmap(view_loss, in_axes=(None, 0, 0, None, None, 0))(
+            network, source.recording.at(rows), truth, data.weights, data.standardizer, keys
+        )
+    else:
+        losses = jax.vmap(example_loss, in_axes=(None, 0, 0, None, None, None))(
+            network, source.recording[rows], truth, data.mask, data.weights, data.standardizer
+        )
+    counts = (picked >= 0).astype(truth.dtype)
     return jnp.sum(counts * losses) / jnp.sum(counts)
 
 
-def _validation_loss(program: Program, parameters: Any, data: Data) -> Float[Array, ""]:
-    if not len(data.validation_truth):
-        return jnp.asarray(jnp.nan, data.truth.dtype)
-    counts = jnp.ones(len(data.validation_truth), data.truth.dtype)
-    return _batch_loss(program, parameters, data, data.validation_recording, data.validation_truth, counts)
+def _validation_loss(program: Program, parameters: Any, data: Data, key: PRNGKeyArray) -> Float[Array, ""]:
+    samples = len(data.validation.rows)
+    if not samples:
+        return jnp.asarray(jnp.nan, data.validation.truth.dtype)
+    batches = -(-samples // _VALIDATION_BATCH)
+    order = jnp.pad(jnp.arange(samples), (0, -samples % _VALIDATION_BATCH), constant_values=-1).reshape(batches, -1)
+
+    def of_batch(picked):
+        loss = _batch_loss(program, parameters, data, data.validation, picked, key)
+        return loss * jnp.sum(picked >= 0).astype(loss.dtype)
+
+    return jnp.sum(jax.lax.map(of_batch, order)) / samples

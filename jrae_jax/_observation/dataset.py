@@ -67,6 +67,12 @@ class Dataset(eqx.Module):
     """Trajectories that scores are computed on."""
     mask: ObservationMask
     standardizer: Standardizer
+    noise_std: Float[Array, "7"]
+    """Standard deviation of the sensor noise of each channel, mV and mV/s."""
+    dt: float = eqx.field(static=True)
+    """Seconds between samples."""
+    train_every: int = eqx.field(static=True)
+    """Every how many samples there is an instant to train on."""
 
 
 def make_dataset(
@@ -93,8 +99,8 @@ def make_dataset(
     - `held_out`: how many trajectories to score on; with 0, scores can only be had on the training data.
     - `validation`: how many further trajectories early stopping watches.
     - `burn_in`: seconds to drop from the start of each recording.
-    - `train_every`: keep every n-th sample of the training and validation trajectories; neighbouring
-        milliseconds add little, and cost as much as independent samples. Held-out data stay whole.
+    - `train_every`: train on every n-th instant, and validate on them; neighbouring milliseconds add little, and
+        cost as much as independent samples.
     - `noise`: standard deviation of Gaussian sensor noise, as a fraction of each channel's own.
     - `key`: needed when `noise` is not 0.
 
@@ -117,18 +123,21 @@ def make_dataset(
     standardizer = Standardizer.fitted_to(channels[:training, ::train_every])
     recorded = _with_sensor_noise(channels, standardizer, noise, key)
 
-    def split(start: int, count: int, every: int) -> Split | None:
+    def split(start: int, count: int) -> Split | None:
         part = slice(start, start + count)
-        return Split(recorded[part, ::every], ys[part, ::every]) if count else None
+        return Split(recorded[part], ys[part]) if count else None
 
-    train = split(0, training, train_every)
+    train = split(0, training)
     assert train is not None
     return Dataset(
         train,
-        split(training, validation, train_every),
-        split(training + validation, held_out, 1),
+        split(training, validation),
+        split(training + validation, held_out),
         mask,
         standardizer,
+        noise * standardizer.std,
+        float(recordings.ts[-1] - recordings.ts[0]) / (len(recordings.ts) - 1),
+        int(train_every),
     )
 
 

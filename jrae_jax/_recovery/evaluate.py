@@ -66,7 +66,7 @@ def evaluate(model: Reconstructor, dataset: Dataset, *, on: str = "held_out") ->
     split = dataset.held_out if on == "held_out" else dataset.train
     if split is None:
         raise ValueError('`dataset` must hold out a trajectory, got none: make_dataset(..., held_out=1) or on="train"')
-    r, r2, error = jax.device_get(_scores(split.states, model(split.recording)))
+    r, r2, error = jax.device_get(_scores(split.states, model(split.recording, dt=dataset.dt)))
     return Scores(r, r2, error, model.mask.names)
 
 
