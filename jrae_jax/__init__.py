@@ -12,6 +12,7 @@ from ._autoencoder.fit import (
 from ._autoencoder.fit_endless import fit_endless as fit_endless
 from ._autoencoder.loss import example_loss as example_loss, loss_weights as loss_weights
 from ._autoencoder.reconstructor import Reconstructor as Reconstructor
+from ._autoencoder.streaming import StreamingDecoder as StreamingDecoder, StreamState as StreamState
 from ._autoencoder.windowed import Gaussian as Gaussian, WindowedAutoencoder as WindowedAutoencoder
 from ._dynamics.latent import line_share as line_share, participation_ratio as participation_ratio
 from ._model.external_input import (

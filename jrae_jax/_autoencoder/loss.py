@@ -66,7 +66,9 @@ def view_loss(
 
     A variational network has the negative evidence lower bound instead, less constants, with a latent drawn by `key`
     and the latent's share scaled down (Higgins et al. 2017, "beta-VAE"): the weighted negative log-likelihood of the
-    six states, and the divergence of the latent from a standard normal distribution.
+    six states, and the divergence of the latent from a standard normal distribution. The gradient of the likelihood is
+    weighted by the variance (Seitzer et al. 2022, arXiv:2203.09168), so that means are trained as by squared errors;
+    else states that are hard to tell would be neglected.
     """
     if not network.variational:
         return _squared_error(network(view), truth, weights, standardizer)
@@ -74,7 +76,9 @@ def view_loss(
     noise = jax.random.normal(key, latent.mean.shape, latent.mean.dtype)
     states = network.likelihood(latent.mean + latent.std * noise)
     variance = states.std**2
-    misfit = jax.lax.stop_gradient(variance) * (jnp.log(variance) + (truth[:6] - states.mean) ** 2 / variance)
+    misfit = 0.5 * (jnp.log(variance) + (truth[:6] - states.mean) ** 2 / variance)
+    weighted = 2 * jax.lax.stop_gradient(variance) * misfit
+    misfit = jax.lax.stop_gradient(misfit - weighted) + weighted
     divergence = 0.5 * (latent.std**2 + latent.mean**2 - 1) - jnp.log(latent.std)
     return jnp.sum(weights[:6] * misfit) + _LATENT_COST * jnp.sum(divergence)
 

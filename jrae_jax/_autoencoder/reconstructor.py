@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float
 from .._model.states import CHANNELS, STATES
 from .._observation.dataset import Standardizer
 from .._observation.mask import ObservationMask, as_mask, to_channels
-from .._observation.windows import View, rows_of, surroundings
+from .._observation.windows import Surroundings, View, rows_of, surroundings
 from .architectures import Autoencoder
 from .loss import masked
 from .windowed import Gaussian, WindowedAutoencoder
@@ -90,6 +90,12 @@ class Reconstructor(eqx.Module):
         scale = self.standardizer.std[:6] if self.spread is None else self.spread * self.standardizer.std[:6]
         return Gaussian(self.standardizer.destandardize(mean), std * jnp.broadcast_to(scale, std.shape))
 
+    def surroundings(self, trajectories: Float[Array, "trajectory time 7"]) -> Surroundings:
+        """What a network with a window is shown of recordings in mV and mV/s."""
+        assert isinstance(self.network, WindowedAutoencoder)
+        shown = jnp.broadcast_to(jnp.asarray(self.mask.channels), trajectories.shape) & jnp.isfinite(trajectories)
+        return surroundings(self.network.window, self.standardizer.standardize(trajectories), shown)
+
     @eqx.filter_jit
     def _each_instant(self, recording: Array, dt: float | None, function: Callable[[Any, Any], Array]) -> Array:
         channels = self._channels(recording)
@@ -117,8 +123,7 @@ class Reconstructor(eqx.Module):
         if channels.ndim < 2:
             raise ValueError(f"`recording` must have an axis of time for this network, got shape {channels.shape}")
         trajectories = channels.reshape(-1, *channels.shape[-2:])
-        shown = jnp.broadcast_to(jnp.asarray(self.mask.channels), trajectories.shape) & jnp.isfinite(trajectories)
-        around = surroundings(window, self.standardizer.standardize(trajectories), shown)
+        around = self.surroundings(trajectories)
         rows = rows_of(window, *trajectories.shape[:2]).ravel()
         at_once = min(_AT_ONCE, len(rows))
         batches = np.pad(rows, (0, -len(rows) % at_once), mode="edge").reshape(-1, at_once)
