@@ -11,6 +11,7 @@ from ._autoencoder.fit import (
 )
 from ._autoencoder.fit_endless import fit_endless as fit_endless
 from ._autoencoder.loss import example_loss as example_loss, loss_weights as loss_weights
+from ._autoencoder.pretrained import load_pretrained as load_pretrained
 from ._autoencoder.reconstructor import Reconstructor as Reconstructor
 from ._autoencoder.streaming import StreamingDecoder as StreamingDecoder, StreamState as StreamState
 from ._autoencoder.windowed import Gaussian as Gaussian, WindowedAutoencoder as WindowedAutoencoder
@@ -47,6 +48,8 @@ from ._observation.mask import (
     to_channels as to_channels,
 )
 from ._observation.windows import View as View, Window as Window
+from ._recovery.atlas import AtlasSettings as AtlasSettings, atlas as atlas
+from ._recovery.ceilings import CEILINGS as CEILINGS, Reference as Reference, Task as Task, reference as reference
 from ._recovery.evaluate import (
     Interval as Interval,
     Scores as Scores,
@@ -61,6 +64,7 @@ from ._recovery.kalman import (
 from ._recovery.memoryless import MemorylessPredictor as MemorylessPredictor
 from ._recovery.metrics import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared
 from ._recovery.observer import observer_cascade as observer_cascade
+from ._recovery.pretraining import pretrain as pretrain
 from ._recovery.wiener import LaggedCovariances as LaggedCovariances, WienerFilter as WienerFilter
 from ._simulation.accuracy import suggest_dt as suggest_dt
 from ._simulation.axes import Axis as Axis, sampled as sampled, zipped as zipped

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import _cli_scan
+from . import _cli_atlas, _cli_scan
 from ._validation import check_count
 from ._version import __version__
 
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     reproduce.set_defaults(run=_reproduce)
     _cli_scan.add_commands(commands, _prepare)
+    _cli_atlas.add_commands(commands, _prepare_one)
     return parser
 
 
@@ -56,6 +57,12 @@ def _prepare(options: argparse.Namespace) -> "_Bar":
     if options.solver in _ONE_STAGE and "xla_backend_extra_options" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_FAST_LOOPS}"
     _configure_jax(options.device, options.devices)
+    return _Bar()
+
+
+def _prepare_one(options: argparse.Namespace) -> "_Bar":
+    """One device with all cores: what is one large product after another is shared out best by XLA itself."""
+    _configure_jax(options.device, 1)
     return _Bar()
 
 

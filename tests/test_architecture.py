@@ -38,9 +38,11 @@ MAY_IMPORT = {
     "_recovery/metrics.py": RECOVERY - {"_simulation"},
     "_plotting.py": RECOVERY,
     "_plotting_scan.py": RECOVERY,
+    "_plotting_atlas.py": RECOVERY,
     "_report.py": RECOVERY | {"_plotting.py"},
     "_cli_scan.py": RECOVERY | {"__init__.py", "_plotting_scan.py"},
-    "_cli.py": RECOVERY | {"_plotting.py", "_report.py", "_cli_scan.py"},
+    "_cli_atlas.py": RECOVERY | {"__init__.py", "_plotting_atlas.py"},
+    "_cli.py": RECOVERY | {"_plotting.py", "_report.py", "_cli_scan.py", "_cli_atlas.py"},
     "__main__.py": RECOVERY | {"_plotting.py", "_report.py", "_cli.py"},
     "__init__.py": RECOVERY | {"_plotting_scan.py"},
 }

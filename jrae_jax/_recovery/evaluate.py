@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from .._autoencoder.reconstructor import Reconstructor
 from .._model.states import STATES
@@ -66,12 +66,13 @@ def evaluate(model: Reconstructor, dataset: Dataset, *, on: str = "held_out") ->
     split = dataset.held_out if on == "held_out" else dataset.train
     if split is None:
         raise ValueError('`dataset` must hold out a trajectory, got none: make_dataset(..., held_out=1) or on="train"')
-    r, r2, error = jax.device_get(_scores(split.states, model(split.recording, dt=dataset.dt)))
+    r, r2, error = jax.device_get(scores(split.states, model(split.recording, dt=dataset.dt)))
     return Scores(r, r2, error, model.mask.names)
 
 
 @eqx.filter_jit
-def _scores(truth, estimate):
+def scores(truth: Float[Array, "*samples 6"], estimate: Float[Array, "*samples 6"]) -> tuple[Float[Array, "6"], ...]:
+    """r, R² and NRMSE of each state, pooled over all samples."""
     truth, estimate = truth.reshape(-1, len(STATES)), estimate.reshape(-1, len(STATES))
     return tuple(metric(truth, estimate) for metric in (pearson_r, r_squared, nrmse))
 

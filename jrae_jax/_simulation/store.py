@@ -9,10 +9,10 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -21,13 +21,26 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import UnstableSpecificationWarning
 from zarr.storage import MemoryStore
 
-from .axes import Grid
 from .summaries import Variable
 
 FORMAT = 1
 COMPLETE = "chunk_complete"
 _CHUNK_WORK = 1e8  # column-steps: about a second on a laptop, so that little is lost and progress is seen
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 1024, 2**17  # points
+
+
+@runtime_checkable
+class Axes(Protocol):
+    """What results lie along."""
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the axes, in order."""
+        ...
+
+    def coordinates(self) -> Iterator[tuple[str, str, np.ndarray, dict[str, str]]]:
+        """Name, dimension, values and attributes of everything that changes along an axis."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -119,7 +132,7 @@ class ScanStore:
 
 def create(
     path: Path | None,
-    grid: Grid,
+    grid: Axes,
     layout: Layout,
     variables: Mapping[str, tuple[Variable, tuple[int, ...], np.dtype]],
     settings: dict[str, Any],
@@ -227,7 +240,7 @@ def dataset(path: Path | None, store: ScanStore) -> xr.Dataset:
     return found[_names(store.group, "results")].assign_attrs(attributes)
 
 
-def _new_group(target: Any, grid: Grid, layout: Layout, variables: Any, settings: dict[str, Any]) -> zarr.Group:
+def _new_group(target: Any, grid: Axes, layout: Layout, variables: Any, settings: dict[str, Any]) -> zarr.Group:
     attributes = {"jrae_jax_store": FORMAT, "chunk": list(layout.chunk), "shape": list(layout.shape)}
     group = zarr.create_group(
         target,

@@ -1,0 +1,137 @@
+"""What can be said of hidden states without a network: one table of estimators, from the simplest to the best.
+
+All get the same recordings, and all but the observer the statistics of the column; the Kalman filter and smoother know
+its equations and parameters as well, and are as near to what is possible as is known.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._model.external_input import AbstractExternalInput
+from .._model.parameters import JansenRitParameters
+from .._observation.mask import ObservationMask
+from .._simulation.simulate import simulate
+from .kalman import kalman_filter, kalman_smoother
+from .memoryless import MemorylessPredictor
+from .observer import observer_cascade
+from .wiener import LaggedCovariances, WienerFilter
+
+_TRAJECTORIES, _SECONDS, _BURN_IN = 32, 20.0, 2.0
+_CAUSAL_MEMORY, _CENTRED_MEMORY = 0.128, 0.16  # s
+
+
+class Reference(eqx.Module):
+    """A column, and what a long simulation of it tells; made by `reference`."""
+
+    parameters: JansenRitParameters
+    input: AbstractExternalInput
+    dt: float = eqx.field(static=True)
+    states: Float[np.ndarray, "trajectory time 6"]
+    """Noise-free and stationary, mV and mV/s."""
+    covariances: LaggedCovariances
+
+
+class Task(eqx.Module):
+    """Recordings whose states are asked for."""
+
+    recordings: Float[Array, "trajectory time 7"]
+    """mV and mV/s, with sensor noise."""
+    mask: ObservationMask
+    noise_std: Float[Array, "7"]
+    """Standard deviation of the sensor noise, mV and mV/s."""
+    key: PRNGKeyArray
+    """For estimators that draw something."""
+
+
+Estimator = Callable[[Reference, Task], Float[Array, "trajectory time 6"]]
+
+
+def reference(
+    parameters: JansenRitParameters, input: AbstractExternalInput, *, dt: float, key: PRNGKeyArray
+) -> Reference:
+    """Simulate a column long enough to know its statistics: 32 trajectories of 20 s.
+
+    **Arguments:**
+
+    - `parameters`, `input`: leaves of shape `()`.
+    - `dt`: seconds between samples, and the step of the integration.
+    - `key`: for the input.
+
+    **Raises:** `ValueError` for arguments that do not fit together.
+    """
+    states = np.asarray(
+        simulate(parameters, input, t1=_BURN_IN + _SECONDS, dt=dt, burn_in=_BURN_IN, batch=_TRAJECTORIES, key=key).ys
+    )
+    most_lag = 2 * round(_CENTRED_MEMORY / dt)
+    return Reference(parameters, input, float(dt), states, LaggedCovariances.of(states, most_lag))
+
+
+def _memoryless(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+    predictor = MemorylessPredictor.fitted_to(column.states, mask=task.mask, noise_std=task.noise_std, key=task.key)
+    return predictor(task.recordings)
+
+
+def _wiener(column: Reference, task: Task, past: float, future: float) -> Float[Array, "trajectory time 6"]:
+    samples = {"past": round(past / column.dt), "future": round(future / column.dt)}
+    fitted = WienerFilter.fitted_to(column.covariances, mask=task.mask, noise_std=task.noise_std, **samples)
+    return fitted(task.recordings)
+
+
+def _wiener_causal(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+    return _wiener(column, task, _CAUSAL_MEMORY, 0.0)
+
+
+def _wiener_centred(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+    return _wiener(column, task, _CENTRED_MEMORY, _CENTRED_MEMORY)
+
+
+def _observer(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+    mean = column.covariances.mean
+    return observer_cascade(task.recordings, mask=task.mask, parameters=column.parameters, dt=column.dt, mean=mean)
+
+
+def _kalman(column: Reference, task: Task, estimate: Callable[..., Any]) -> Float[Array, "trajectory time 6"]:
+    known = {"parameters": column.parameters, "input": column.input, "dt": column.dt}
+    return estimate(task.recordings, mask=task.mask, noise_std=task.noise_std, **known).mean
+
+
+def _filter(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+    return _kalman(column, task, kalman_filter)
+
+
+def _smoother(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+    return _kalman(column, task, kalman_smoother)
+
+
+CEILINGS: Mapping[str, Estimator] = MappingProxyType(
+    {
+        "memoryless": _memoryless,
+        "wiener causal": _wiener_causal,
+        "wiener": _wiener_centred,
+        "observer": _observer,
+        "kalman filter": _filter,
+        "kalman smoother": _smoother,
+    }
+)
+"""Estimators by name. Causal are the memoryless one, the causal Wiener filter and the Kalman filter."""
+
+
+def task_of(
+    states: Float[np.ndarray, "trajectory time 6"],
+    mask: ObservationMask,
+    noise_std: Float[np.ndarray, "7"],
+    *,
+    key: PRNGKeyArray,
+) -> Task:
+    """Recordings of known states, with sensor noise: the same noise, up to its size, whatever is seen of it."""
+    noise_key, estimator_key = jax.random.split(key)
+    channels = np.append(states, states[..., [1]] - states[..., [2]], axis=-1)
+    noise = np.asarray(jax.random.normal(noise_key, channels.shape))
+    recordings = (channels + noise_std * noise).astype(states.dtype)
+    return Task(jax.numpy.asarray(recordings), mask, jax.numpy.asarray(noise_std, states.dtype), estimator_key)
