@@ -41,7 +41,7 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 def _atlas(options: argparse.Namespace, progress: Bar) -> int:
     from ._autoencoder.pretrained import load_pretrained
     from ._plotting_atlas import atlas_table, plot_atlas
-    from ._recovery.atlas import AtlasSettings, atlas
+    from ._recovery.atlas import RESULTS, AtlasSettings, atlas
 
     chosen = {name: getattr(options, name) for name in ("seeds", "seed") if getattr(options, name) is not None}
     if options.masks is not None:
@@ -55,7 +55,7 @@ def _atlas(options: argparse.Namespace, progress: Bar) -> int:
     shown = tuple(mask for mask in SHOWN if mask in settings.masks) or settings.masks[:4]
     print(atlas_table(found, masks=shown, noise=noise))
     if options.table is not None:
-        found[["r", "r2", "nrmse"]].to_dataframe().to_csv(options.table)
+        found[list(RESULTS)].to_dataframe().to_csv(options.table)
         print(f"\nall scores in {options.table}")
     if options.plot is not None:
         plot_atlas(found, noise=noise).savefig(options.plot, dpi=150)

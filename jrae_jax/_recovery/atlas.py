@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from .._autoencoder.architectures import Autoencoder
 from .._autoencoder.reconstructor import Reconstructor
+from .._autoencoder.windowed import WindowedAutoencoder
 from .._model.external_input import UniformNoiseInput
 from .._model.parameters import JansenRitParameters
 from .._model.states import STATES
@@ -25,8 +26,9 @@ from .._simulation.simulate import simulate
 from .._simulation.store import Layout, ScanStore
 from .._simulation.summaries import Variable
 from .._validation import check_count, check_not_negative
-from .ceilings import CEILINGS, Task, reference, task_of
+from .ceilings import CEILINGS, Estimate, Task, reference, task_of
 from .evaluate import scores
+from .observer import derivatives_needed
 from .pretraining import ALL_MASKS
 
 NOISE_LEVELS = (0.0, 0.01, 0.05, 0.1, 0.5)
@@ -98,7 +100,8 @@ def atlas(
         memory.
     - `progress`: called after each recording and kind of observation.
 
-    **Returns:** `r`, `r2` and `nrmse` over `seed`, `mask`, `noise`, `estimator` and `state`.
+    **Returns:** `r`, `r2`, `nrmse` and `expected_r`, the r that an estimator's own standard deviations amount to, over
+        `seed`, `mask`, `noise`, `estimator` and `state`; and `derivatives`, which theory says each state takes.
 
     **Raises:** `ImportError` where the extra `ceilings` is not installed; `ValueError` for arguments that do not fit
         together, or a store that was made with others.
@@ -121,7 +124,9 @@ def atlas(
         if progress is not None:
             done = (layout.chunks - len(todo) + count + 1) / layout.chunks
             progress(f"seed {seed}: {settings.masks[mask]}", done)
-    return stores.dataset(path, cells)
+    needed = [[-1 if count is None else count for count in derivatives_needed(mask)] for mask in masks]
+    told = {"long_name": "derivatives of the recording that the equations need to tell a state; -1: none suffice"}
+    return stores.dataset(path, cells).assign(derivatives=(("mask", "state"), np.array(needed), told))
 
 
 class _Work:
@@ -156,32 +161,43 @@ class _Work:
         by_result = np.asarray(found).transpose(2, 0, 1, 3)
         return dict(zip(RESULTS, by_result, strict=True))
 
-    def _estimates(self, task: Task) -> Iterator[tuple[Any, int]]:
-        """Estimates of each method, and every how many samples there are some."""
+    def _estimates(self, task: Task) -> Iterator[tuple[Estimate, int]]:
+        """What each estimator says, and of every how many samples."""
         untrained = Autoencoder(key=task.key)
-        yield Reconstructor(untrained, task.mask, self.standardizer)(task.recordings), 1
+        yield Estimate(Reconstructor(untrained, task.mask, self.standardizer)(task.recordings)), 1
         for name, estimator in CEILINGS.items():
             every = _MEMORYLESS_EVERY if name == "memoryless" else 1
             thinned = eqx.tree_at(lambda task: task.recordings, task, task.recordings[:, ::every])
             yield estimator(self.reference, thinned), every
         for network in self.networks.values():
-            yield network.observing(task.mask)(task.recordings, dt=_DT), 1
+            yield _read(network.observing(task.mask), task), 1
 
 
 RESULTS = {
     "r": "Pearson's correlation",
     "r2": "coefficient of determination",
     "nrmse": "root mean squared error over the standard deviation",
+    "expected_r": "correlation that the estimator itself expects",
 }
 """What is kept for each state, by name."""
 
 
+def _read(network: Reconstructor, task: Task) -> Estimate:
+    if isinstance(network.network, WindowedAutoencoder) and network.network.variational:
+        return Estimate(*vars(network.distribution(task.recordings, dt=_DT)).values())
+    return Estimate(network(task.recordings, dt=_DT))
+
+
 def _scored(
-    truth: Float[np.ndarray, "trajectory time 6"], estimate: Any, every: int
+    truth: Float[np.ndarray, "trajectory time 6"], estimate: Estimate, every: int
 ) -> Float[np.ndarray, "result state"]:
     inner = slice(round(_EDGE / _DT / every), -round(_EDGE / _DT / every))
-    found = scores(jnp.asarray(truth[:, inner]), jnp.asarray(estimate)[:, inner])
-    return np.stack([np.asarray(values) for values in found])
+    truth, states = truth[:, inner], jnp.asarray(estimate.states)[:, inner]
+    expected = np.full(len(STATES), np.nan)
+    if estimate.std is not None:
+        unexplained = np.mean(np.asarray(estimate.std)[:, inner] ** 2, axis=(0, 1)) / np.var(truth, axis=(0, 1))
+        expected = np.sqrt(np.maximum(1 - unexplained, 0))
+    return np.stack([*map(np.asarray, scores(jnp.asarray(truth), states)), expected])
 
 
 @dataclass(frozen=True)

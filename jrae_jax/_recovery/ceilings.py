@@ -6,7 +6,7 @@ its equations and parameters as well, and are as near to what is possible as is 
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,7 +17,7 @@ from .._model.external_input import AbstractExternalInput
 from .._model.parameters import JansenRitParameters
 from .._observation.mask import ObservationMask
 from .._simulation.simulate import simulate
-from .kalman import kalman_filter, kalman_smoother
+from .kalman import StateEstimate, kalman_filter, kalman_smoother
 from .memoryless import MemorylessPredictor
 from .observer import observer_cascade
 from .wiener import LaggedCovariances, WienerFilter
@@ -49,7 +49,15 @@ class Task(eqx.Module):
     """For estimators that draw something."""
 
 
-Estimator = Callable[[Reference, Task], Float[Array, "trajectory time 6"]]
+class Estimate(NamedTuple):
+    """What an estimator says, mV and mV/s."""
+
+    states: Float[Array, "trajectory time 6"]
+    std: Float[Array, "trajectory time 6"] | None = None
+    """How far off it expects to be, if it tells."""
+
+
+Estimator = Callable[[Reference, Task], Estimate]
 
 
 def reference(
@@ -72,40 +80,41 @@ def reference(
     return Reference(parameters, input, float(dt), states, LaggedCovariances.of(states, most_lag))
 
 
-def _memoryless(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+def _memoryless(column: Reference, task: Task) -> Estimate:
     predictor = MemorylessPredictor.fitted_to(column.states, mask=task.mask, noise_std=task.noise_std, key=task.key)
-    return predictor(task.recordings)
+    return Estimate(predictor(task.recordings))
 
 
-def _wiener(column: Reference, task: Task, past: float, future: float) -> Float[Array, "trajectory time 6"]:
+def _wiener(column: Reference, task: Task, past: float, future: float) -> Estimate:
     samples = {"past": round(past / column.dt), "future": round(future / column.dt)}
     fitted = WienerFilter.fitted_to(column.covariances, mask=task.mask, noise_std=task.noise_std, **samples)
-    return fitted(task.recordings)
+    return Estimate(fitted(task.recordings))
 
 
-def _wiener_causal(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+def _wiener_causal(column: Reference, task: Task) -> Estimate:
     return _wiener(column, task, _CAUSAL_MEMORY, 0.0)
 
 
-def _wiener_centred(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+def _wiener_centred(column: Reference, task: Task) -> Estimate:
     return _wiener(column, task, _CENTRED_MEMORY, _CENTRED_MEMORY)
 
 
-def _observer(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
-    mean = column.covariances.mean
-    return observer_cascade(task.recordings, mask=task.mask, parameters=column.parameters, dt=column.dt, mean=mean)
+def _observer(column: Reference, task: Task) -> Estimate:
+    known = {"parameters": column.parameters, "dt": column.dt, "mean": column.covariances.mean}
+    return Estimate(observer_cascade(task.recordings, mask=task.mask, **known))
 
 
-def _kalman(column: Reference, task: Task, estimate: Callable[..., Any]) -> Float[Array, "trajectory time 6"]:
+def _kalman(column: Reference, task: Task, estimate: Callable[..., StateEstimate]) -> Estimate:
     known = {"parameters": column.parameters, "input": column.input, "dt": column.dt}
-    return estimate(task.recordings, mask=task.mask, noise_std=task.noise_std, **known).mean
+    found = estimate(task.recordings, mask=task.mask, noise_std=task.noise_std, **known)
+    return Estimate(found.mean, found.std)
 
 
-def _filter(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+def _filter(column: Reference, task: Task) -> Estimate:
     return _kalman(column, task, kalman_filter)
 
 
-def _smoother(column: Reference, task: Task) -> Float[Array, "trajectory time 6"]:
+def _smoother(column: Reference, task: Task) -> Estimate:
     return _kalman(column, task, kalman_smoother)
 
 

@@ -163,18 +163,20 @@ def _derivative(column: _Column, signal: np.ndarray) -> tuple[np.ndarray, ...]:
 class _Rule(NamedTuple):
     needs: tuple[str, ...]
     gives: tuple[str, ...]
+    derivatives: int
+    """How many are taken."""
     function: Callable[..., tuple[np.ndarray, ...]]
 
 
 _RULES = (
-    _Rule(("y1", "y2"), ("eeg",), lambda column, y1, y2: (y1 - y2,)),
-    _Rule(("eeg", "y2"), ("y1",), lambda column, eeg, y2: (eeg + y2,)),
-    _Rule(("eeg", "y1"), ("y2",), lambda column, eeg, y1: (y1 - eeg,)),
-    _Rule(("eeg",), ("y0", "y3"), _pyramidal),
-    _Rule(("y0",), ("y2", "y5"), _inhibitory),
-    *(_Rule((STATES[i],), (STATES[i + 3],), _derivative) for i in POTENTIAL_STATES),
-    _Rule(("y2", "y5"), ("y0",), _inhibitory_inverse),
-    _Rule(("y0", "y3"), ("eeg",), _pyramidal_inverse),
+    _Rule(("y1", "y2"), ("eeg",), 0, lambda column, y1, y2: (y1 - y2,)),
+    _Rule(("eeg", "y2"), ("y1",), 0, lambda column, eeg, y2: (eeg + y2,)),
+    _Rule(("eeg", "y1"), ("y2",), 0, lambda column, eeg, y1: (y1 - eeg,)),
+    _Rule(("eeg",), ("y0", "y3"), 0, _pyramidal),
+    _Rule(("y0",), ("y2", "y5"), 0, _inhibitory),
+    *(_Rule((STATES[i],), (STATES[i + 3],), 1, _derivative) for i in POTENTIAL_STATES),
+    _Rule(("y2", "y5"), ("y0",), 1, _inhibitory_inverse),
+    _Rule(("y0", "y3"), ("eeg",), 1, _pyramidal_inverse),
 )
 
 
@@ -184,3 +186,23 @@ def _all_that_follows(known: dict[str, np.ndarray], column: _Column) -> dict[str
             new = rule.function(column, *(known[name] for name in rule.needs))
             return _all_that_follows(dict(zip(rule.gives, new, strict=True)) | known, column)
     return known
+
+
+def derivatives_needed(mask: Any) -> tuple[int | None, ...]:
+    """How many derivatives of the recording it takes to tell each state from the equations, without the input.
+
+    0 for a state that is seen or follows by stable filters; `None` for one that no rule of `observer_cascade` leads to,
+    so that only the statistics of the input, or the motion as a whole, tell of it. The more, the more sensor noise
+    counts: each derivative takes away part of what a smooth signal tells.
+
+    **Arguments:**
+
+    - `mask`: which channels are seen.
+    """
+    least = dict.fromkeys(as_mask(mask).names, 0)
+    for _ in CHANNELS:  # a path visits no channel twice
+        for rule in _RULES:
+            if set(rule.needs) <= set(least):
+                needed = max(least[name] for name in rule.needs) + rule.derivatives
+                least |= {name: min(needed, least.get(name, needed)) for name in rule.gives}
+    return tuple(least.get(name) for name in STATES)

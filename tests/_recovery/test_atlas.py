@@ -64,10 +64,11 @@ def r_of(found, mask, estimator, noise=0):
     return chosen.transpose("seed", "state").values
 
 
+@pytest.mark.slow
 def test_an_atlas_that_was_killed_goes_on_to_the_same_numbers(stored):
     _, found, reports = stored
     whole = atlas(SETTINGS, networks={"small": network(*MASKS)}).load()
-    for name in ("r", "r2", "nrmse"):
+    for name in ("r", "r2", "nrmse", "expected_r", "derivatives"):
         np.testing.assert_array_equal(whole[name], found[name])
     assert reports == [
         ("seed 0: y0", 0.25),
@@ -99,6 +100,15 @@ def test_scores_are_those_that_theory_expects(stored):
     # Sensor noise of half a standard deviation, seen one sample at a time: r = 1 / sqrt(1 + 0.5^2) of a Gaussian.
     np.testing.assert_allclose(r_of(found, "y0", "memoryless", noise=1)[:, 0], 0.894, atol=0.03)
     assert (np.nan_to_num(np.abs(r_of(found, "y0", "small"))) < 0.99).all()
+
+
+def test_theory_stands_beside_what_was_measured(stored):
+    _, found, _ = stored
+    np.testing.assert_array_equal(found.derivatives, [[0, 2, 0, 1, 3, 0], [0, 0, 0, 0, 1, 0]])
+    smoother = found.isel(estimator=ESTIMATORS.index("kalman smoother"), noise=1).mean("seed")
+    np.testing.assert_allclose(smoother.expected_r, smoother.r, atol=0.07)
+    telling = [name for i, name in enumerate(ESTIMATORS) if np.isfinite(found.expected_r.isel(estimator=i)).all()]
+    assert telling == ["kalman filter", "kalman smoother"]
 
 
 @pytest.mark.parametrize(

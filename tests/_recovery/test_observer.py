@@ -7,8 +7,8 @@ import pytest
 import scipy.integrate
 
 import jrae_jax
-from jrae_jax import CHANNELS, JansenRitParameters
-from jrae_jax._recovery.observer import observer_cascade
+from jrae_jax import CHANNELS, EEG, FULL, JansenRitParameters
+from jrae_jax._recovery.observer import derivatives_needed, observer_cascade
 
 DT = 1e-3
 PARAMETERS = JansenRitParameters()
@@ -132,3 +132,20 @@ RECORDING = np.zeros((2, 30, 7))
 def test_arguments_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         observe(**(dict(recordings=RECORDING) | changes))
+
+
+@pytest.mark.parametrize(
+    ("mask", "needed"),
+    [
+        (FULL, (0, 0, 0, 0, 0, 0)),
+        (EEG, (0, 0, 0, 0, 1, 0)),
+        ("y0", (0, 2, 0, 1, 3, 0)),
+        (("y0", "y3"), (0, 1, 0, 0, 2, 0)),
+        ("y1", (None, 0, None, None, 1, None)),
+        ("y2", (2, 4, 0, 3, 5, 1)),
+        ("y3", (None, None, None, 0, None, None)),
+        (("y1", "y2"), (0, 0, 0, 0, 1, 0)),
+    ],
+)
+def test_derivatives_that_the_equations_need(mask, needed):
+    assert derivatives_needed(mask) == needed
