@@ -18,6 +18,7 @@ from .._observation.mask import ObservationMask
 from .._observation.windows import Window
 from .._version import __version__
 from .architectures import Autoencoder
+from .calibration import Calibration
 from .fit import EndlessSettings, Fit, FitSettings
 from .reconstructor import Reconstructor
 from .windowed import WindowedAutoencoder
@@ -55,7 +56,7 @@ def save(path: str | os.PathLike, fitted: Fit) -> None:
         "settings": vars(fitted.settings),
         "history": len(fitted.train_loss),
         "observed": fitted.model.mask.names,
-        "calibrated": fitted.model.spread is not None,
+        "calibrated": fitted.model.calibration is not None,
         "trained_masks": None if trained is None else [ObservationMask(row).names for row in trained],
         "failed_epoch": fitted.failed_epoch,
         "best_epoch": fitted.best_epoch,
@@ -129,12 +130,12 @@ def _blank(header: dict[str, Any]) -> Fit:
     network = eqx.filter_eval_shape(lambda: architecture(**chosen, key=jax.random.key(0)))
     network = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), network)
     standardizer = Standardizer(jnp.zeros(7, dtype), jnp.zeros(7, dtype))
-    spread = jnp.ones(6, dtype) if header["calibrated"] else None
+    calibration = Calibration.blank(dtype) if header["calibrated"] else None
     history = np.zeros(header["history"], dtype)
     masks = header["trained_masks"]
     trained = None if masks is None else np.stack([ObservationMask.of(*names).channels for names in masks])
     return Fit(
-        Reconstructor(network, ObservationMask.of(*header["observed"]), standardizer, trained, spread),
+        Reconstructor(network, ObservationMask.of(*header["observed"]), standardizer, trained, calibration),
         history,
         history,
         header["failed_epoch"],

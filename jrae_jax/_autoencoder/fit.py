@@ -13,8 +13,9 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 from .._observation.dataset import Dataset
 from .._validation import check_count
 from .architectures import Autoencoder
-from .reconstructor import Reconstructor
+from .reconstructor import Reconstructor, check_sampling
 from .training import Data, Program, State, flattened, initial_states, train_epochs
+from .windowed import WindowedAutoencoder
 
 Progress = Callable[[int, np.ndarray], None]
 """Called now and then with the number of epochs done and the training loss of each member in the last of them."""
@@ -55,7 +56,7 @@ class Fit(eqx.Module):
 
 
 def fit(
-    network: Autoencoder,
+    network: Autoencoder | WindowedAutoencoder,
     dataset: Dataset,
     *,
     key: PRNGKeyArray,
@@ -106,7 +107,7 @@ def fit(
 
 
 def fit_ensemble(
-    networks: Sequence[Autoencoder],
+    networks: Sequence[Autoencoder | WindowedAutoencoder],
     datasets: Dataset | Sequence[Dataset],
     *,
     keys: Key[Array, " members"],
@@ -136,7 +137,7 @@ def fit_ensemble(
     settings = [FitSettings(loss, int(epochs), int(batch_size), patience and int(patience)) for loss in losses]
     _check_members(members, networks=networks, datasets=datasets, loss=losses, keys=keys)
     _check_settings(datasets, epochs, batch_size, patience)
-    _check_inputs(networks, datasets)
+    _check_inputs(networks, datasets, losses)
     parameters, skeletons = zip(*(eqx.partition(network, eqx.is_array) for network in networks), strict=True)
     if any(not eqx.tree_equal(skeleton, skeletons[0]) for skeleton in skeletons):
         raise ValueError("`networks` must have one architecture, got members that differ in shape or activation")
@@ -199,11 +200,17 @@ def _check_settings(datasets: Sequence[Dataset], epochs: int, batch_size: int, p
             raise ValueError("`patience` needs validation trajectories: make_dataset(..., validation=1)")
 
 
-def _check_inputs(networks: Sequence[Autoencoder], datasets: Sequence[Dataset]) -> None:
-    for network, dataset in zip(networks, datasets, strict=True):
+def _check_inputs(
+    networks: Sequence[Autoencoder | WindowedAutoencoder], datasets: Sequence[Dataset], losses: Sequence[str]
+) -> None:
+    for network, dataset, loss in zip(networks, datasets, losses, strict=True):
         read, shown = network.settings["inputs"], dataset.mask.names
         if not set(shown) <= set(read):
             raise ValueError(f"`networks` must read what `datasets` show, {', '.join(shown)}, got {', '.join(read)}")
+        if isinstance(network, WindowedAutoencoder):
+            check_sampling(dataset.dt, network.window.dt)
+            if network.variational and loss != "all":
+                raise ValueError(f'`loss` must be "all" for a variational network, got {loss!r}')
 
 
 def _run(

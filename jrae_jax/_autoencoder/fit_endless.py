@@ -14,6 +14,7 @@ from .._observation.mask import ObservationMask
 from .._observation.windows import Surroundings
 from .._validation import check_count, check_type
 from .architectures import Autoencoder
+from .calibration import Calibration, calibration
 from .fit import EndlessSettings, Fit, Progress
 from .loss import loss_weights
 from .reconstructor import Reconstructor, check_sampling
@@ -26,8 +27,7 @@ _STEPS = 32  # of the optimiser, before new columns are drawn
 _WARM_UP = 200  # steps
 _LEARNING_RATE = 2e-3
 _REPORTS = 100
-_CALIBRATED = 1 << 15  # instants
-_MEDIAN_OF_HALF_NORMAL = 0.6744897501960817
+_CALIBRATION_DRAWS, _CALIBRATION_INSTANTS, _AT_ONCE = 16, 8192, 1024
 
 
 def fit_endless(
@@ -76,8 +76,8 @@ def fit_endless(
             if progress is not None:
                 progress((number + 1) * _STEPS, np.asarray([loss]))
     trained = eqx.combine(carry[0], skeleton)
-    spread = _spread(trained, source, jax.random.fold_in(key, rounds))
-    model = Reconstructor(trained, ObservationMask(source.masks[0]), source.standardizer, source.masks, spread)
+    right = _calibrated(trained, source, jax.random.fold_in(key, rounds))
+    model = Reconstructor(trained, ObservationMask(source.masks[0]), source.standardizer, source.masks, right)
     train_loss = np.asarray(jnp.stack(history))
     nothing = np.full_like(train_loss, np.nan)
     return Fit(model, train_loss, nothing, None, None, EndlessSettings(rounds * _STEPS, int(batch_size)))
@@ -102,25 +102,34 @@ def _round(
     return carry, jnp.mean(losses)
 
 
-@eqx.filter_jit
-def _spread(
+def _calibrated(
     network: Autoencoder | WindowedAutoencoder, source: EndlessRecordings, key: PRNGKeyArray
-) -> Float[Array, "6"] | None:
-    """What makes half of the errors in new recordings fall within the interval that should hold half of them."""
+) -> Calibration | None:
+    """What puts the network's standard deviations right on recordings from the source."""
     if not (isinstance(network, WindowedAutoencoder) and network.variational):
         return None
-    instants = _drawn(network, source, key)
+    told = [_told(network, source, key) for key in jax.random.split(key, _CALIBRATION_DRAWS)]
+    std, error = (jnp.concatenate(values) for values in zip(*told, strict=True))
+    return calibration(std, error)
+
+
+@eqx.filter_jit
+def _told(
+    network: WindowedAutoencoder, source: EndlessRecordings, key: PRNGKeyArray
+) -> tuple[Float[Array, "instant 6"], Float[Array, "instant 6"]]:
+    """Standard deviations that a network tells at some instants of new columns, and how far off its means are."""
+    draw_key, picked_key = jax.random.split(key)
+    instants = _drawn(network, source, draw_key)
     recording = instants.recording
     assert isinstance(recording, Surroundings)
-    picked = jnp.arange(0, len(instants.rows), len(instants.rows) // _CALIBRATED)[:_CALIBRATED]
+    picked = jax.random.randint(picked_key, (_CALIBRATION_INSTANTS,), 0, len(instants.rows))
 
-    def sizes(rows):
+    def of(rows):
         states = jax.vmap(lambda view: network.likelihood(network.encode(view)))(recording.at(rows))
         return states.mean, states.std
 
-    mean, std = jax.lax.map(sizes, instants.rows[picked].reshape(-1, 256))
-    errors = jnp.abs(instants.truth[picked, :6] - mean.reshape(-1, 6)) / std.reshape(-1, 6)
-    return jnp.median(errors, axis=0) / _MEDIAN_OF_HALF_NORMAL
+    mean, std = jax.lax.map(of, instants.rows[picked].reshape(-1, _AT_ONCE))
+    return std.reshape(-1, 6), instants.truth[picked, :6] - mean.reshape(-1, 6)
 
 
 def _drawn(network: Any, source: EndlessRecordings, key: PRNGKeyArray) -> Examples:

@@ -16,6 +16,7 @@ from .._observation.dataset import Standardizer
 from .._observation.mask import ObservationMask, as_mask, to_channels
 from .._observation.windows import Surroundings, View, rows_of, surroundings
 from .architectures import Autoencoder
+from .calibration import Calibration
 from .loss import masked
 from .windowed import Gaussian, WindowedAutoencoder
 
@@ -30,8 +31,8 @@ class Reconstructor(eqx.Module):
     standardizer: Standardizer
     trained_masks: Bool[np.ndarray, "masks 7"] | None = None
     """What the network saw in training, one row for each kind of recording; nothing but `mask` if `None`."""
-    spread: Float[Array, "6"] | None = None
-    """By what the standard deviations that a variational network tells are to be multiplied; `None`: left alone."""
+    calibration: Calibration | None = None
+    """Puts right the standard deviations that a variational network tells; `None`: they are left alone."""
 
     def observing(self, observed: Any) -> "Reconstructor":
         """The same for recordings that show other channels.
@@ -87,8 +88,9 @@ class Reconstructor(eqx.Module):
             raise ValueError("`network` must be variational to tell how sure it is, got one that is not")
 
         mean, std = jnp.split(self._each_instant(recording, dt, _mean_and_std), 2, axis=-1)
-        scale = self.standardizer.std[:6] if self.spread is None else self.spread * self.standardizer.std[:6]
-        return Gaussian(self.standardizer.destandardize(mean), std * jnp.broadcast_to(scale, std.shape))
+        std = std if self.calibration is None else self.calibration(std)
+        scale = jnp.broadcast_to(self.standardizer.std[:6], std.shape)
+        return Gaussian(self.standardizer.destandardize(mean), std * scale)
 
     def surroundings(self, trajectories: Float[Array, "trajectory time 7"]) -> Surroundings:
         """What a network with a window is shown of recordings in mV and mV/s."""
@@ -96,15 +98,20 @@ class Reconstructor(eqx.Module):
         shown = jnp.broadcast_to(jnp.asarray(self.mask.channels), trajectories.shape) & jnp.isfinite(trajectories)
         return surroundings(self.network.window, self.standardizer.standardize(trajectories), shown)
 
+    def _each_instant(self, recording: Any, dt: float | None, function: Callable[[Any, Any], Array]) -> Array:
+        if isinstance(self.network, WindowedAutoencoder):
+            check_sampling(dt, self.network.window.dt)
+        return self._compiled(recording, function)
+
     @eqx.filter_jit
-    def _each_instant(self, recording: Array, dt: float | None, function: Callable[[Any, Any], Array]) -> Array:
+    def _compiled(self, recording: Array, function: Callable[[Any, Any], Array]) -> Array:
         channels = self._channels(recording)
         instants = channels.shape[:-1]
         if isinstance(self.network, Autoencoder):
             seen = masked(self.standardizer.standardize(channels), jnp.asarray(self.mask.channels))
             flat = jax.vmap(partial(function, self.network))(seen.reshape(math.prod(instants), len(CHANNELS)))
         else:
-            flat = self._through_windows(self.network, channels, dt, partial(function, self.network))
+            flat = self._through_windows(self.network, channels, partial(function, self.network))
         return flat.reshape(*instants, flat.shape[-1])
 
     def _channels(self, recording: Array) -> Array:
@@ -115,13 +122,10 @@ class Reconstructor(eqx.Module):
             )
         return to_channels(recording) if recording.shape[-1] == len(STATES) else recording
 
-    def _through_windows(
-        self, network: WindowedAutoencoder, channels: Array, dt: float | None, function: Callable
-    ) -> Array:
+    def _through_windows(self, network: WindowedAutoencoder, channels: Array, function: Callable) -> Array:
         window = network.window
-        check_sampling(dt, window.dt)
-        if channels.ndim < 2:
-            raise ValueError(f"`recording` must have an axis of time for this network, got shape {channels.shape}")
+        if channels.ndim < 2 or not channels.size:
+            raise ValueError(f"`recording` must have samples along an axis of time, got shape {channels.shape}")
         trajectories = channels.reshape(-1, *channels.shape[-2:])
         around = self.surroundings(trajectories)
         rows = rows_of(window, *trajectories.shape[:2]).ravel()
@@ -146,6 +150,6 @@ def _mean_and_std(network: WindowedAutoencoder, view: View) -> Float[Array, "12"
 
 def check_sampling(dt: float | None, trained: float) -> None:
     """Raise if a recording is not sampled as the network was trained."""
-    if dt is None or abs(dt - trained) > 1e-4 * trained:
+    if dt is None or not abs(dt - trained) <= 1e-4 * trained:
         came = "none" if dt is None else f"{dt:g} s: resample it first, with scipy.signal.resample_poly"
         raise ValueError(f"`dt` must be the {trained:g} s between samples that the network was trained on, got {came}")

@@ -73,6 +73,7 @@ class WindowedAutoencoder(eqx.Module):
         check_count(1, latent_size=latent_size, filters=filters, **{"len(widths)": len(widths)})
         for width in widths:
             check_count(1, widths=width)
+        latent_size, filters, widths = int(latent_size), int(filters), [int(width) for width in widths]
         check_choice(tuple(ACTIVATIONS), activation=activation)
         names = CHANNELS if inputs is None else as_mask(inputs).names
         self.inputs = tuple(CHANNELS.index(name) for name in names)

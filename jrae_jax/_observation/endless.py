@@ -1,7 +1,7 @@
 """Recordings without end, simulated as training goes."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import diffrax
@@ -19,7 +19,7 @@ from .._simulation.simulate import simulate
 from .._simulation.solvers import RK4
 from .._validation import check_count, check_positive
 from .dataset import Standardizer
-from .mask import as_mask, to_channels
+from .mask import ObservationMask, as_mask, to_channels
 
 _LONGEST_GAP = 0.2  # s
 _STANDARDIZED_COLUMNS = 64
@@ -97,7 +97,7 @@ def endless_recordings(
     parameters: JansenRitParameters,
     input: AbstractExternalInput,
     *,
-    observed: Sequence[Any],
+    observed: Any,
     noise: float | tuple[float, float] = 0.0,
     gaps: float = 0.0,
     ranges: Mapping[str, tuple[float, float]] | None = None,
@@ -126,6 +126,8 @@ def endless_recordings(
     if not 0 <= gaps < 1:
         raise ValueError(f"`gaps` must be a share from 0 to below 1, got {gaps}")
     check_positive(dt=dt)
+    if isinstance(observed, str | ObservationMask):
+        raise ValueError(f"`observed` must be a list of kinds of recordings, got one: [{observed!r}]")
     check_count(1, **{"len(observed)": len(observed)})
     masks = np.stack([np.asarray(as_mask(kind).channels) for kind in observed])
     columns = Columns(parameters, input, InitialState(), jnp.zeros((), jnp.uint32))
@@ -133,12 +135,13 @@ def endless_recordings(
     solver = RK4() if solver is None else solver
     blank = Standardizer(jnp.zeros(7), jnp.ones(7))
     source = EndlessRecordings(columns, limits, masks, levels, float(gaps), solver, float(dt), float(burn_in), blank)
-    truth = source.draw(_STANDARDIZED_COLUMNS, round(_STANDARDIZED_SECONDS / dt), key=key).truth
+    samples = round(_STANDARDIZED_SECONDS / dt)
+    truth = eqx.filter_jit(lambda source, key: source.draw(_STANDARDIZED_COLUMNS, samples, key=key).truth)(source, key)
     return eqx.tree_at(lambda source: source.standardizer, source, Standardizer.fitted_to(truth))
 
 
 def _noise_levels(noise: float | tuple[float, float]) -> tuple[float, float]:
-    low, high = (noise, noise) if isinstance(noise, int | float) else noise
+    low, high = np.broadcast_to(np.asarray(noise, dtype=float), (2,)) if np.size(noise) in (1, 2) else (np.nan, np.nan)
     if not 0 <= low <= high < math.inf or low == 0 < high:
         raise ValueError(
             "`noise` must be a fraction of the signal's standard deviation, or the least and the largest, both "

@@ -24,7 +24,7 @@ NOISE = (1e-3, 0.7)
 """Least and largest sensor noise that they are trained on, as a fraction of each channel's standard deviation."""
 
 _DT, _MEMORY, _GAPS = 1e-3, 0.32, 0.05
-PRETRAINING_STEPS = 60_000
+PRETRAINING_STEPS = 40_000
 
 
 def pretrain(

@@ -15,23 +15,29 @@ import pytest
 from jrae_jax import (
     EEG,
     Autoencoder,
+    EndlessSettings,
     Fit,
     FitSettings,
     ObservationMask,
     Reconstructor,
     Standardizer,
     Trajectories,
+    Window,
+    WindowedAutoencoder,
     fit,
     load,
     make_dataset,
     save,
 )
+from jrae_jax._autoencoder.calibration import Calibration
 
 EPOCHS = 4
 SEEN = ObservationMask.of("y2", "eeg")
 
 
-def some_fit(*, mask=SEEN, failed_epoch=None, best_epoch=2, patience: int | None = 1, seed=0, **arguments):
+def some_fit(
+    *, mask=SEEN, failed_epoch=None, best_epoch: int | None = 2, patience: int | None = 1, seed=0, **arguments
+):
     """A fit as training might have left it."""
     network = Autoencoder(**{"latent_size": 2, "widths": (4, 3), **arguments}, key=jax.random.key(seed))
     mean, std = (jnp.asarray(values, dtype=float) for values in (np.arange(7) / 3, 1 + np.arange(7) / 7))
@@ -273,6 +279,72 @@ def test_a_save_that_fails_leaves_the_older_fit_whole(path, monkeypatch, stage):
     "change", [{"network": {"depth": 3}}, {"dtype": "float16"}, {"observed": ["y7"]}, {"settings": {}}]
 )
 def test_a_whole_file_whose_header_does_not_describe_it_is_refused(path, change):
+    header, rest = header_of(path)
+    content = json.dumps(header | change).encode() + b"\n" + rest[:-32]
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    with pytest.raises(ValueError, match="`path` holds no fit that its header describes"):
+        load(path)
+
+
+def some_calibration():
+    log_std = jnp.linspace(-4.0, 0.0, 32)[None] + jnp.zeros((6, 1))
+    return Calibration(log_std, jnp.linspace(0.5, 3.0, 6 * 32).reshape(6, 32))
+
+
+def windowed_fit(*, calibrated=True, masks=((True,) * 7, SEEN.channels), **arguments):
+    """A fit as endless training might have left it."""
+    small = {"window": Window(past=0.05, future=0.02, dt=2e-3), "latent_size": 3, "widths": (5, 4), "filters": 2}
+    network = WindowedAutoencoder(**small | arguments, key=jax.random.key(3))
+    plain = some_fit(best_epoch=None)
+    model = Reconstructor(
+        network,
+        ObservationMask(np.asarray(SEEN.channels)),
+        plain.model.standardizer,
+        None if masks is None else np.array(masks),
+        some_calibration() if calibrated else None,
+    )
+    return Fit(model, plain.train_loss, plain.validation_loss, None, None, EndlessSettings(128, 16))
+
+
+@pytest.mark.parametrize(
+    "fitted_as",
+    [
+        {"variational": True},
+        {"calibrated": False, "masks": None, "activation": "tanh"},
+        {"inputs": ("y2", "eeg"), "masks": [SEEN.channels], "calibrated": False, "window": Window(past=0.3)},
+    ],
+    ids=["variational", "plain", "causal"],
+)
+def test_a_network_with_a_window_comes_back_and_tells_the_same(tmp_path, fitted_as):
+    fitted = windowed_fit(**fitted_as)
+    save(tmp_path / "windowed.fit", fitted)
+    loaded = load(tmp_path / "windowed.fit")
+    assert_same(loaded, fitted)
+    network = fitted.model.network
+    assert isinstance(network, WindowedAutoencoder)
+    assert loaded.model.network.settings == network.settings
+    assert loaded.settings == EndlessSettings(128, 16)
+    dt = network.window.dt
+    recordings = jax.random.normal(jax.random.key(0), (2, 30, 7)).at[0, 3:9].set(jnp.nan)
+    np.testing.assert_array_equal(loaded.model(recordings, dt=dt), fitted.model(recordings, dt=dt))
+    if network.variational:
+        one, other = (of.model.distribution(recordings, dt=dt) for of in (loaded, fitted))
+        assert_same(one, other)
+        assert loaded.model.observing([True] * 7).mask.names == fitted.model.observing([True] * 7).mask.names
+
+
+def test_a_network_with_a_window_in_double_precision(x64, tmp_path):
+    fitted = windowed_fit(variational=True)
+    save(tmp_path / "windowed.fit", fitted)
+    assert_same(load(tmp_path / "windowed.fit"), fitted)
+
+
+@pytest.mark.parametrize(
+    "change", [{"architecture": "os"}, {"training": "system"}, {"trained_masks": [["y7"]]}, {"history": 3}]
+)
+def test_a_header_that_does_not_describe_a_network_with_a_window_is_refused(tmp_path, change):
+    path = tmp_path / "windowed.fit"
+    save(path, windowed_fit(variational=True))
     header, rest = header_of(path)
     content = json.dumps(header | change).encode() + b"\n" + rest[:-32]
     path.write_bytes(content + hashlib.sha256(content).digest())

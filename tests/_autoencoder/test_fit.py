@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -14,6 +15,8 @@ from jrae_jax import (
     Autoencoder,
     Dataset,
     Trajectories,
+    Window,
+    WindowedAutoencoder,
     evaluate,
     fit,
     fit_ensemble,
@@ -230,7 +233,7 @@ def test_progress_is_reported_some_ten_times_whatever_the_number_of_epochs():
 
 def validation_loss(model, data: Dataset):
     assert data.validation is not None
-    error = np.asarray(model(data.validation.recording)) - np.asarray(data.validation.states)
+    error = np.asarray(model(data.validation.recording, dt=data.dt)) - np.asarray(data.validation.states)
     return np.mean((error / np.asarray(data.standardizer.std[:6])) ** 2)
 
 
@@ -357,3 +360,62 @@ def test_members_that_do_not_fit_together_are_refused():
     refused(
         "`networks` must read what `datasets` show, y0, .*, y5, got y0", networks=[network(0), network(1, inputs="y0")]
     )
+
+
+def windowed(seed=0, **arguments):
+    small = {"window": Window(past=0.004, future=0.002), "latent_size": 2, "widths": (5,), "filters": 2}
+    return WindowedAutoencoder(**small | arguments, key=jax.random.key(seed))
+
+
+@pytest.mark.parametrize(("loss", "every"), [("all", 1), ("observed", 3)])
+def test_without_learning_the_losses_of_a_window_are_those_of_its_reconstructions(x64, loss, every):
+    data = dataclasses.replace(dataset(observed=EEG, validation=1, noise=0.3, times=14), train_every=every)
+    still = fit(windowed(), data, key=jax.random.key(0), loss=loss, optimiser=optax.sgd(0.0), batch_size=4, epochs=2)
+    scored = slice(0, 6) if loss == "all" else slice(6, 7)
+    for part, losses in ((data.train, still.train_loss), (data.validation, still.validation_loss)):
+        assert part is not None
+        error = np.asarray(still.model(part.recording, dt=data.dt)) - np.asarray(part.states)
+        error = np.concatenate([error, error[..., 1:2] - error[..., 2:3]], axis=-1) / np.asarray(data.standardizer.std)
+        np.testing.assert_allclose(losses, np.mean(error[:, ::every, scored] ** 2), rtol=1e-9)
+
+
+def test_a_row_of_an_ensemble_with_windows_is_a_single_fit_and_stops_early(x64):
+    networks, keys = [windowed(seed) for seed in range(3)], jax.random.split(jax.random.key(0), 3)
+    datasets = [
+        dataset(seed, observed=mask, validation=1, noise=0.3) for seed, mask in enumerate((PYRAMIDAL, EEG, FULL))
+    ]
+    settings = {"optimiser": optax.sgd(0.3), "epochs": 40, "batch_size": 8, "patience": 3}
+    ensemble = fit_ensemble(networks, datasets, keys=keys, **settings)
+    for index, member in enumerate(ensemble):
+        alone = fit(networks[index], datasets[index], key=keys[index], **settings)
+        np.testing.assert_allclose(member.train_loss, alone.train_loss, rtol=1e-9)
+        assert eqx.tree_equal(member.model, alone.model, rtol=1e-9, atol=1e-12)
+        assert alone.best_epoch is not None
+        assert member.best_epoch == alone.best_epoch == int(np.nanargmin(member.validation_loss)) + 1
+        assert int(np.sum(np.isfinite(member.validation_loss))) == min(alone.best_epoch + 3, 40)
+        found = validation_loss(member.model, datasets[index])
+        assert found == pytest.approx(np.nanmin(member.validation_loss), rel=1e-9)
+
+
+@pytest.mark.slow
+def test_a_variational_network_is_fitted_to_finite_data():
+    data = dataset(observed=PYRAMIDAL, times=50, validation=1)
+    settings = {"epochs": 30, "batch_size": 10, "optimiser": optax.adam(1e-2)}
+    fitted, same = (fit(windowed(variational=True), data, key=jax.random.key(0), **settings) for _ in range(2))
+    assert eqx.tree_equal(fitted.model, same.model)
+    assert fitted.train_loss[-1] < fitted.train_loss[0] - 0.2
+    assert np.all(np.isfinite(fitted.validation_loss))
+    assert data.held_out is not None
+    told = fitted.model.distribution(data.held_out.recording, dt=data.dt)
+    np.testing.assert_allclose(told.mean, fitted.model(data.held_out.recording, dt=data.dt), rtol=1e-4, atol=1e-3)
+    assert np.all(np.asarray(told.std) > 0)
+
+
+def test_networks_with_windows_that_do_not_fit_together_are_refused():
+    keys = jax.random.split(jax.random.key(0))
+    with pytest.raises(ValueError, match="`networks` must have one architecture"):
+        fit_ensemble([windowed(), windowed(window=Window(past=0.003))], dataset(), keys=keys, batch_size=8)
+    with pytest.raises(ValueError, match="`networks` must have one architecture"):
+        fit_ensemble([windowed(), windowed(activation="tanh")], dataset(), keys=keys, batch_size=8)
+    with pytest.raises(ValueError, match="`networks` must read what `datasets` show, eeg, got y0"):
+        fit(windowed(inputs="y0"), dataset(observed=EEG), key=keys[0], batch_size=8)

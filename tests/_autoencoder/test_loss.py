@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from scipy import stats
 
 from jrae_jax import (
     CHANNELS,
@@ -15,10 +16,13 @@ from jrae_jax import (
     Autoencoder,
     ObservationMask,
     Standardizer,
+    View,
+    Window,
+    WindowedAutoencoder,
     example_loss,
     loss_weights,
 )
-from jrae_jax._autoencoder.loss import masked
+from jrae_jax._autoencoder.loss import masked, view_loss
 
 MEAN = np.array([0.2, 20.0, 12.5, 0.0, 3.0, -1.0, 7.5])
 STD = np.array([0.1, 5.0, 3.0, 10.0, 900.0, 80.0, 2.0])
@@ -178,3 +182,79 @@ def test_only_scored_outputs_are_trained(standardizer, network, mask, loss, trai
     for row, name in enumerate(STATES):
         assert np.any(np.asarray(last.weight[row]) != 0) == (name in trained)
         assert (last.bias[row] != 0) == (name in trained)
+
+
+WINDOW = Window(past=0.005, future=0.002)
+
+
+def windowed(**arguments):
+    return WindowedAutoencoder(window=WINDOW, latent_size=3, widths=(6,), filters=2, key=jax.random.key(4), **arguments)
+
+
+def some_view(seed=0):
+    rng = np.random.default_rng(seed)
+    values, seen = rng.normal(size=(WINDOW.taps, 7)), rng.random(size=(WINDOW.taps, 7))
+    return View(*(jnp.asarray(leaf, float) for leaf in (values, seen, rng.random(size=7), rng.normal(size=7))))
+
+
+def truth_and_weights():
+    rng = np.random.default_rng(3)
+    weights = rng.random(7)
+    return jnp.asarray(rng.normal(size=7)), jnp.asarray(weights / weights.sum())
+
+
+def test_the_loss_of_a_view_is_the_weighted_squared_error(x64, standardizer):
+    network, view, (truth, weights) = windowed(), some_view(), truth_and_weights()
+    found = view_loss(network, view, truth, weights, standardizer, jax.random.key(0))
+    states = np.asarray(network(view))
+    eeg = (states[1] * STD[1] - states[2] * STD[2]) / STD[6]
+    error = np.array([*states, eeg]) - np.asarray(truth)
+    assert found == pytest.approx(np.sum(np.asarray(weights) * error**2), rel=1e-10)
+    assert view_loss(network, view, truth, weights, standardizer, jax.random.key(1)) == found
+
+
+def negative_bound(network, view, truth, weights, key):
+    """The weighted negative log-likelihood and the divergence from a standard normal, apart, by NumPy."""
+    latent = network.posterior(view)
+    mean, std = np.asarray(latent.mean), np.asarray(latent.std)
+    drawn = mean + std * np.asarray(jax.random.normal(key, mean.shape, mean.dtype))
+    states = network.likelihood(jnp.asarray(drawn))
+    density = stats.norm.pdf(np.asarray(truth)[:6], np.asarray(states.mean), np.asarray(states.std))
+    misfit = -np.log(np.sqrt(2 * np.pi) * density)  # less the constant of the normal density
+    divergence = -np.log(std) + (std**2 + mean**2) / 2 - 0.5
+    return np.sum(np.asarray(weights)[:6] * misfit), np.sum(divergence), states
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_loss_of_a_variational_network_is_the_negative_evidence_lower_bound(x64, standardizer, seed):
+    network, view, (truth, weights) = windowed(variational=True), some_view(), truth_and_weights()
+    found = view_loss(network, view, truth, weights, standardizer, jax.random.key(seed))
+    misfit, divergence, _ = negative_bound(network, view, truth, weights, jax.random.key(seed))
+    assert found == pytest.approx(misfit + 1e-5 * divergence, rel=1e-10)
+    assert divergence > 0
+    # The share of the latent is small, so it is looked at alone as well.
+    assert found - misfit == pytest.approx(1e-5 * divergence, rel=1e-6)
+
+
+def test_means_are_trained_as_by_squared_errors_however_unsure_the_network_is(x64, standardizer):
+    network, view, (truth, weights) = windowed(variational=True), some_view(), truth_and_weights()
+    key = jax.random.key(0)
+
+    def loss(bias):
+        changed = eqx.tree_at(lambda network: network.decoder[-1].bias, network, bias)
+        return view_loss(changed, view, truth, weights, standardizer, key)
+
+    bias = network.decoder[-1].bias
+    assert bias is not None
+    for unsure in (-2.0, 0.0, 2.0):
+        given = bias.at[6:].add(unsure)
+        gradient = np.asarray(jax.grad(loss)(given))
+        changed = eqx.tree_at(lambda network: network.decoder[-1].bias, network, given)
+        *_, states = negative_bound(changed, view, truth, weights, key)
+        mean, std = np.asarray(states.mean), np.asarray(states.std)
+        error = mean - np.asarray(truth)[:6]
+        np.testing.assert_allclose(gradient[:6], 2 * np.asarray(weights)[:6] * error, rtol=1e-9)
+        # The standard deviation is drawn to the size of the error: d/d(log std) of log(std) + error**2 / (2 std**2).
+        bounded = 1 - (np.log(std) / 4) ** 2
+        expected = 2 * std**2 * np.asarray(weights)[:6] * (1 - error**2 / std**2) * bounded
+        np.testing.assert_allclose(gradient[6:], expected, rtol=1e-8, atol=1e-12)

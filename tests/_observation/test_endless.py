@@ -1,0 +1,222 @@
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jrae_jax import (
+    EEG,
+    FULL,
+    ConstantInput,
+    JansenRitParameters,
+    ObservationMask,
+    UniformNoiseInput,
+    endless_recordings,
+    simulate,
+)
+
+KINDS = (EEG, ObservationMask.of("y0", "y4"), FULL)
+NOISE, GAPS = (0.03, 0.5), 0.2
+COLUMNS, SAMPLES = 256, 300
+
+
+def source_of(parameters=None, input=None, **arguments: Any):
+    parameters = JansenRitParameters() if parameters is None else parameters
+    input = UniformNoiseInput(120.0, 320.0, hold=1e-3) if input is None else input
+    chosen: dict[str, Any] = {"observed": [EEG], "burn_in": 0.1, "key": jax.random.key(0)}
+    return endless_recordings(parameters, input, **chosen | arguments)
+
+
+@eqx.filter_jit
+def drawn(source, key, columns=COLUMNS, samples=SAMPLES):
+    return source.draw(columns, samples, key=key)
+
+
+@pytest.fixture(scope="module")
+def rich():
+    """Recordings of several kinds, with noise and gaps."""
+    return source_of(observed=KINDS, noise=NOISE, gaps=GAPS)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return source_of(noise=0.25)
+
+
+@pytest.fixture(scope="module")
+def draw(rich):
+    return jax.device_get(drawn(rich, jax.random.key(1)))
+
+
+def test_the_same_key_gives_the_same_recordings(rich, draw):
+    again, other = (jax.device_get(drawn(rich, jax.random.key(seed))) for seed in (1, 2))
+    assert eqx.tree_equal(again, draw)
+    for name in ("channels", "truth"):
+        assert np.mean(getattr(other, name) == getattr(draw, name)) < 1e-3
+    noise = [np.ravel(each.channels - each.truth) for each in (draw, other)]
+    assert abs(np.corrcoef(noise)[0, 1]) < 0.02
+    assert not np.array_equal(other.seen, draw.seen)
+
+
+def test_columns_differ_from_each_other(draw):
+    columns = draw.truth[:60].reshape(60, -1)
+    distances = np.sqrt(np.mean((columns[:, None] - columns[None]) ** 2, axis=-1))
+    assert np.min(distances + np.eye(60)) > 0.05
+
+
+def test_the_size_of_the_sensor_noise_is_log_uniform_over_columns(draw):
+    noise = np.asarray(draw.channels, float) - draw.truth
+    level = noise.std(axis=(1, 2))
+    assert np.all((level > 0.95 * NOISE[0]) & (level < 1.05 * NOISE[1]))
+    low, high = np.log(NOISE)
+    assert stats.kstest(np.log(level), stats.uniform(low, high - low).cdf).pvalue > 1e-3
+    scaled = noise / level[:, None, None]
+    assert stats.kstest(scaled[:, ::5].ravel(), "norm").pvalue > 1e-3
+    # Every channel, instant and column has noise of its own.
+    assert np.max(np.abs(np.corrcoef(scaled.reshape(-1, 7), rowvar=False) - np.eye(7))) < 0.02
+    assert abs(np.mean(scaled[:, 1:] * scaled[:, :-1])) < 0.01
+    assert np.max(np.abs(np.corrcoef(scaled[:40].reshape(40, -1)) - np.eye(40))) < 0.12
+
+
+def test_noise_masks_and_gaps_leave_the_truth_and_the_standardizer_alone(plain, rich, draw):
+    assert eqx.tree_equal(plain.standardizer, rich.standardizer)
+    np.testing.assert_allclose(drawn(plain, jax.random.key(1)).truth, draw.truth, atol=1e-4)
+
+
+def test_with_one_kind_and_one_level_and_no_gaps_all_columns_are_alike(plain):
+    found = jax.device_get(drawn(plain, jax.random.key(0)))
+    np.testing.assert_allclose((found.channels - found.truth).std(axis=(1, 2)), 0.25, rtol=0.1)
+    np.testing.assert_array_equal(found.seen, np.broadcast_to(EEG.channels, found.seen.shape))
+
+
+def test_each_column_is_recorded_in_one_of_the_ways_all_alike_often(draw):
+    shown = draw.seen.any(axis=1)
+    measured = shown[shown.any(axis=1)]
+    counts = [np.sum(np.all(measured == kind.channels, axis=1)) for kind in KINDS]
+    assert sum(counts) == len(measured) > 0.9 * COLUMNS
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_gaps_are_runs_of_all_channels_and_have_the_share_asked_for(draw):
+    shown = draw.seen.any(axis=1)
+    times = draw.seen.any(axis=2)
+    # What is seen at all is seen at the same instants.
+    np.testing.assert_array_equal(draw.seen, times[:, :, None] & shown[:, None])
+    assert np.mean(~times) == pytest.approx(GAPS, abs=0.06)
+    runs = [np.mean(_runs(~column)) for column in times if not column.all()]
+    assert min(runs) < 3
+    assert max(runs) > 60
+    # Some columns have single samples missing, some have long gaps: lengths are spread over orders of magnitude.
+    assert np.std(np.log(runs)) > 0.8
+    edges = np.diff(times.astype(int), axis=1) != 0
+    assert np.all(edges.any(axis=0))
+
+
+def _runs(missing):
+    """Lengths of the runs of missing samples."""
+    ends = np.flatnonzero(np.diff(np.pad(missing.astype(int), 1)))
+    return ends[1::2] - ends[::2]
+
+
+def channels_of(ys):
+    ys = np.asarray(ys, float)
+    return np.concatenate([ys, ys[..., 1:2] - ys[..., 2:3]], axis=-1)
+
+
+def unstandardized(source, truth):
+    return np.asarray(truth, float) * np.asarray(source.standardizer.std) + np.asarray(source.standardizer.mean)
+
+
+def test_the_truth_is_what_simulate_gives_after_the_burn_in():
+    parameters, input = JansenRitParameters(A=3.4), ConstantInput(p=220.0)
+    source = source_of(parameters, input, burn_in=0.5)
+    ys = simulate(parameters, input, t1=4.5, dt=1e-3, burn_in=0.5).ys
+    expected = channels_of(ys)
+    np.testing.assert_allclose(source.standardizer.mean, expected.mean(axis=0), rtol=1e-3, atol=0.05)
+    np.testing.assert_allclose(source.standardizer.std, expected.std(axis=0), rtol=1e-3)
+    found = drawn(source, jax.random.key(0), 3, 100)
+    np.testing.assert_array_equal(found.channels, found.truth)
+    std = np.asarray(source.standardizer.std)
+    for column in unstandardized(source, found.truth):
+        np.testing.assert_allclose(column / std, expected[:100] / std, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_ranges_vary_the_columns_uniformly():
+    """The input and a gain are read off the trajectories: what drives y4 and y3, by the equations."""
+    input, dt, bounds = ConstantInput(p=220.0), 2.5e-4, {"p": (100.0, 300.0), "A": (3.0, 3.6)}
+    source = source_of(input=input, ranges=bounds, dt=dt)
+    found = drawn(source, jax.random.key(4), 100, 200)
+    y0, y1, y2, y3, y4, _ = np.moveaxis(unstandardized(source, found.truth)[..., :6], -1, 0)
+    a, C = 100.0, 135.0
+
+    def rate(v):
+        return 5 / (1 + np.exp(0.56 * (6 - v)))
+
+    def slope(y):
+        return (8 * (y[:, 3:-1] - y[:, 1:-3]) - (y[:, 4:] - y[:, :-4])) / (12 * dt)
+
+    middle = np.s_[:, 2:-2]
+    A = (slope(y3) + 2 * a * y3[middle] + a**2 * y0[middle]) / (a * rate((y1 - y2)[middle]))
+    A = np.median(A, axis=1)
+    p = (slope(y4) + 2 * a * y4[middle] + a**2 * y1[middle]) / (A[:, None] * a) - 0.8 * C * rate(C * y0[middle])
+    p = np.median(p, axis=1)
+    for drawn_values, (low, high) in zip((p, A), bounds.values(), strict=True):
+        margin = 0.02 * (high - low)
+        assert np.all((drawn_values > low - margin) & (drawn_values < high + margin))
+        assert stats.kstest(drawn_values, stats.uniform(low, high - low).cdf).pvalue > 1e-3
+    assert abs(np.corrcoef(p, A)[0, 1]) < 0.4
+    simulated = simulate(
+        JansenRitParameters(A=A), ConstantInput(p=p), t1=0.1 + 200 * dt, dt=dt, burn_in=0.1, batch=100
+    ).ys
+    error = channels_of(simulated) - unstandardized(source, found.truth)
+    assert np.median(np.abs(error / np.asarray(source.standardizer.std))) < 0.02
+
+
+def test_the_standardizer_makes_new_recordings_standard(plain):
+    truth = np.asarray(drawn(plain, jax.random.key(7), 64, 4000).truth, float).reshape(-1, 7)
+    np.testing.assert_allclose(truth.mean(axis=0), 0, atol=0.15)
+    np.testing.assert_allclose(truth.std(axis=0), 1, rtol=0.15)
+
+
+def test_draws_are_double_precision_where_that_is_enabled(x64, rich):
+    source = jax.tree.map(lambda leaf: leaf.astype(float) if eqx.is_inexact_array(leaf) else leaf, rich)
+    found = jax.eval_shape(lambda: source.draw(4, 50, key=jax.random.key(0)))
+    assert found.channels.dtype == found.truth.dtype == jnp.float64
+    assert found.channels.shape == found.seen.shape == found.truth.shape == (4, 50, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"noise": -0.1}, r"`noise` must be a fraction .* got -0\.1"),
+        ({"noise": float("nan")}, "`noise` must be a fraction .* got nan"),
+        ({"noise": float("inf")}, "`noise` must be a fraction .* got inf"),
+        ({"noise": (0.5, 0.1)}, r"`noise` must be .* the least and the largest, both positive, got \(0\.5, 0\.1\)"),
+        ({"noise": (0.0, 0.1)}, r"both positive, got \(0\.0, 0\.1\)"),
+        ({"noise": (0.1, float("nan"))}, r"both positive, got \(0\.1, nan\)"),
+        ({"gaps": -0.1}, r"`gaps` must be a share from 0 to below 1, got -0\.1"),
+        ({"gaps": 1.0}, r"`gaps` must be a share from 0 to below 1, got 1\.0"),
+        ({"gaps": float("nan")}, "`gaps` must be a share from 0 to below 1, got nan"),
+        ({"observed": []}, r"`len\(observed\)` must be a whole number of at least 1, got 0"),
+        ({"observed": ["y9"]}, "`observed` must be one of .*, got 'y9'"),
+        ({"observed": [EEG, ()]}, "`observed` must name at least one of"),
+        ({"ranges": {"Q": (1.0, 2.0)}}, "must name some of A, B, .*; got Q"),
+        ({"ranges": {"C": (float("nan"), 2.0)}}, "`C` must be finite, got nan"),
+        ({"dt": 0.0}, r"`dt` must be positive, got 0\.0"),
+        ({"dt": -1e-3}, r"`dt` must be positive, got -0\.001"),
+        ({"burn_in": -1.0}, r"`burn_in` must be .* got -1\.0 s"),
+        ({"dt": 2e-3}, r"`dt` must divide the input's `hold`"),
+    ],
+)
+def test_arguments_that_make_no_source_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        source_of(**arguments)
+
+
+def test_a_column_that_does_not_vary_makes_no_source():
+    with pytest.raises(ValueError, match="`recordings` must vary, got a constant"):
+        source_of(input=ConstantInput(p=0.0), burn_in=4.0)
