@@ -132,8 +132,8 @@ def endless_recordings(
     masks = np.stack([np.asarray(as_mask(kind).channels) for kind in observed])
     columns = Columns(parameters, input, InitialState(), jnp.zeros((), jnp.uint32))
     limits = tuple((name, float(low), float(high)) for name, (low, high) in (ranges or {}).items())
-    for end in (1, 2):  # here, where the values can be looked at
-        with_quantities(columns, {limit[0]: limit[end] for limit in limits})
+    for values in ({name: low for name, low, _ in limits}, {name: high for name, _, high in limits}):
+        with_quantities(columns, values)  # raises here, where values can be looked at
     solver = RK4() if solver is None else solver
     blank = Standardizer(jnp.zeros(7), jnp.ones(7))
     source = EndlessRecordings(columns, limits, masks, levels, float(gaps), solver, float(dt), float(burn_in), blank)

@@ -224,8 +224,10 @@ def test_rounding_of_the_sampling_is_forgiven():
 
 
 def test_a_window_needs_time():
-    with pytest.raises(ValueError, match=r"`recording` must have an axis of time for this network, got shape \(7,\)"):
+    with pytest.raises(ValueError, match=r"`recording` must have samples along an axis of time, got shape \(7,\)"):
         windowed()(jnp.asarray(measured()), dt=DT)
+    with pytest.raises(ValueError, match=r"`recording` must have samples along an axis of time, got shape \(0, 7\)"):
+        windowed()(jnp.zeros((0, 7)), dt=DT)
     with pytest.raises(ValueError, match=r"`recording` must end in an axis of 7 channels .* got shape \(4, 5\)"):
         windowed()(jnp.zeros((4, 5)), dt=DT)
 
