@@ -86,7 +86,6 @@ class Reconstructor(eqx.Module):
         """
         if not (isinstance(self.network, WindowedAutoencoder) and self.network.variational):
             raise ValueError("`network` must be variational to tell how sure it is, got one that is not")
-
         mean, std = jnp.split(self._each_instant(recording, dt, _mean_and_std), 2, axis=-1)
         std = std if self.calibration is None else self.calibration(std)
         scale = jnp.broadcast_to(self.standardizer.std[:6], std.shape)

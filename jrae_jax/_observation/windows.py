@@ -115,15 +115,16 @@ def surroundings(
 ) -> Surroundings:
     """The surroundings of all instants of standardized recordings; what was not seen may be anything, even NaN."""
     room = ((0, 0), (window.past, window.future), (0, 0))
-    channels = jnp.pad(jnp.where(seen, channels, 0), room).reshape(-1, channels.shape[-1])
-    shown = jnp.pad(seen, room).reshape(-1, seen.shape[-1]).astype(channels.dtype)
-    most = max(window.widths).bit_length()
-    valid = shown[2:] * shown[1:-1] * shown[:-2]
-    squares = valid * (channels[2:] - 2 * channels[1:-1] + channels[:-2]) ** 2 / 6  # variance, of white noise
-    squares, valid, share = (
-        _averages(jnp.pad(values, ((len(channels) - len(values), 0), (0, 0))), window.span.bit_length())[-1]
-        for values in (squares, valid, shown)
+    channels, shown = jnp.pad(jnp.where(seen, channels, 0), room), jnp.pad(seen, room).astype(channels.dtype)
+    valid = shown[:, 2:] * shown[:, 1:-1] * shown[:, :-2]
+    squares = valid * (channels[:, 2:] - 2 * channels[:, 1:-1] + channels[:, :-2]) ** 2 / 6  # variance, of white noise
+    before = ((0, 0), (channels.shape[1] - valid.shape[1], 0), (0, 0))
+    squares, valid = (jnp.pad(values, before) for values in (squares, valid))
+    channels, shown, squares, valid = (
+        values.reshape(-1, values.shape[-1]) for values in (channels, shown, squares, valid)
     )
+    most = max(window.widths).bit_length()
+    squares, valid, share = (_averages(values, window.span.bit_length())[-1] for values in (squares, valid, shown))
     rough = 0.5 * jnp.log(squares / jnp.where(valid > 0, valid, 1) + _ROUGHNESS_OF_NOTHING)
     return Surroundings(
         _averages(channels, most), _averages(shown, most), jnp.where(valid > 0, rough, 0), share, window

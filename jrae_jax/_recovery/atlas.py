@@ -123,7 +123,7 @@ def atlas(
         cells.write(number, work(seed, masks[mask]))
         if progress is not None:
             done = (layout.chunks - len(todo) + count + 1) / layout.chunks
-            progress(f"seed {seed}: {settings.masks[mask]}", done)
+            progress(f"seed {seed}: {' '.join(masks[mask].names)}", done)
     needed = [[-1 if count is None else count for count in derivatives_needed(mask)] for mask in masks]
     told = {"long_name": "derivatives of the recording that the equations need to tell a state; -1: none suffice"}
     return stores.dataset(path, cells).assign(derivatives=(("mask", "state"), np.array(needed), told))

@@ -267,3 +267,13 @@ def test_rows_count_through_recordings_with_room_on_either_side():
     assert rows.dtype == np.int32
     assert rows_of(window_of(3, 2), 0, 4).shape == (0, 4)
     np.testing.assert_array_equal(rows_of(window_of(0, 0), 2, 2), [[0, 1], [2, 3]])
+
+
+def test_a_window_of_one_sample_sees_nothing_of_the_trajectory_before():
+    window, channels = Window(past=0.0), jax.random.normal(jax.random.key(0), (2, 9, 7))
+    rows = jnp.asarray(rows_of(window, 2, 9)[1])
+    seen = jnp.ones(channels.shape, bool)
+    views = [surroundings(window, some, seen).at(rows) for some in (channels, channels.at[0].add(5.0))]
+    for one, other in zip(jax.tree.leaves(views[0]), jax.tree.leaves(views[1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (views[0].roughness[:2] == 0).all()

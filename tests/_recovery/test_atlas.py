@@ -72,9 +72,9 @@ def test_an_atlas_that_was_killed_goes_on_to_the_same_numbers(stored):
         np.testing.assert_array_equal(whole[name], found[name])
     assert reports == [
         ("seed 0: y0", 0.25),
-        ("seed 0: y1,y2", 0.5),
+        ("seed 0: y1 y2", 0.5),
         ("seed 1: y0", 0.75),
-        ("seed 1: y1,y2", 1.0),
+        ("seed 1: y1 y2", 1.0),
     ]
 
 
