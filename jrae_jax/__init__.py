@@ -47,7 +47,8 @@ from ._observation.mask import (
     recording as recording,
     to_channels as to_channels,
 )
-from ._observation.windows import View as View, Window as Window
+from ._observation.surroundings import View as View
+from ._observation.window import Window as Window
 from ._recovery.atlas import AtlasSettings as AtlasSettings, atlas as atlas
 from ._recovery.ceilings import CEILINGS as CEILINGS, Reference as Reference, Task as Task, reference as reference
 from ._recovery.evaluate import (
@@ -64,6 +65,7 @@ from ._recovery.kalman import (
 from ._recovery.memoryless import MemorylessPredictor as MemorylessPredictor
 from ._recovery.metrics import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared
 from ._recovery.observer import observer_cascade as observer_cascade
+from ._recovery.physics import PhysicsLoss as PhysicsLoss
 from ._recovery.pretraining import pretrain as pretrain
 from ._recovery.wiener import LaggedCovariances as LaggedCovariances, WienerFilter as WienerFilter
 from ._simulation.accuracy import suggest_dt as suggest_dt

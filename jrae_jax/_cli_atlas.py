@@ -27,7 +27,7 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Bar]) ->
 
     pretrain = commands.add_parser("pretrain", help="train a network that comes with the package")
     pretrain.add_argument("--causal", action="store_true", help="one that looks at the past only")
-    pretrain.add_argument("--steps", type=int, help="of the optimiser (40000)")
+    pretrain.add_argument("--steps", type=int, help="of the optimiser (30000)")
     pretrain.add_argument("--seed", type=int, default=0, help="where all randomness comes from (0)")
     pretrain.add_argument("--out", type=Path, required=True, help="where the network is saved")
     _add_device(pretrain)

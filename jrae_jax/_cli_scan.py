@@ -235,7 +235,7 @@ def _axes(options: argparse.Namespace, columns: Any) -> Sequence[Any]:
         elif len(rest) != 1:
             raise ValueError(f"`--axis {text}` must be NAME=start:stop or NAME=start:stop:log with --sample")
         ranges[name] = (_number("--axis", name, start), _number("--axis", name, rest[0]))
-    check_quantities(columns, ranges)
+    check_quantities(columns, axes=ranges)
     return [jrae.sampled(options.sample, seed=options.seed, method=options.method, log=log, **ranges)]
 
 

@@ -167,6 +167,23 @@ def _latent_line(ax, points: np.ndarray, colour: str) -> None:
     ax.set_box_aspect((1, 1, 1), zoom=1.1)
 
 
+def plot_latent_sizes(study: Study) -> Figure:
+    """Recovery against the size of the latent, of networks that see a window of the recording."""
+    found = study.latent_sizes
+    figure = _figure(9.0, 3.4)
+    axes = figure.subplots(1, len(found.r), sharey=True)
+    for ax, (seen, r) in zip(axes, found.r.items(), strict=True):
+        for index, name in enumerate(STATES):
+            ax.plot(found.sizes, r[:, index], "o-", markersize=4, color=f"C{index}", label=name)
+        ax.set(
+            title=f"seen: {CONDITION_LABELS[seen]}", xlabel="size of the latent", xticks=found.sizes, ylim=(None, 1.02)
+        )
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("Pearson r, held-out")
+    axes[-1].legend(frameon=False, fontsize=8, loc="lower right", ncols=2)
+    return figure
+
+
 def plot_training(study: Study) -> Figure:
     """Training loss of every case: the mean over seeds and their range."""
     figure = _figure(10.0, 3.4)

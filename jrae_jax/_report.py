@@ -74,7 +74,7 @@ def _numbered(parent: Path) -> Path:
 
 
 def write_report(study: Study, folder: Path, *, durations: dict[str, float]) -> list[Finding]:
-    """Write `scores.csv`, `latents.csv`, figures, models, `manifest.json` and `report.html` into `folder`.
+    """Write `report.html`, `manifest.json`, tables as `.csv`, figures and models into `folder`.
 
     **Arguments:**
 
@@ -89,6 +89,7 @@ def write_report(study: Study, folder: Path, *, durations: dict[str, float]) -> 
     judged = findings(study)
     _write_csv(folder / "scores.csv", list(_score_rows(study)))
     _write_csv(folder / "latents.csv", list(_latent_rows(study)))
+    _write_csv(folder / "latent_sizes.csv", list(_latent_size_rows(study)))
     _save_models(study, folder / "models")
     figures = {name: _png(draw(study)) for name, draw in _DRAWINGS.items()}
     (folder / "figures").mkdir()
@@ -106,6 +107,7 @@ _DRAWINGS = {
     "latents": plotting.plot_latents,
     "simulation": plotting.plot_simulation,
     "training": plotting.plot_training,
+    "latent_sizes": plotting.plot_latent_sizes,
 }
 
 
@@ -196,6 +198,12 @@ def _latent_rows(study: Study) -> Iterator[dict[str, Any]]:
             }
 
 
+def _latent_size_rows(study: Study) -> Iterator[dict[str, Any]]:
+    for seen, r in study.latent_sizes.r.items():
+        for size, row in zip(study.latent_sizes.sizes, r, strict=True):
+            yield {"observed": seen, "latent_size": size} | dict(zip(STATES, row, strict=True))
+
+
 def _save_models(study: Study, folder: Path) -> None:
     folder.mkdir()
     for case in study.cases:
@@ -249,6 +257,10 @@ def _captions(study: Study) -> dict[str, str]:
         "published networks learned is in part an artefact of the integrator.",
         "training": "Mean squared error in units of each channel's variance, averaged over the scored channels; "
         "shading is the range over seeds. A low loss on observed states says nothing of hidden ones, which it ignores.",
+        "latent_sizes": "Networks that see 0.16 s of the recording to either side of the instant, with 5 % sensor "
+        "noise, trained on endless simulations; one network for each size. What a memoryless network cannot tell from "
+        "one instant of y0, a window of it shows; a latent of k numbers carries about k of the six states' "
+        "combinations, whatever is seen.",
     }
 
 
@@ -316,7 +328,8 @@ Autoencoder Applications Under Partial Observability</i>.</p>
 {pictures}
 <h2>Pearson r of every state</h2>
 <p>Mean over seeds and 95 % half-width; hidden states in parentheses. R², NRMSE, clipped r and every seed are in
-<code>scores.csv</code>, measures of the latent space in <code>latents.csv</code>.</p>
+<code>scores.csv</code>, measures of the latent space in <code>latents.csv</code>, r against the size of the latent in
+<code>latent_sizes.csv</code>.</p>
 <div class="scroll">{tables}</div>
 <h2>How this was made</h2>
 <pre>{manifest}</pre>

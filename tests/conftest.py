@@ -66,4 +66,4 @@ def numpy_right_hand_side():
 def small_study():
     from jrae_jax._recovery.study import StudySettings, reproduce
 
-    return reproduce(StudySettings(seeds=2, epochs=2, duration=1.0))
+    return reproduce(StudySettings(seeds=2, epochs=2, duration=1.0, latent_sizes=(1, 4)))

@@ -38,6 +38,15 @@ def test_latents_file_holds_both_measures(folder, small_study):
     assert float(rows[0]["line_share"]) == pytest.approx(jrae.line_share(points))
 
 
+def test_latent_sizes_have_a_file_of_their_own(folder, small_study):
+    with (folder / "latent_sizes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["observed"], row["latent_size"]) for row in rows] == [
+        (seen, size) for seen in ("full", "pyramidal") for size in ("1", "4")
+    ]
+    assert float(rows[3]["y4"]) == pytest.approx(small_study.latent_sizes.r["pyramidal"][1, 4], rel=1e-5)
+
+
 def test_models_can_be_used_at_once(folder, small_study):
     assert len(list((folder / "models").iterdir())) == 8 * 2
     loaded = jrae.load(folder / "models" / "as_it_should_be-pyramidal-all-seed01.fit")
@@ -49,7 +58,8 @@ def test_models_can_be_used_at_once(folder, small_study):
 def test_manifest_says_how_it_was_made(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["jrae_jax"] == jrae.__version__
-    assert manifest["settings"] == {"seeds": 2, "epochs": 2, "latent_size": 3, "seed": 0, "duration": 1.0}
+    chosen = {"seeds": 2, "epochs": 2, "latent_size": 3, "seed": 0, "duration": 1.0, "latent_sizes": [1, 4]}
+    assert manifest["settings"] == chosen
     assert manifest["device"]["platform"] == "cpu"
     assert manifest["seconds"] == {"compute": 1.23}
     assert manifest["failed_fits"] == []
@@ -59,11 +69,12 @@ def test_manifest_says_how_it_was_made(folder):
 def test_page_is_self_contained_and_explains_each_picture(folder):
     page = (folder / "report.html").read_text()
     pictures = re.findall(r"<img alt='(\w+)' src='(.{22})", page)
-    assert [name for name, _ in pictures] == ["recovery", "reconstruction", "latents", "simulation", "training"]
+    drawn = ["recovery", "reconstruction", "latents", "simulation", "training", "latent_sizes"]
+    assert [name for name, _ in pictures] == drawn
     assert all(source == "data:image/png;base64," for _, source in pictures)
     assert not re.search(r"(src|href)=['\"]?http", page)
     captions = re.findall(r"<figcaption>(.+?)</figcaption>", page)
-    assert len(captions) == 5
+    assert len(captions) == 6
     assert all(len(caption) > 60 for caption in captions)
     assert "A quick look" in page
     assert "nan" not in re.sub("base64,[^']*", "", page)

@@ -15,7 +15,8 @@ import numpy as np
 
 from .._observation.dataset import Standardizer
 from .._observation.mask import ObservationMask
-from .._observation.windows import Window
+from .._observation.whitening import Whitener
+from .._observation.window import Window
 from .._version import __version__
 from .architectures import Autoencoder
 from .calibration import Calibration
@@ -24,7 +25,7 @@ from .reconstructor import Reconstructor
 from .windowed import WindowedAutoencoder
 
 _FORMAT = "jrae_jax fit"
-_VERSION = 1
+_VERSION = 2
 _ARCHITECTURES = {kind.__name__: kind for kind in (Autoencoder, WindowedAutoencoder)}
 _TRAININGS = {kind.__name__: kind for kind in (FitSettings, EndlessSettings)}
 _LONGEST_HEADER = 1 << 20
@@ -56,6 +57,7 @@ def save(path: str | os.PathLike, fitted: Fit) -> None:
         "settings": vars(fitted.settings),
         "history": len(fitted.train_loss),
         "observed": fitted.model.mask.names,
+        "whitened": fitted.model.whitener is not None,
         "calibrated": fitted.model.calibration is not None,
         "trained_masks": None if trained is None else [ObservationMask(row).names for row in trained],
         "failed_epoch": fitted.failed_epoch,
@@ -112,6 +114,11 @@ def _read_header(path: str | os.PathLike, content: bytes) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError(f"`path` must be a file written by jrae_jax.save, got {os.fspath(path)}")
     version = header.get("version")
+    if isinstance(version, int) and version < _VERSION:
+        raise ValueError(
+            f"`path` has format {version}, written by jrae_jax {header.get('jrae_jax')}, which {__version__} no longer "
+            f"reads: train the network anew, or read it with that version: {os.fspath(path)}"
+        )
     if isinstance(version, int) and version > _VERSION:
         raise ValueError(
             f"`path` has format {version}, written by jrae_jax {header.get('jrae_jax')}; this is {__version__} and "
@@ -130,12 +137,13 @@ def _blank(header: dict[str, Any]) -> Fit:
     network = eqx.filter_eval_shape(lambda: architecture(**chosen, key=jax.random.key(0)))
     network = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), network)
     standardizer = Standardizer(jnp.zeros(7, dtype), jnp.zeros(7, dtype))
-    calibration = Calibration.blank(dtype) if header["calibrated"] else None
+    whitener = Whitener.blank(network.window, dtype) if header["whitened"] else None
     history = np.zeros(header["history"], dtype)
     masks = header["trained_masks"]
     trained = None if masks is None else np.stack([ObservationMask.of(*names).channels for names in masks])
+    calibration = Calibration.blank(1 if trained is None else len(trained), dtype) if header["calibrated"] else None
     return Fit(
-        Reconstructor(network, ObservationMask.of(*header["observed"]), standardizer, trained, calibration),
+        Reconstructor(network, ObservationMask.of(*header["observed"]), standardizer, trained, calibration, whitener),
         history,
         history,
         header["failed_epoch"],

@@ -11,6 +11,8 @@ import optax
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from .._observation.dataset import Dataset
+from .._observation.whitening import Whitener
+from .._observation.window import Window
 from .._validation import check_count
 from .architectures import Autoencoder
 from .reconstructor import Reconstructor, check_sampling
@@ -146,13 +148,30 @@ def fit_ensemble(
     program = Program(skeletons[0], optimiser, batch_size, patience, mesh)
     dtype = networks[0].encoder[0].weight.dtype
     window = getattr(skeletons[0], "window", None)
-    data = [flattened(dataset, loss, window, dtype) for dataset, loss in zip(datasets, losses, strict=True)]
+    whiteners = _whiteners(window, datasets)
+    data = [
+        flattened(dataset, loss, window, whitener, dtype)
+        for dataset, loss, whitener in zip(datasets, losses, whiteners, strict=True)
+    ]
     state = jax.device_put(initial_states(program, _spread(parameters, mesh)), _by_member(mesh))
     state, history = _run(program, state, _spread(data, mesh), _spread(list(keys), mesh), epochs, members, progress)
     trained = jax.device_get(state)
     return [
-        _member(index, trained, history, skeletons[0], datasets[index], settings[index]) for index in range(members)
+        _member(index, trained, history, skeletons[0], datasets[index], whiteners[index], settings[index])
+        for index in range(members)
     ]
+
+
+def _whiteners(window: Window | None, datasets: Sequence[Dataset]) -> list[Whitener | None]:
+    """For each member the whitener of its training recordings; one that several share is fitted once."""
+    if window is None:
+        return [None] * len(datasets)
+    distinct = {id(dataset): dataset for dataset in datasets}
+    fitted = {
+        number: Whitener.fitted_to(window, np.asarray(dataset.standardizer.standardize(dataset.train.recording)))
+        for number, dataset in distinct.items()
+    }
+    return [fitted[id(dataset)] for dataset in datasets]
 
 
 def _spread(records: Sequence[Any], mesh: jax.sharding.Mesh) -> Any:
@@ -239,7 +258,13 @@ def _run(
 
 
 def _member(
-    index: int, state: State, history: np.ndarray, skeleton: Any, dataset: Dataset, settings: FitSettings
+    index: int,
+    state: State,
+    history: np.ndarray,
+    skeleton: Any,
+    dataset: Dataset,
+    whitener: Whitener | None,
+    settings: FitSettings,
 ) -> Fit:
     own = jax.tree.map(lambda leaf: leaf[index], state)
     parameters = own.parameters if settings.patience is None else own.best_parameters
@@ -249,7 +274,7 @@ def _member(
         return int(number) + 1 if number >= 0 else None
 
     return Fit(
-        Reconstructor(network, dataset.mask, dataset.standardizer),
+        Reconstructor(network, dataset.mask, dataset.standardizer, whitener=whitener),
         history[index, :, 0],
         history[index, :, 1],
         epoch(own.failed_epoch),

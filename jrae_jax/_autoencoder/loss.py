@@ -1,6 +1,7 @@
 """The loss of one example; `jax.vmap` makes it a batch's."""
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from .._model.states import CHANNELS, STATES
 from .._observation.dataset import Standardizer
 from .._observation.mask import ObservationMask
-from .._observation.windows import View
+from .._observation.surroundings import View
 from .._validation import as_float, check_choice
 from .windowed import WindowedAutoencoder
 
@@ -17,6 +18,30 @@ LOSSES = ("observed", "all")
 """`"observed"` scores only what the encoder sees, as the study did; `"all"` scores all six states."""
 
 _LATENT_COST = 1e-5  # nats of the latent against nats of the states
+
+
+@runtime_checkable
+class UnlabelledLoss(Protocol):
+    """A loss that knows no true states, but compares the reconstruction with samples and with itself, `steps` later."""
+
+    steps: int
+
+    @property
+    def sampling(self) -> tuple[float, float]:
+        """Seconds between samples, and the sensor noise as a fraction of each channel's standard deviation."""
+        ...
+
+    def __call__(
+        self,
+        network: Callable[[View], Float[Array, "6"]],
+        now: View,
+        later: View,
+        measured: Float[Array, "step 7"],
+        seen: Bool[Array, "step 7"],
+        standardizer: Standardizer,
+    ) -> Float[Array, ""]:
+        """The loss of one instant, from what was measured at each step after it."""
+        ...
 
 
 def loss_weights(loss: str, mask: ObservationMask) -> Float[Array, "7"]:

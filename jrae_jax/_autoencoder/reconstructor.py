@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Float
 from .._model.states import CHANNELS, STATES
 from .._observation.dataset import Standardizer
 from .._observation.mask import ObservationMask, as_mask, to_channels
-from .._observation.windows import Surroundings, View, rows_of, surroundings
+from .._observation.surroundings import Surroundings, View, rows_of, surroundings
+from .._observation.whitening import Whitener
 from .architectures import Autoencoder
 from .calibration import Calibration
 from .loss import masked
@@ -33,6 +34,8 @@ class Reconstructor(eqx.Module):
     """What the network saw in training, one row for each kind of recording; nothing but `mask` if `None`."""
     calibration: Calibration | None = None
     """Puts right the standard deviations that a variational network tells; `None`: they are left alone."""
+    whitener: Whitener | None = None
+    """Of a network with a window, what is done to the windows before it sees them."""
 
     def observing(self, observed: Any) -> "Reconstructor":
         """The same for recordings that show other channels.
@@ -43,8 +46,7 @@ class Reconstructor(eqx.Module):
 
         **Raises:** `ValueError` for a mask that the network was not trained for.
         """
-        mask = as_mask(observed)
-        trained = np.asarray(self.mask.channels)[None] if self.trained_masks is None else self.trained_masks
+        mask, trained = as_mask(observed), self._kinds
         if not np.any(np.all(trained == np.asarray(mask.channels), axis=1)):
             told = "; ".join(", ".join(ObservationMask(row).names) for row in trained[:3])
             more = f"; and {len(trained) - 3} more" if len(trained) > 3 else ""
@@ -87,15 +89,22 @@ class Reconstructor(eqx.Module):
         if not (isinstance(self.network, WindowedAutoencoder) and self.network.variational):
             raise ValueError("`network` must be variational to tell how sure it is, got one that is not")
         mean, std = jnp.split(self._each_instant(recording, dt, _mean_and_std), 2, axis=-1)
-        std = std if self.calibration is None else self.calibration(std)
+        if self.calibration is not None:
+            kind = np.argmax(np.all(self._kinds == np.asarray(self.mask.channels), axis=1))
+            std = self.calibration(std, int(kind))
         scale = jnp.broadcast_to(self.standardizer.std[:6], std.shape)
         return Gaussian(self.standardizer.destandardize(mean), std * scale)
+
+    @property
+    def _kinds(self) -> Bool[np.ndarray, "masks 7"]:
+        return np.asarray(self.mask.channels)[None] if self.trained_masks is None else self.trained_masks
 
     def surroundings(self, trajectories: Float[Array, "trajectory time 7"]) -> Surroundings:
         """What a network with a window is shown of recordings in mV and mV/s."""
         assert isinstance(self.network, WindowedAutoencoder)
         shown = jnp.broadcast_to(jnp.asarray(self.mask.channels), trajectories.shape) & jnp.isfinite(trajectories)
-        return surroundings(self.network.window, self.standardizer.standardize(trajectories), shown)
+        channels = self.standardizer.standardize(trajectories)
+        return surroundings(self.network.window, channels, shown, self.whitener)
 
     def _each_instant(self, recording: Any, dt: float | None, function: Callable[[Any, Any], Array]) -> Array:
         if isinstance(self.network, WindowedAutoencoder):

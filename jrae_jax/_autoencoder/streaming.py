@@ -1,14 +1,13 @@
 """Decoding as it happens: a recording comes in chunk by chunk, and the states of each sample at once."""
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._model.states import CHANNELS
-from .._observation.windows import Window, rows_of
+from .._observation.surroundings import last_view
+from .._observation.window import Window
 from .reconstructor import Reconstructor, check_sampling
 from .windowed import WindowedAutoencoder
 
@@ -82,13 +81,24 @@ class StreamingDecoder(eqx.Module):
                 f"`chunk` must have shape {(*state.recording.shape[:-2], 'samples', len(CHANNELS))}, got {chunk.shape}"
             )
         recording = jnp.concatenate([state.recording, chunk], axis=-2)
-        memory, samples = state.recording.shape[-2], chunk.shape[-2]
-        trajectories = math.prod(chunk.shape[:-2])
-        rows = rows_of(self._window, trajectories, memory + samples)[:, memory:].ravel()
-        around = self.model.surroundings(recording.reshape(trajectories, -1, len(CHANNELS)))
-        found = jax.vmap(self._network)(around.at(jnp.asarray(rows)))
-        states = self.model.standardizer.destandardize(found)
-        return StreamState(recording[..., -memory:, :]), states.reshape(*chunk.shape[:-1], -1)
+        memory = state.recording.shape[-2]
+        trajectories = recording.reshape(-1, *recording.shape[-2:])
+        found = jax.vmap(self._newest, in_axes=(0, None))(trajectories, chunk.shape[-2])
+        return StreamState(recording[..., -memory:, :]), found.reshape(*chunk.shape[:-1], -1)
+
+    def _newest(self, recording: Float[Array, "time 7"], samples: int) -> Float[Array, "samples 6"]:
+        """The states of the last samples of one recording."""
+        standardizer, window = self.model.standardizer, self._window
+        all_seen = jnp.broadcast_to(self.model.mask.channels, recording.shape) & jnp.isfinite(recording)
+        all_channels, needed = standardizer.standardize(recording), len(recording) - samples + 1
+
+        def of_instant(start):
+            channels, seen = (
+                jax.lax.dynamic_slice_in_dim(values, start, needed) for values in (all_channels, all_seen)
+            )
+            return self._network(last_view(window, channels, seen, self.model.whitener))
+
+        return standardizer.destandardize(jax.vmap(of_instant)(jnp.arange(samples)))
 
     @property
     def _network(self) -> WindowedAutoencoder:

@@ -11,8 +11,10 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._observation.dataset import Dataset, Split, Standardizer
 from .._observation.mask import to_channels
-from .._observation.windows import Surroundings, Window, rows_of, surroundings
-from .loss import example_loss, loss_weights, view_loss
+from .._observation.surroundings import Surroundings, rows_of, surroundings
+from .._observation.whitening import Whitener
+from .._observation.window import Window
+from .loss import UnlabelledLoss, example_loss, loss_weights, view_loss
 
 _VALIDATION_BATCH = 1024
 
@@ -59,16 +61,19 @@ class Program(eqx.Module):
     patience: int | None = eqx.field(static=True)
     mesh: jax.sharding.Mesh = eqx.field(static=True)
     """The devices that the members are shared out over."""
+    unlabelled: UnlabelledLoss | None = None
+    """Instead of the errors of true states."""
 
 
 @eqx.filter_jit
-def flattened(dataset: Dataset, loss: str, window: Window | None, dtype: np.dtype) -> Data:
+def flattened(dataset: Dataset, loss: str, window: Window | None, whitener: Whitener | None, dtype: np.dtype) -> Data:
     """What a member trains on, in the float type of its network."""
     mask, standardizer = jnp.asarray(dataset.mask.channels), dataset.standardizer
 
     def of(split: Split) -> Examples:
         channels, truth = standardizer.standardize(split.recording), standardizer.standardize(to_channels(split.states))
-        return examples(channels, jnp.broadcast_to(mask, channels.shape), truth, window, dataset.train_every)
+        seen = jnp.broadcast_to(mask, channels.shape)
+        return examples(channels, seen, truth, window, whitener, dataset.train_every)
 
     train = of(dataset.train)
     validation = jax.tree.map(lambda leaf: leaf[:0], train) if dataset.validation is None else of(dataset.validation)
@@ -81,6 +86,7 @@ def examples(
     seen: Bool[Array, "trajectory time 7"],
     truth: Float[Array, "trajectory time 7"],
     window: Window | None,
+    whitener: Whitener | None,
     every: int = 1,
 ) -> Examples:
     """Every n-th instant of standardized recordings, ready to be seen through a window."""
@@ -89,7 +95,8 @@ def examples(
         recording = channels[:, ::every].reshape(-1, channels.shape[-1])
         return Examples(recording, jnp.arange(len(thinned), dtype=jnp.int32), thinned)
     rows = rows_of(window, *channels.shape[:2])[:, ::every].ravel()
-    return Examples(surroundings(window, channels, seen & jnp.isfinite(channels)), jnp.asarray(rows), thinned)
+    around = surroundings(window, channels, seen & jnp.isfinite(channels), whitener)
+    return Examples(around, jnp.asarray(rows), thinned)
 
 
 @eqx.filter_jit
@@ -200,6 +207,8 @@ def _batch_loss(
     program: Program, parameters: Any, data: Data, source: Examples, picked: Int[Array, " batch"], key: PRNGKeyArray
 ) -> Float[Array, ""]:
     network = eqx.combine(parameters, program.skeleton)
+    if program.unlabelled is not None:
+        return _unlabelled_loss(program.unlabelled, network, data, source, picked)
     rows, truth = source.rows[picked], source.truth[picked]
     if isinstance(source.recording, Surroundings):
         keys = jax.random.split(key, len(rows))
@@ -211,6 +220,20 @@ def _batch_loss(
             network, source.recording[rows], truth, data.mask, data.weights, data.standardizer
         )
     counts = (picked >= 0).astype(truth.dtype)
+    return jnp.sum(counts * losses) / jnp.sum(counts)
+
+
+def _unlabelled_loss(
+    loss: UnlabelledLoss, network: Any, data: Data, source: Examples, picked: Int[Array, " batch"]
+) -> Float[Array, ""]:
+    recording = source.recording
+    assert isinstance(recording, Surroundings)
+    rows, later = source.rows[picked], source.rows[jnp.minimum(picked + loss.steps, len(source.rows) - 1)]
+    between = rows[:, None] + jnp.arange(1, loss.steps + 1, dtype=rows.dtype)[None]
+    losses = jax.vmap(loss, in_axes=(None, 0, 0, 0, 0, None))(
+        network, recording.at(rows), recording.at(later), *recording.measured_at(between), data.standardizer
+    )
+    counts = (later - rows == loss.steps).astype(losses.dtype)  # 0 at the end of a recording
     return jnp.sum(counts * losses) / jnp.sum(counts)
 
 

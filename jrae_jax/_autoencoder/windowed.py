@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._model.states import CHANNELS, STATES
 from .._observation.mask import as_mask
-from .._observation.windows import View, Window
+from .._observation.surroundings import View
+from .._observation.window import Window
 from .._validation import check_choice, check_count
 from .architectures import ACTIVATIONS, linear_layers
 

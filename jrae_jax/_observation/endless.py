@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._model.external_input import AbstractExternalInput
 from .._model.parameters import JansenRitParameters
-from .._simulation.axes import with_quantities
+from .._simulation.axes import check_quantities, with_quantities
 from .._simulation.columns import Columns, InitialState
 from .._simulation.simulate import simulate
 from .._simulation.solvers import RK4
@@ -53,7 +53,7 @@ class EndlessRecordings(eqx.Module):
     standardizer: Standardizer
 
     def draw(self, columns: int, samples: int, *, key: PRNGKeyArray) -> Draw:
-        """Recordings of new columns. The same key gives the same ones."""
+        """Recordings of new columns. The same key gives the same ones; a column that blew up is replaced by another."""
         value_key, noise_key, mask_key, gap_key = jax.random.split(key, 4)
         ys = self._simulated(columns, samples, value_key)
         truth = self.standardizer.standardize(to_channels(ys))
@@ -69,7 +69,7 @@ class EndlessRecordings(eqx.Module):
         drawn = jax.random.uniform(range_key, (len(self.ranges), columns))
         values = {name: low + (high - low) * share for (name, low, high), share in zip(self.ranges, drawn, strict=True)}
         drawn_columns = with_quantities(self.columns, values)
-        return simulate(
+        ys = simulate(
             drawn_columns.parameters,
             drawn_columns.input,
             t1=self.burn_in + samples * self.dt,
@@ -80,6 +80,9 @@ class EndlessRecordings(eqx.Module):
             key=simulation_key,
             throw=False,
         ).ys
+        failed = ~jnp.all(jnp.isfinite(ys), axis=(1, 2))
+        whole = jnp.argmin(failed)
+        return ys[jnp.where(failed, whole, jnp.arange(columns))]
 
     def _measured(self, columns: int, samples: int, key: PRNGKeyArray) -> Bool[Array, "column time"]:
         """False in gaps: time is cut into pieces, of another length in each column, some of which are missing."""
@@ -100,7 +103,7 @@ def endless_recordings(
     observed: Any,
     noise: float | tuple[float, float] = 0.0,
     gaps: float = 0.0,
-    ranges: Mapping[str, tuple[float, float]] | None = None,
+    ranges: Mapping[str, Any] | None = None,
     solver: diffrax.AbstractSolver | None = None,
     dt: float = 1e-3,
     burn_in: float = 2.0,
@@ -131,7 +134,8 @@ def endless_recordings(
     check_count(1, **{"len(observed)": len(observed)})
     masks = np.stack([np.asarray(as_mask(kind).channels) for kind in observed])
     columns = Columns(parameters, input, InitialState(), jnp.zeros((), jnp.uint32))
-    limits = tuple((name, float(low), float(high)) for name, (low, high) in (ranges or {}).items())
+    check_quantities(columns, ranges=ranges or {})
+    limits = tuple((name, *_limits(name, values)) for name, values in (ranges or {}).items())
     for values in ({name: low for name, low, _ in limits}, {name: high for name, _, high in limits}):
         with_quantities(columns, values)  # raises here, where values can be looked at
     solver = RK4() if solver is None else solver
@@ -149,6 +153,13 @@ def _noise_levels(noise: float | tuple[float, float]) -> tuple[float, float]:
             "`noise` must be a fraction of the signal's standard deviation, or the least and the largest, both "
             f"positive, got {noise}"
         )
+    return float(low), float(high)
+
+
+def _limits(name: str, values: Any) -> tuple[float, float]:
+    low, high = np.asarray(values, dtype=float) if np.shape(values) == (2,) else (np.nan, np.nan)
+    if not -math.inf < low <= high < math.inf:
+        raise ValueError(f"`ranges` must give the least and the largest value of {name}, got {values}")
     return float(low), float(high)
 
 

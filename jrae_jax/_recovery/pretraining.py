@@ -12,7 +12,7 @@ from .._model.external_input import UniformNoiseInput
 from .._model.parameters import JansenRitParameters
 from .._observation.endless import endless_recordings
 from .._observation.mask import EEG, ObservationMask
-from .._observation.windows import Window
+from .._observation.window import Window
 
 ALL_MASKS = (
     *(ObservationMask(np.array([*shown, False])) for shown in itertools.product((False, True), repeat=6) if any(shown)),
@@ -24,7 +24,7 @@ NOISE = (1e-3, 0.7)
 """Least and largest sensor noise that they are trained on, as a fraction of each channel's standard deviation."""
 
 _DT, _MEMORY, _GAPS = 1e-3, 0.32, 0.05
-PRETRAINING_STEPS = 40_000
+PRETRAINING_STEPS = 30_000
 
 
 def pretrain(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -21,12 +22,14 @@ from .._simulation.simulate import simulate
 from .._simulation.solvers import RK4, Euler
 from .._simulation.trajectories import Trajectories
 from .._validation import check_count, check_positive
+from .bottleneck import LatentSizes, compare_latent_sizes
 from .evaluate import Scores, evaluate
 
 CONDITIONS = MappingProxyType({"full": FULL, "potentials": POTENTIALS, "pyramidal": PYRAMIDAL})
 """The study's observability conditions: all six states, the three potentials, the pyramidal potential alone."""
 
 _DT = 1e-3  # s
+_STEPS_AN_EPOCH = 20  # of networks that are trained on endless recordings
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and how much of the whole is done, 0 to 1."""
@@ -100,10 +103,13 @@ class StudySettings:
     """Where all randomness comes from."""
     duration: float = 10.0
     """Seconds of each trajectory, after burn-in."""
+    latent_sizes: tuple[int, ...] = tuple(range(1, 9))
+    """Latent sizes of the networks that see a window of the recording."""
 
     def __post_init__(self):
         check_count(1, seeds=self.seeds, epochs=self.epochs, latent_size=self.latent_size)
         check_count(0, seed=self.seed)
+        check_count(1, latent_sizes=min(self.latent_sizes, default=0))
         check_positive(duration=self.duration)
 
     @property
@@ -112,9 +118,9 @@ class StudySettings:
         return self.seeds >= 5 and self.epochs >= 20
 
     @classmethod
-    def quick(cls, **chosen: int) -> "StudySettings":
+    def quick(cls, **chosen: Any) -> "StudySettings":
         """A look in seconds, not a result: few seeds, few epochs, short trajectories."""
-        return cls(**{"seeds": 3, "epochs": 3, "duration": 2.0} | chosen)
+        return cls(**{"seeds": 3, "epochs": 3, "duration": 2.0, "latent_sizes": (1, 3, 6)} | chosen)
 
 
 class Case(eqx.Module):
@@ -153,6 +159,8 @@ class Study(eqx.Module):
     cases: list[Case]
     examples: dict[str, Trajectories]
     """By protocol, the first scored recording of the first seed."""
+    latent_sizes: LatentSizes
+    """What networks that see a window of the recording make of latents of different sizes."""
 
     def case(self, protocol: Protocol, condition: str, loss: str) -> Case:
         """The case of that protocol, condition and loss; where all is observed the losses are one and the same."""
@@ -175,18 +183,25 @@ def reproduce(settings: StudySettings | None = None, *, progress: Progress | Non
     settings = StudySettings() if settings is None else settings
     report = progress or (lambda doing, done: None)
     cases, examples = [], {}
+    parts = len(PROTOCOLS) + 1
     for number, protocol in enumerate(PROTOCOLS):
         key = jax.random.fold_in(jax.random.key(settings.seed), number)
         simulation_key, network_key, shuffle_key = jax.random.split(key, 3)
-        report(f"{protocol.title}: simulate", number / len(PROTOCOLS))
+        report(f"{protocol.title}: simulate", number / parts)
         recordings = _simulate(protocol, settings, simulation_key)
         examples[protocol.name] = _example(protocol, recordings[0])
         groups = list(_groups(protocol))
         for index, group in enumerate(groups):
-            within = _Share(report, protocol, group, number / len(PROTOCOLS), index, len(groups) * len(PROTOCOLS))
+            within = _Share(report, protocol, group, number / parts, index, len(groups) * parts)
             cases += _train_and_score(protocol, settings, group, recordings, network_key, shuffle_key, within)
+    latent_sizes = compare_latent_sizes(
+        settings.latent_sizes,
+        steps=_STEPS_AN_EPOCH * settings.epochs,
+        key=jax.random.fold_in(jax.random.key(settings.seed), len(PROTOCOLS)),
+        progress=lambda doing, done: report(doing, (len(PROTOCOLS) + done) / parts),
+    )
     report("done", 1.0)
-    return Study(settings, cases, examples)
+    return Study(settings, cases, examples, latent_sizes)
 
 
 def _groups(protocol: Protocol) -> Iterator[list[tuple[str, str]]]:

@@ -190,7 +190,7 @@ class Grid:
 def with_quantities(columns: Columns, values: Mapping[str, ArrayLike]) -> Columns:
     """The columns with other values of some quantities."""
     known = {field: _quantities(getattr(columns, field)) for field in ("parameters", "input", "initial")}
-    check_quantities(columns, values)
+    check_quantities(columns, axes=values)
     changed = {}
     for field, names in known.items():
         changes = {name: values[name] for name in names if name in values}
@@ -198,12 +198,18 @@ def with_quantities(columns: Columns, values: Mapping[str, ArrayLike]) -> Column
     return dataclasses.replace(columns, **changed)
 
 
-def check_quantities(columns: Columns, names: Iterable[str]) -> None:
-    """Raise for a quantity that columns do not have."""
+def check_quantities(columns: Columns, **quantities: Iterable[str]) -> None:
+    """Raise for a quantity that columns do not have.
+
+    **Arguments:**
+
+    - `quantities`: by the name of the argument that they come from.
+    """
+    ((argument, names),) = quantities.items()
     known = [name for field in (columns.parameters, columns.input, columns.initial) for name in _quantities(field)]
     for name in names:
         if name not in known:
-            raise ValueError(f"`axes` must name some of {', '.join(known)}; got {name}")
+            raise ValueError(f"`{argument}` must name some of {', '.join(known)}; got {name}")
 
 
 def _replaced(record: Any, changes: Mapping[str, ArrayLike]) -> Any:

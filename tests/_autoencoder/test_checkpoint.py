@@ -30,6 +30,7 @@ from jrae_jax import (
     save,
 )
 from jrae_jax._autoencoder.calibration import Calibration
+from jrae_jax._observation.whitening import Whitener
 
 EPOCHS = 4
 SEEN = ObservationMask.of("y2", "eeg")
@@ -286,12 +287,17 @@ def test_a_whole_file_whose_header_does_not_describe_it_is_refused(path, change)
         load(path)
 
 
-def some_calibration():
-    log_std = jnp.linspace(-4.0, 0.0, 32)[None] + jnp.zeros((6, 1))
-    return Calibration(log_std, jnp.linspace(0.5, 3.0, 6 * 32).reshape(6, 32))
+def some_calibration(kinds):
+    factor = jnp.linspace(0.5, 3.0, kinds * 6 * 16).reshape(kinds, 6, 16)
+    return Calibration(jnp.broadcast_to(jnp.linspace(-4.0, 0.0, 16), factor.shape), factor)
 
 
-def windowed_fit(*, calibrated=True, masks=((True,) * 7, SEEN.channels), **arguments):
+def some_whitener(window):
+    basis = jax.random.normal(jax.random.key(4), (7, window.taps, window.taps))
+    return Whitener(basis, jnp.linspace(0.0, 9.0, 7 * window.taps).reshape(7, -1), jnp.linspace(0.1, 0.7, 7))
+
+
+def windowed_fit(*, calibrated=True, whitened=True, masks=((True,) * 7, SEEN.channels), **arguments):
     """A fit as endless training might have left it."""
     small = {"window": Window(past=0.05, future=0.02, dt=2e-3), "latent_size": 3, "widths": (5, 4), "filters": 2}
     network = WindowedAutoencoder(**small | arguments, key=jax.random.key(3))
@@ -301,7 +307,8 @@ def windowed_fit(*, calibrated=True, masks=((True,) * 7, SEEN.channels), **argum
         ObservationMask(np.asarray(SEEN.channels)),
         plain.model.standardizer,
         None if masks is None else np.array(masks),
-        some_calibration() if calibrated else None,
+        some_calibration(1 if masks is None else len(masks)) if calibrated else None,
+        some_whitener(network.window) if whitened else None,
     )
     return Fit(model, plain.train_loss, plain.validation_loss, None, None, EndlessSettings(128, 16))
 

@@ -384,7 +384,7 @@ def test_a_row_of_an_ensemble_with_windows_is_a_single_fit_and_stops_early(x64):
     datasets = [
         dataset(seed, observed=mask, validation=1, noise=0.3) for seed, mask in enumerate((PYRAMIDAL, EEG, FULL))
     ]
-    settings = {"optimiser": optax.sgd(0.3), "epochs": 40, "batch_size": 8, "patience": 3}
+    settings = {"optimiser": optax.sgd(0.03), "epochs": 40, "batch_size": 8, "patience": 3}
     ensemble = fit_ensemble(networks, datasets, keys=keys, **settings)
     for index, member in enumerate(ensemble):
         alone = fit(networks[index], datasets[index], key=keys[index], **settings)

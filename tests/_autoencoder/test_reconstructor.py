@@ -20,7 +20,7 @@ from jrae_jax import (
 )
 from jrae_jax._autoencoder import reconstructor as module
 from jrae_jax._autoencoder.calibration import Calibration
-from jrae_jax._observation.windows import rows_of, surroundings
+from jrae_jax._observation.surroundings import rows_of, surroundings
 
 MEAN = np.array([0.2, 20.0, 12.5, 0.0, 3.0, -1.0, 7.5])
 STD = np.array([0.1, 5.0, 3.0, 10.0, 900.0, 80.0, 2.0])
@@ -234,8 +234,11 @@ def test_a_window_needs_time():
 
 def test_a_distribution_has_the_mean_of_a_call_and_a_calibrated_width():
     factors, values = jnp.linspace(0.5, 3.0, 6), jnp.asarray(with_gaps(2, 30))
-    calibration = Calibration(jnp.tile(jnp.asarray([-1.0, 1.0])[None], (6, 1)), jnp.tile(factors[:, None], (1, 2)))
-    left_alone, model = windowed(variational=True), windowed(variational=True, calibration=calibration)
+    both = jnp.stack([jnp.full(6, 9.0), factors])
+    calibration = Calibration(jnp.broadcast_to(jnp.asarray([-1.0, 1.0]), (2, 6, 2)), jnp.stack([both, both], axis=-1))
+    masks = np.array([EEG.channels, SEEN.channels])
+    left_alone = windowed(variational=True)
+    model = windowed(variational=True, masks=masks, calibration=calibration)
     raw, told = left_alone.distribution(values, dt=DT), model.distribution(values, dt=DT)
     assert told.mean.shape == told.std.shape == (2, 30, 6)
     for each in (raw, told):

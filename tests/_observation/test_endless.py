@@ -204,8 +204,11 @@ def test_draws_are_double_precision_where_that_is_enabled(x64, rich):
         ({"observed": []}, r"`len\(observed\)` must be a whole number of at least 1, got 0"),
         ({"observed": ["y9"]}, "`observed` must be one of .*, got 'y9'"),
         ({"observed": [EEG, ()]}, "`observed` must name at least one of"),
-        ({"ranges": {"Q": (1.0, 2.0)}}, "must name some of A, B, .*; got Q"),
-        ({"ranges": {"C": (float("nan"), 2.0)}}, "`C` must be finite, got nan"),
+        ({"ranges": {"Q": (1.0, 2.0)}}, "`ranges` must name some of A, B, .*; got Q"),
+        ({"ranges": {"C": (float("nan"), 2.0)}}, r"`ranges` must give .* value of C, got \(nan, 2.0\)"),
+        ({"ranges": {"C": (2.0, 1.0)}}, r"`ranges` must give the least and the largest value of C, got \(2.0, 1.0\)"),
+        ({"ranges": {"C": (1.0, 2.0, 3.0)}}, r"`ranges` must give .* value of C, got \(1.0, 2.0, 3.0\)"),
+        ({"ranges": {"C": 135.0}}, r"`ranges` must give .* value of C, got 135.0"),
         ({"dt": 0.0}, r"`dt` must be positive, got 0\.0"),
         ({"dt": -1e-3}, r"`dt` must be positive, got -0\.001"),
         ({"burn_in": -1.0}, r"`burn_in` must be .* got -1\.0 s"),
@@ -220,3 +223,12 @@ def test_arguments_that_make_no_source_are_refused(arguments, message):
 def test_a_column_that_does_not_vary_makes_no_source():
     with pytest.raises(ValueError, match="`recordings` must vary, got a constant"):
         source_of(input=ConstantInput(p=0.0), burn_in=4.0)
+
+
+def test_columns_that_blow_up_are_replaced_by_others():
+    """RK4 at 1 ms is unstable from a = 2785 /s on."""
+    source = source_of(ranges={"a": (100.0, 6000.0)}, burn_in=0.0)
+    truth = np.asarray(eqx.filter_jit(lambda key: source.draw(16, 64, key=key).truth)(jax.random.key(0)))
+    assert np.isfinite(truth).all()
+    different = {column.tobytes() for column in truth}
+    assert 2 < len(different) < 16

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jrae_jax._model.states import STATES
+from jrae_jax._recovery.bottleneck import LatentSizes
 from jrae_jax._recovery.evaluate import Scores
 from jrae_jax._recovery.findings import FALLS, PARTLY, REPORTED_R, STANDS, UNDECIDED, findings
 from jrae_jax._recovery.study import CONDITIONS, PROTOCOLS, Case, Study, StudySettings, losses_of
@@ -25,7 +26,7 @@ def fabricated(r_of=None, shares=None, seeds=SEEDS):
                 rest = np.sqrt((1 - spread**2) / 2)
                 latents = [rng.standard_normal((4000, 3)) * [spread, rest, rest] for _ in range(seeds)]
                 cases.append(Case(protocol, condition, loss, [], scores, scores, latents))
-    return Study(StudySettings(seeds=seeds), cases, {})
+    return Study(StudySettings(seeds=seeds), cases, {}, LatentSizes((1,), {}))
 
 
 def verdict(study, index):

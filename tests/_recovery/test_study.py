@@ -102,4 +102,4 @@ def test_settings_out_of_range(settings, message):
 
 
 def test_quick_settings_can_be_overridden():
-    assert StudySettings.quick(seeds=7) == StudySettings(seeds=7, epochs=3, duration=2.0)
+    assert StudySettings.quick(seeds=7) == StudySettings(seeds=7, epochs=3, duration=2.0, latent_sizes=(1, 3, 6))
