@@ -16,6 +16,13 @@ install_import_hook("jrae_jax", "beartype.beartype")
 import jrae_jax  # noqa: E402
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_go_with_their_tests():
+    """All programs of the suite together would take more memory maps than a process may have."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def x64():
     """Double precision for one test; JAX keys its caches by it, so nothing leaks into the next."""

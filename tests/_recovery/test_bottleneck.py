@@ -37,7 +37,7 @@ def test_what_is_done_is_told(found, reports):
 
 
 def test_sizes_and_steps_must_be_positive():
-    with pytest.raises(ValueError, match="`sizes` must be an integer of at least 1, got 0"):
+    with pytest.raises(ValueError, match="`sizes` must be a whole number of at least 1, got 0"):
         compare_latent_sizes((0, 1), key=jax.random.key(0))
     with pytest.raises(ValueError, match="`steps` must be"):
         compare_latent_sizes((1,), steps=0, key=jax.random.key(0))
