@@ -167,10 +167,12 @@ def _whiteners(window: Window | None, datasets: Sequence[Dataset]) -> list[White
     if window is None:
         return [None] * len(datasets)
     distinct = {id(dataset): dataset for dataset in datasets}
-    fitted = {
-        number: Whitener.fitted_to(window, np.asarray(dataset.standardizer.standardize(dataset.train.recording)))
-        for number, dataset in distinct.items()
-    }
+
+    def of(dataset: Dataset) -> Whitener:
+        recordings = np.asarray(dataset.standardizer.standardize(dataset.train.recording))
+        return Whitener.fitted_to(window, recordings, np.asarray(dataset.noise_std / dataset.standardizer.std))
+
+    fitted = {number: of(dataset) for number, dataset in distinct.items()}
     return [fitted[id(dataset)] for dataset in datasets]
 
 

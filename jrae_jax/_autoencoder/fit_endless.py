@@ -185,7 +185,6 @@ def _check_inputs(
         check_sampling(source.dt, network.window.dt)
     elif len(source.masks) > 1 or source.gaps:
         raise ValueError("`network` must have a window to be trained on several kinds of recordings, or with gaps")
-
     if loss is not None:
         _check_unlabelled(network, source, loss)
 

@@ -234,7 +234,7 @@ def _unlabelled_loss(
         network, recording.at(rows), recording.at(later), *recording.measured_at(between), data.standardizer
     )
     counts = (later - rows == loss.steps).astype(losses.dtype)  # 0 at the end of a recording
-    return jnp.sum(counts * losses) / jnp.sum(counts)
+    return jnp.sum(counts * losses) / jnp.maximum(jnp.sum(counts), 1)
 
 
 def _validation_loss(program: Program, parameters: Any, data: Data, key: PRNGKeyArray) -> Float[Array, ""]:

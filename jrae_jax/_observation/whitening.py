@@ -29,8 +29,17 @@ class Whitener(eqx.Module):
     """That of the signals: the size of their second differences."""
 
     @classmethod
-    def fitted_to(cls, window: Window, recordings: Float[np.ndarray, "trajectory time 7"]) -> "Whitener":
+    def fitted_to(
+        cls,
+        window: Window,
+        recordings: Float[np.ndarray, "trajectory time 7"],
+        noise: Float[np.ndarray, "7"] | float = 0.0,
+    ) -> "Whitener":
         """That of standardized recordings; trajectories with a NaN are left out.
+
+        **Arguments:**
+
+        - `noise`: standard deviation of the sensor noise that they come with, standardized; it is taken off.
 
         **Raises:** `ValueError` if the recordings are shorter than the window.
         """
@@ -44,10 +53,12 @@ class Whitener(eqx.Module):
         each = max(1, _INSTANTS // max(1, len(values)))
         starts = np.linspace(0, samples - length, min(each, samples - length + 1)).astype(int)
         found = [_components(window, values[:, :, channel], starts) for channel in range(values.shape[-1])]
-        basis, variance = (jnp.asarray(np.stack(parts), values.dtype) for parts in zip(*found, strict=True))
+        bases, variances = zip(*found, strict=True)
         squares = np.diff(values.astype(float), 2, axis=1) ** 2 / 6
-        rough = np.sqrt(squares.sum(axis=(0, 1)) / max(1, len(values) * squares.shape[1]))
-        return cls(basis, variance, jnp.asarray(rough, values.dtype))
+        rough = squares.sum(axis=(0, 1)) / max(1, len(values) * squares.shape[1])
+        noise = np.broadcast_to(np.square(noise), rough.shape)
+        clean = np.maximum(np.stack(variances) - noise[:, None], 0), np.sqrt(np.maximum(rough - noise, 0))
+        return cls(*(jnp.asarray(part, values.dtype) for part in (np.stack(bases), *clean)))
 
     @classmethod
     def blank(cls, window: Window, dtype: np.dtype) -> "Whitener":

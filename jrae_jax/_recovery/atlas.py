@@ -1,7 +1,7 @@
 """Which states can be recovered from which recordings, by which means: masks x noise x methods x seeds, on disk."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from .ceilings import CEILINGS, Estimate, Task, reference, task_of
 from .evaluate import scores
 from .observer import derivatives_needed
 from .pretraining import ALL_MASKS
+from .progress import Progress
 
 NOISE_LEVELS = (0.0, 0.01, 0.05, 0.1, 0.5)
 """Sensor noise, as a fraction of each channel's standard deviation."""
@@ -37,9 +38,6 @@ NOISE_LEVELS = (0.0, 0.01, 0.05, 0.1, 0.5)
 _DT, _BURN_IN = 1e-3, 2.0
 _EDGE = 0.5  # s, at either end of a recording, that are not scored: estimators start from nothing
 _MEMORYLESS_EVERY = 8  # neighbours are looked up for so many samples one after the other: slow, and alike
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and how much of the whole is done, 0 to 1."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How large a latent must be: recovery against its size, of networks that see a window of the recording."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import equinox as eqx
@@ -19,6 +19,7 @@ from .._observation.window import Window
 from .._simulation.simulate import simulate
 from .._validation import check_count
 from .evaluate import evaluate
+from .progress import Progress
 
 SEEN = MappingProxyType({"full": FULL, "pyramidal": PYRAMIDAL})
 """What the networks see: all six states, or the pyramidal potential alone."""
@@ -41,7 +42,7 @@ def compare_latent_sizes(
     *,
     steps: int = 1000,
     key: PRNGKeyArray,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> LatentSizes:
     """Train a network for each latent size and way of seeing the column, and score it on held-out trajectories.
 

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 from .._model.external_input import AbstractExternalInput
 from .._model.parameters import JansenRitParameters, batch_size
 from .._observation.dataset import Standardizer
+from .._observation.mask import to_channels
 from .._validation import check_count, check_positive, check_type
 from .transition import Transition, known_column
 
@@ -24,6 +25,9 @@ _TOLERANCE = 0.05  # of the standard deviation of a state: what the residual may
 
 class PhysicsLoss(eqx.Module):
     """What `fit_endless` minimises where no hidden state is known.
+
+    Of the column's parameters and its input's statistics everything is known, as to a Kalman smoother, and so are the
+    means and standard deviations that a simulation of them gives; of what any column did, only what was measured.
 
     The equations are followed for some milliseconds from the states reconstructed at an instant, under the most likely
     input. Three terms, all of which are of the size of 1 for the true states: how far the samples measured on the way
@@ -88,9 +92,9 @@ class PhysicsLoss(eqx.Module):
         start, end = network(now), network(later)
 
         def misfits(input):
-            states = self._followed(start, input, standardizer)
-            samples = jnp.where(seen, standardizer.with_eeg(states) - measured, 0) / self.noise
-            return jnp.append(samples, (states[-1] - end) / _TOLERANCE)
+            channels = self._followed(start, input, standardizer)
+            samples = jnp.where(seen, channels - measured, 0) / self.noise
+            return jnp.append(samples, (channels[-1, :6] - end) / _TOLERANCE)
 
         none = jnp.zeros(self.steps)
         slope = jax.lax.stop_gradient(jax.jacfwd(misfits)(none))
@@ -100,13 +104,12 @@ class PhysicsLoss(eqx.Module):
 
     def _followed(
         self, start: Float[Array, "6"], input: Float[Array, " step"], standardizer: Standardizer
-    ) -> Float[Array, "step 6"]:
-        """Standardized states at each step, under an input that is told in standard deviations from its mean."""
+    ) -> Float[Array, "step 7"]:
+        """Standardized channels at each step, under an input that is told in standard deviations from its mean."""
 
         def step(states, deviation):
             states = self.transition.step(states, deviation)
             return states, states
 
         _, states = jax.lax.scan(step, standardizer.destandardize(start), input)
-        mean, std = (jnp.broadcast_to(values[:6], states.shape) for values in (standardizer.mean, standardizer.std))
-        return (states - mean) / std
+        return standardizer.standardize(to_channels(states))

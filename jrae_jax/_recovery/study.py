@@ -1,6 +1,6 @@
 """The study end to end, as it was published and as it should be."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -24,15 +24,13 @@ from .._simulation.trajectories import Trajectories
 from .._validation import check_count, check_positive
 from .bottleneck import LatentSizes, compare_latent_sizes
 from .evaluate import Scores, evaluate
+from .progress import Progress
 
 CONDITIONS = MappingProxyType({"full": FULL, "potentials": POTENTIALS, "pyramidal": PYRAMIDAL})
 """The study's observability conditions: all six states, the three potentials, the pyramidal potential alone."""
 
 _DT = 1e-3  # s
 _STEPS_AN_EPOCH = 20  # of networks that are trained on endless recordings
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and how much of the whole is done, 0 to 1."""
 
 
 @dataclass(frozen=True)

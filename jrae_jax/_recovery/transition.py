@@ -40,9 +40,8 @@ def known_column(parameters: JansenRitParameters, input: AbstractExternalInput, 
         case WhiteNoiseInput():
             return KnownColumn(parameters, input.p, jnp.zeros_like(input.p), input.intensity)
         case UniformNoiseInput() if abs(input.hold - dt) <= 1e-6 * dt:
-            return KnownColumn(
-                parameters, (input.low + input.high) / 2, (input.high - input.low) / 12**0.5, jnp.zeros_like(input.low)
-            )
+            p, spread = (input.low + input.high) / 2, input.high - input.low
+            return KnownColumn(parameters, p, spread / 12**0.5, jnp.zeros_like(p))
         case UniformNoiseInput():
             raise ValueError(f"`input` must be held for `dt` = {dt} s, got hold={input.hold} s")
     raise ValueError(

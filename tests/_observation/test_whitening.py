@@ -107,6 +107,19 @@ def test_trajectories_that_failed_are_left_out(standardized):
     assert np.all(np.asarray(nothing.variance) == 0)
 
 
+def test_known_noise_is_taken_off(standardized, whitener):
+    level = np.array([0.3, 0.1, 0.1, 0.3, 0.3, 0.1, 0.3], np.float32)
+    noisy = standardized + level * np.random.default_rng(3).normal(size=standardized.shape).astype(np.float32)
+    told, untold = Whitener.fitted_to(WINDOW, noisy, level), Whitener.fitted_to(WINDOW, noisy)
+    largest, power = np.s_[:, -4:], level[:, None] ** 2
+    np.testing.assert_allclose(told.variance[largest], whitener.variance[largest], rtol=0.1)
+    of_most, expected = (np.median(found.variance, axis=1) for found in (told, whitener))
+    assert np.all(np.abs(of_most - expected) < 0.1 * level**2 + 0.1 * expected)
+    assert np.all(np.asarray(untold.variance) > 0.5 * power)
+    assert np.all(np.asarray(told.roughness) ** 2 < np.asarray(whitener.roughness) ** 2 + 0.1 * level**2)
+    assert np.all(np.asarray(untold.roughness) > 0.9 * level)
+
+
 def test_recordings_shorter_than_the_window_are_refused(standardized):
     length = WINDOW.past + 1 + WINDOW.future
     Whitener.fitted_to(WINDOW, standardized[:, :length])

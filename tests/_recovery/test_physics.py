@@ -61,7 +61,7 @@ def response(loss, states, standardizer):
 
     def followed(input):
         found = loss._followed(states, input, standardizer)
-        return jnp.append(found[:, 0] / loss.noise, found[-1] / 0.05)
+        return jnp.append(found[:, 0] / loss.noise, found[-1, :6] / 0.05)
 
     return np.asarray(jax.jacfwd(followed)(jnp.zeros(loss.steps)), float)
 
@@ -92,7 +92,7 @@ def test_it_is_the_likelihood_with_the_input_integrated_out(channels, standardiz
         slope = response(loss, start, standardizer)
         states = loss._followed(start, jnp.zeros(8), standardizer)
         samples = standardized[0, instant + 1 : instant + 9]
-        left = np.append((states[:, 0] - samples[:, 0]) / 0.05, (states[-1] - end) / 0.05)
+        left = np.append((states[:, 0] - samples[:, 0]) / 0.05, (states[-1, :6] - end) / 0.05)
         dense = 0.5 * left @ np.linalg.solve(np.eye(14) + slope @ slope.T, left) / 8
         seen = jnp.tile(jnp.asarray(SEEN)[None], (8, 1))
         found = loss(lambda states: states, start, end, samples, seen, standardizer)
@@ -147,7 +147,7 @@ def source():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_at_a_time")
-def test_hidden_states_are_learned_and_no_true_state_is_ever_looked_at():
+def test_hidden_states_are_learned():
     recordings = source()
     loss = PhysicsLoss(PARAMETERS, INPUT, noise=0.05)
     settings: dict[str, Any] = {"steps": 480, "batch_size": 256, "key": jax.random.key(2), "loss": loss}
