@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 install_import_hook("jrae_jax", "beartype.beartype")
 
 import jrae_jax  # noqa: E402
+from jrae_jax._autoencoder import fit_endless  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,6 +22,15 @@ def compiled_programs_go_with_their_tests():
     """All programs of the suite together would take more memory maps than a process may have."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def endless_data_in_small_draws():
+    draws = {"_COLUMNS": 32, "_SAMPLES": 512, "_CALIBRATION_DRAWS": 8, "_CALIBRATION_INSTANTS": 2048}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in draws.items():
+            patch.setattr(fit_endless, name, value)
+        yield
 
 
 @pytest.fixture

@@ -30,20 +30,6 @@ STEPS = 320
 OPTIMISER = optax.adam(5e-3)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_at_a_time():
-    """Small draws of columns."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "_COLUMNS": 32,
-            "_SAMPLES": 512,
-            "_CALIBRATION_DRAWS": 8,
-            "_CALIBRATION_INSTANTS": 2048,
-        }.items():
-            patch.setattr(module, name, value)
-        yield
-
-
 @pytest.fixture(scope="module")
 def source():
     """Recordings of two kinds, with noise and gaps."""
