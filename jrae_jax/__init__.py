@@ -15,6 +15,12 @@ from ._autoencoder.pretrained import load_pretrained as load_pretrained
 from ._autoencoder.reconstructor import Reconstructor as Reconstructor
 from ._autoencoder.streaming import StreamingDecoder as StreamingDecoder, StreamState as StreamState
 from ._autoencoder.windowed import Gaussian as Gaussian, WindowedAutoencoder as WindowedAutoencoder
+from ._dynamics.equilibria import (
+    Equilibria as Equilibria,
+    equilibria as equilibria,
+    hopf_points as hopf_points,
+    saddle_nodes as saddle_nodes,
+)
 from ._dynamics.latent import line_share as line_share, participation_ratio as participation_ratio
 from ._model.external_input import (
     AbstractExternalInput as AbstractExternalInput,

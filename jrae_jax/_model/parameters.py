@@ -128,7 +128,7 @@ PARAMETER_UNITS = MappingProxyType(
 """Unit of each field of `JansenRitParameters`."""
 
 
-def batch_size(**records: eqx.Module) -> int | None:
+def batch_size(**records: eqx.Module | Array) -> int | None:
     """The batch length shared by the array leaves of `records`; `None` when every leaf is a scalar.
 
     **Raises:** `ValueError` naming the leaf whose length disagrees, or that has more than one axis.
