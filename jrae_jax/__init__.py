@@ -15,6 +15,12 @@ from ._autoencoder.pretrained import load_pretrained as load_pretrained
 from ._autoencoder.reconstructor import Reconstructor as Reconstructor
 from ._autoencoder.streaming import StreamingDecoder as StreamingDecoder, StreamState as StreamState
 from ._autoencoder.windowed import Gaussian as Gaussian, WindowedAutoencoder as WindowedAutoencoder
+from ._dynamics.cycles import (
+    LimitCycle as LimitCycle,
+    cycle_families as cycle_families,
+    cycle_folds as cycle_folds,
+    limit_cycle as limit_cycle,
+)
 from ._dynamics.equilibria import (
     Equilibria as Equilibria,
     equilibria as equilibria,
