@@ -17,7 +17,7 @@ import jrae_jax as jrae
 
 MASKS = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5")
 OTHER_LEVELS = (0.0, 0.01, 0.1, 0.5)
-STEPS, SEEDS = 6000, 5
+STEPS, SEEDS = 3000, 5
 CEILING = {True: "kalman filter", False: "kalman smoother"}
 
 

@@ -87,15 +87,14 @@ def limit_cycle(
     **Raises:** `ValueError` for lengths that differ, or times that are not positive.
     """
     check_positive(settle=settle, longest=longest)
-    p = as_float(p)
     settle, longest = (round(seconds / _DT) * _DT for seconds in (settle, longest))
     found = simulate(
-        parameters, ConstantInput(p), t1=settle + 2 * longest, dt=_DT, y0=states, burn_in=settle, throw=False
+        parameters, ConstantInput(as_float(p)), t1=settle + 2 * longest, dt=_DT, y0=states, burn_in=settle, throw=False
     ).ys
     if found.ndim == 2:
-        return _near(parameters, p, found)
-    parameters, p = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, found.shape[:1]), (parameters, p))
-    return jax.vmap(_near)(parameters, p, found)
+        return _near(parameters, as_float(p), found)
+    columns, inputs = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, found.shape[:1]), (parameters, as_float(p)))
+    return jax.vmap(_near)(columns, inputs, found)
 
 
 def cycle_families(parameters: JansenRitParameters, *, points: int = 200, longest: float = 1.0) -> LimitCycle:
