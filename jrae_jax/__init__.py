@@ -28,6 +28,7 @@ from ._dynamics.equilibria import (
     saddle_nodes as saddle_nodes,
 )
 from ._dynamics.latent import line_share as line_share, participation_ratio as participation_ratio
+from ._dynamics.lyapunov import LyapunovExponents as LyapunovExponents, lyapunov_exponents as lyapunov_exponents
 from ._model.external_input import (
     AbstractExternalInput as AbstractExternalInput,
     ConstantInput as ConstantInput,
