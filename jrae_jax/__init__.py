@@ -21,14 +21,17 @@ from ._dynamics.cycles import (
     cycle_folds as cycle_folds,
     limit_cycle as limit_cycle,
 )
+from ._dynamics.diagram import BifurcationDiagram as BifurcationDiagram, bifurcation_diagram as bifurcation_diagram
 from ._dynamics.equilibria import (
     Equilibria as Equilibria,
     equilibria as equilibria,
+    equilibrium_curve as equilibrium_curve,
     hopf_points as hopf_points,
     saddle_nodes as saddle_nodes,
 )
 from ._dynamics.latent import line_share as line_share, participation_ratio as participation_ratio
 from ._dynamics.lyapunov import LyapunovExponents as LyapunovExponents, lyapunov_exponents as lyapunov_exponents
+from ._dynamics.regimes import ENDS as ENDS, regime_map as regime_map
 from ._model.external_input import (
     AbstractExternalInput as AbstractExternalInput,
     ConstantInput as ConstantInput,
@@ -114,4 +117,8 @@ def __getattr__(name: str):  # matplotlib is imported when something is to be dr
         from . import _plotting_scan
 
         return getattr(_plotting_scan, name)
+    if name in ("plot_bifurcations", "plot_regime_map"):
+        from . import _plotting_dynamics
+
+        return getattr(_plotting_dynamics, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import _cli_atlas, _cli_scan
+from . import _cli_atlas, _cli_dynamics, _cli_scan
 from ._validation import check_count
 from ._version import __version__
 
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.set_defaults(run=_reproduce)
     _cli_scan.add_commands(commands, _prepare)
     _cli_atlas.add_commands(commands, _prepare_one)
+    _cli_dynamics.add_commands(commands, _prepare_all)
     return parser
 
 
@@ -63,6 +64,12 @@ def _prepare(options: argparse.Namespace) -> "_Bar":
 def _prepare_one(options: argparse.Namespace) -> "_Bar":
     """One device with all cores: what is one large product after another is shared out best by XLA itself."""
     _configure_jax(options.device, 1)
+    return _Bar()
+
+
+def _prepare_all(options: argparse.Namespace) -> "_Bar":
+    """A device for each core."""
+    _configure_jax(options.device)
     return _Bar()
 
 

@@ -85,7 +85,7 @@ def _simulate(options: argparse.Namespace, progress: Callable[[str, float], None
     if options.out is not None:
         _check_new(options.out, _TRAJECTORY_FORMATS)
     check_count(1, **{"--every": options.every, "--columns": options.columns})
-    columns = _columns(options)
+    columns = column(options.preset, options.input, options.set, options.hold)
     trajectories = jrae.simulate(
         columns.parameters,
         columns.input,
@@ -116,7 +116,7 @@ def _scan(options: argparse.Namespace, progress: Callable[[str, float], None]) -
 
     start = time.perf_counter()
     _join_processes(options)
-    columns = _columns(options)
+    columns = column(options.preset, options.input, options.set, options.hold)
     scan = jrae.parameter_scan(
         columns.parameters,
         columns.input,
@@ -190,7 +190,8 @@ def _join_processes(options: argparse.Namespace) -> None:
         jax.distributed.initialize(**by_hand, heartbeat_timeout_seconds=_SECONDS_UNTIL_DEAD)
 
 
-def _columns(options: argparse.Namespace) -> Any:
+def column(preset: str, input: str, fixed: Sequence[str], hold: float = 1e-3) -> Any:
+    """A column with some of its quantities set, as NAME=VALUE."""
     """The column that the options describe."""
     import jax.numpy as jnp
 
@@ -201,18 +202,18 @@ def _columns(options: argparse.Namespace) -> Any:
 
     kinds = {
         "white": lambda: jrae.WhiteNoiseInput(220.0, 2000 / 325),
-        "uniform": lambda: jrae.UniformNoiseInput(120.0, 320.0, hold=options.hold),
-        "ou": lambda: jrae.OrnsteinUhlenbeckInput(220.0, 200 / 12**0.5, 0.01, hold=options.hold),
+        "uniform": lambda: jrae.UniformNoiseInput(120.0, 320.0, hold=hold),
+        "ou": lambda: jrae.OrnsteinUhlenbeckInput(220.0, 200 / 12**0.5, 0.01, hold=hold),
         "constant": lambda: jrae.ConstantInput(220.0),
     }
     base = Columns(
-        jrae.JansenRitParameters.preset(options.preset),
-        kinds[options.input](),
+        jrae.JansenRitParameters.preset(preset),
+        kinds[input](),
         jrae.InitialState(),
         jnp.uint32(0),
     )
-    fixed = [text.partition("=") for text in options.set]
-    return with_quantities(base, {name: _number("--set", name, text) for name, _, text in fixed})
+    parts = [text.partition("=") for text in fixed]
+    return with_quantities(base, {name: parsed_number("--set", name, text) for name, _, text in parts})
 
 
 def _axes(options: argparse.Namespace, columns: Any) -> Sequence[Any]:
@@ -225,7 +226,7 @@ def _axes(options: argparse.Namespace, columns: Any) -> Sequence[Any]:
         if names.count(name) > 1:
             raise ValueError(f"`axes` must have different quantities, got {name} twice")
     if options.sample is None:
-        return [_axis(text) for text in options.axis]
+        return [parsed_axis(text) for text in options.axis]
     ranges, log = {}, []
     for text in options.axis:
         name, _, values = text.partition("=")
@@ -234,12 +235,13 @@ def _axes(options: argparse.Namespace, columns: Any) -> Sequence[Any]:
             log.append(name)
         elif len(rest) != 1:
             raise ValueError(f"`--axis {text}` must be NAME=start:stop or NAME=start:stop:log with --sample")
-        ranges[name] = (_number("--axis", name, start), _number("--axis", name, rest[0]))
+        ranges[name] = (parsed_number("--axis", name, start), parsed_number("--axis", name, rest[0]))
     check_quantities(columns, axes=ranges)
     return [jrae.sampled(options.sample, seed=options.seed, method=options.method, log=log, **ranges)]
 
 
-def _axis(text: str) -> Any:
+def parsed_axis(text: str) -> Any:
+    """An axis, from what `--axis` says."""
     import jrae_jax as jrae
 
     values = {}
@@ -256,14 +258,14 @@ def _axis_values(name: str, text: str) -> np.ndarray:
     from ._simulation.axes import check_range
 
     if ":" not in text:
-        return np.array([_number("--axis", name, number) for number in text.split(",") if number])
+        return np.array([parsed_number("--axis", name, number) for number in text.split(",") if number])
     parts = text.split(":")
     log = parts[3:] == ["log"]
     if len(parts) != 3 + log or not parts[2].isdigit() or int(parts[2]) < 2:
         raise ValueError(
             f"`--axis {name}` must be start:stop:count or start:stop:count:log with a count from 2 on, got {text}"
         )
-    start, stop = (_number("--axis", name, part) for part in parts[:2])
+    start, stop = (parsed_number("--axis", name, part) for part in parts[:2])
     check_range(name, start, stop, log=log)
     return (np.geomspace if log else np.linspace)(start, stop, int(parts[2]))
 
@@ -276,7 +278,8 @@ def _key(seed: int) -> Any:
     return jax.random.key(seed)
 
 
-def _number(option: str, name: str, text: str) -> float:
+def parsed_number(option: str, name: str, text: str) -> float:
+    """A number, or an error that names the option."""
     try:
         return float(text)
     except ValueError:

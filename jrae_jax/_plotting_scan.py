@@ -105,14 +105,14 @@ def _curves(scan: xr.Dataset, axis: str) -> Figure:
         panel(next(axs), scan, axis)
     for name in names:
         _curve(ax := next(axs), scan[name], axis, BLUE)
-        ax.set_ylabel(_label(scan[name]))
+        ax.set_ylabel(label(scan[name]))
     if "band_power" in scan:
         _band_panel(next(axs), scan, axis)
     for ax in axs:
         ax.set_axis_off()
         figure.axes[panels - 2].xaxis.set_tick_params(labelbottom=True)  # it is the last of its column
     for ax in figure.axes:
-        ax.set_xlabel(_label(scan[axis]))
+        ax.set_xlabel(label(scan[axis]))
         _shade_regimes(ax, scan, axis)
         ax.margins(x=0)
     if "regime" in scan:
@@ -166,13 +166,13 @@ def _maps(scan: xr.Dataset, axes: Sequence[str]) -> Figure:
         if name == "regime" and regimes is not None:
             _regime_map(figure, ax, x.values, y.values, regimes)
         else:
-            _map(figure, ax, x.values, y.values, _median(scan[name], axes), _label(scan[name]))
+            _map(figure, ax, x.values, y.values, _median(scan[name], axes), label(scan[name]))
         if regimes is not None:
             _borders(ax, x.values, y.values, regimes)
     for ax in axs[-1]:
-        ax.set_xlabel(_label(x))
+        ax.set_xlabel(label(x))
     for ax in axs[:, 0]:
-        ax.set_ylabel(_label(y))
+        ax.set_ylabel(label(y))
     for ax in axs.ravel()[len(names) :]:
         ax.set_axis_off()
     return figure
@@ -216,14 +216,19 @@ def _scatter(scan: xr.Dataset, axis: str, quantities: Sequence[str]) -> Figure:
             ax.legend(handles=_regime_handles(), fontsize=8)
         else:
             image = ax.scatter(x, y, c=_median(scan[name], [axis]), s=14, cmap="viridis", linewidths=0)
-            figure.colorbar(image, ax=ax, label=_label(scan[name]))
+            figure.colorbar(image, ax=ax, label=label(scan[name]))
     for ax in axs[-1]:
-        ax.set_xlabel(_label(x))
+        ax.set_xlabel(label(x))
     for ax in axs[:, 0]:
-        ax.set_ylabel(_label(y))
+        ax.set_ylabel(label(y))
     for ax in axs.ravel()[len(names) :]:
         ax.set_axis_off()
     return figure
+
+
+def regime_colours() -> tuple[str, ...]:
+    """A colour for each of `REGIMES`."""
+    return _REGIME_COLOURS
 
 
 def _regime_handles() -> list[Patch]:
@@ -249,7 +254,8 @@ def _quantiles(values: xr.DataArray, levels: Sequence[float], axes: Sequence[str
         return np.nanquantile(ordered.reshape(*ordered.shape[: len(axes)], -1), levels, axis=-1)
 
 
-def _label(values: xr.DataArray) -> str:
+def label(values: xr.DataArray) -> str:
+    """What an axis says: name and unit."""
     name = str(values.attrs.get("long_name", values.name))
     units = values.attrs.get("units", "")
     return f"{name} ({units})" if units not in ("", "1") else name

@@ -39,12 +39,14 @@ MAY_IMPORT = {
     "_plotting.py": RECOVERY,
     "_plotting_scan.py": RECOVERY,
     "_plotting_atlas.py": RECOVERY,
+    "_plotting_dynamics.py": RECOVERY | {"_plotting_scan.py"},
     "_report.py": RECOVERY | {"_plotting.py"},
     "_cli_scan.py": RECOVERY | {"__init__.py", "_plotting_scan.py"},
     "_cli_atlas.py": RECOVERY | {"__init__.py", "_plotting_atlas.py"},
-    "_cli.py": RECOVERY | {"_plotting.py", "_report.py", "_cli_scan.py", "_cli_atlas.py"},
+    "_cli_dynamics.py": RECOVERY | {"_cli_scan.py", "_plotting_dynamics.py"},
+    "_cli.py": RECOVERY | {"_plotting.py", "_report.py", "_cli_scan.py", "_cli_atlas.py", "_cli_dynamics.py"},
     "__main__.py": RECOVERY | {"_plotting.py", "_report.py", "_cli.py"},
-    "__init__.py": RECOVERY | {"_plotting_scan.py"},
+    "__init__.py": RECOVERY | {"_plotting_scan.py", "_plotting_dynamics.py"},
 }
 """What each file, or each file of a folder, may import of this package."""
 

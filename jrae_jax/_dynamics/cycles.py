@@ -109,9 +109,10 @@ def cycle_families(parameters: JansenRitParameters, *, points: int = 200, longes
     - `points`: steps along each family, at most.
     - `longest`: period at which a family is left, s.
 
-    **Returns:** cycles of shape `(family, point)`; families in the order of `hopf_points`, NaN behind their ends.
+    **Returns:** cycles of shape `(family, point)`; families in the order of `hopf_points`, NaN behind their ends. A
+        column without Hopf points has no family.
 
-    **Raises:** `ValueError` for a batch of columns, a column without Hopf points, or numbers out of range.
+    **Raises:** `ValueError` for a batch of columns, or numbers out of range.
     """
     check_count(1, points=points)
     check_positive(longest=longest)
@@ -122,9 +123,7 @@ def cycle_families(parameters: JansenRitParameters, *, points: int = 200, longes
         _family(parameters, (hopf.p[i], hopf.states[i], hopf.frequency[i]), points, as_float(longest))
         for i in np.flatnonzero(hopf.exists)
     ]
-    if not families:
-        raise ValueError("`parameters` must be of a column with a Hopf point, got one that has none")
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *families)
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *families) if families else _no_cycles(points)
 
 
 def cycle_folds(parameters: JansenRitParameters, families: LimitCycle) -> LimitCycle:
@@ -220,6 +219,13 @@ def _folds(parameters: JansenRitParameters, before: LimitCycle, after: LimitCycl
         return _described(place, converged, parameters)
 
     return jax.vmap(fold)(before, after)
+
+
+def _no_cycles(points: int) -> LimitCycle:
+    shape = (0, points)
+    none = as_float(np.zeros(shape))
+    states, extrema = (jnp.zeros((*shape, width), none.dtype) for width in (6, 2))
+    return LimitCycle(none, none, states, states.astype(jnp.result_type(none.dtype, jnp.complex64)), extrema)
 
 
 def _followed(

@@ -104,6 +104,15 @@ def hopf_points(parameters: JansenRitParameters) -> Equilibria:
     return _each(_hopf_points, parameters)
 
 
+def equilibrium_curve(parameters: JansenRitParameters, v: Float[Array, " point"]) -> Equilibria:
+    """The equilibria whose y1 - y2 is `v` (mV), at whatever input holds them; of one column.
+
+    **Raises:** `ValueError` if A or B is not positive.
+    """
+    check_positive(A=parameters.A, B=parameters.B)
+    return _curve(v, parameters)
+
+
 def on_the_curve(v: Float[Array, ""], parameters: JansenRitParameters) -> tuple[Float[Array, ""], Float[Array, "6"]]:
     """The input p that holds the pyramidal cells at v, and the states there."""
     y0 = parameters.A / parameters.a * sigmoid(v, parameters)
@@ -166,6 +175,11 @@ def _opposite(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[Arr
     padded = jnp.pad(polynomial, (5, 5))
     rows = [jnp.stack([padded[5 + 2 * (column + 1) - (row + 1)] for column in range(5)]) for row in range(5)]
     return jnp.linalg.det(jnp.stack(rows))
+
+
+@eqx.filter_jit
+def _curve(v: Float[Array, " point"], parameters: JansenRitParameters) -> Equilibria:
+    return _at(v, parameters)
 
 
 def _at(v: Float[Array, " point"], parameters: JansenRitParameters) -> Equilibria:

@@ -124,9 +124,15 @@ def test_a_family_holds_the_cycles_that_columns_come_to(families, alpha):
     np.testing.assert_allclose(frequency, alpha.frequency[:-1], atol=0.01)
 
 
-def test_what_has_no_cycle_to_follow_is_refused():
-    with pytest.raises(ValueError, match="`parameters` must be of a column with a Hopf point, got one that has none"):
-        cycle_families(dataclasses.replace(JansenRitParameters(), C=1.0))
+def test_a_column_without_hopf_points_has_no_family():
+    quiet = dataclasses.replace(JansenRitParameters(), C=1.0)
+    families = cycle_families(quiet, points=5)
+    assert families.p.shape == (0, 5)
+    assert families.states.shape == (0, 5, 6)
+    assert cycle_folds(quiet, families).p.shape == (0,)
+
+
+def test_arguments_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="`parameters` must be of one column, got a batch"):
         cycle_families(dataclasses.replace(JansenRitParameters(), C=jnp.ones(2)))
     with pytest.raises(ValueError, match="`points` must be a whole number of at least 1, got 0"):

@@ -1,0 +1,49 @@
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from jrae_jax import _cli
+
+
+@pytest.fixture(autouse=True)
+def jax_stays_as_it_is(monkeypatch):
+    monkeypatch.setattr(_cli, "_configure_jax", lambda device, cores=None: None)
+
+
+def test_two_axes_make_a_map(tmp_path, capsys):
+    table, plot = tmp_path / "map.csv", tmp_path / "map.png"
+    arguments = ["dynamics", "--axis", "C=100,135", "--axis", "p=0,220,400", "--set", "v0=6.0"]
+    assert _cli.main([*arguments, "--table", str(table), "--plot", str(plot)]) == 0
+    out = capsys.readouterr().out
+    assert "of 6 points" in out
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    found = pd.read_csv(table)
+    np.testing.assert_array_equal(found.regime[found.C == 135], [3, 1, 0])
+
+
+@pytest.mark.slow
+def test_a_diagram_along_p(tmp_path, capsys):
+    table, plot = tmp_path / "diagram.csv", tmp_path / "diagram.png"
+    assert _cli.main(["dynamics", "--range=-60:400", "--table", str(table), "--plot", str(plot)]) == 0
+    out = capsys.readouterr().out
+    for value in ("113.58627321", "-41.30141049", "-12.14749235", "89.82910797", "315.69642807", "137.379"):
+        assert value in out
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert "fold of cycles" in set(pd.read_csv(table).kind)
+    assert not jax.config.jax_enable_x64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--axis", "C=1,2"], "`--axis` must be given twice for a map, got 1"),
+        (["--range", "a:2"], "`--range low` must be a number, got 'a'"),
+        (["--range", "400"], "`--range high` must be a number, got ''"),
+        (["--set", "X=1"], "`axes` must name some of A, B"),
+        (["--preset", "none"], "`name` must be one of"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments, message, capsys):
+    assert _cli.main(["dynamics", *arguments]) == 2
+    assert message in capsys.readouterr().err
