@@ -31,6 +31,11 @@ from ._dynamics.equilibria import (
 )
 from ._dynamics.latent import line_share as line_share, participation_ratio as participation_ratio
 from ._dynamics.lyapunov import LyapunovExponents as LyapunovExponents, lyapunov_exponents as lyapunov_exponents
+from ._dynamics.observability import (
+    cramer_rao as cramer_rao,
+    gramian as gramian,
+    lie_singular_values as lie_singular_values,
+)
 from ._dynamics.regimes import ENDS as ENDS, regime_map as regime_map
 from ._model.external_input import (
     AbstractExternalInput as AbstractExternalInput,

@@ -100,7 +100,7 @@ def _carried(
 def _along(
     parameters: JansenRitParameters, ys: Float[Array, "time 6"], basis: Float[Array, "6 6"], dt: float
 ) -> tuple[Float[Array, "6 6"], Float[Array, "6"]]:
-    maps = jax.vmap(lambda before, after: _propagator(parameters, before, after, dt))(ys[:-1], ys[1:])
+    maps = jax.vmap(lambda before, after: propagator(parameters, before, after, dt))(ys[:-1], ys[1:])
 
     def step(basis, maps):
         for number in range(_TOGETHER):
@@ -112,22 +112,27 @@ def _along(
     return basis, jnp.sum(growth, axis=0)
 
 
-def _propagator(
+def propagator(
     parameters: JansenRitParameters, before: Float[Array, "6"], after: Float[Array, "6"], dt: float
 ) -> Float[Array, "6 6"]:
     """What small deviations become from one sample to the next, with derivatives counted in units of a and b."""
-    units = jnp.concatenate([jnp.ones(3), jnp.stack([parameters.a, parameters.a, parameters.b])])
+    own = units(parameters)
 
     def slope(share):
         potentials = _between(before, after, share, dt)
         states = jnp.concatenate([potentials, jnp.zeros(3)])
         found = jax.jacfwd(lambda y: jansen_rit_vector_field(0.0, y, (parameters, jnp.zeros(()))))(states)
-        return found * units[None] / units[:, None]
+        return found * own[None] / own[:, None]
 
     first, second = map(slope, _GAUSS)
     return jax.scipy.linalg.expm(
         dt / 2 * (first + second) + 3**0.5 / 12 * dt**2 * (second @ first - first @ second), max_squarings=4
     )
+
+
+def units(parameters: JansenRitParameters) -> Float[Array, "6"]:
+    """In which deviations are counted: 1 for potentials, a and b for their derivatives."""
+    return jnp.concatenate([jnp.ones(3), jnp.stack([parameters.a, parameters.a, parameters.b])])
 
 
 def _between(before: Float[Array, "6"], after: Float[Array, "6"], share: float, dt: float) -> Float[Array, "3"]:

@@ -16,7 +16,7 @@ from jrae_jax import (
     lyapunov_exponents,
     simulate,
 )
-from jrae_jax._dynamics.lyapunov import _propagator
+from jrae_jax._dynamics.lyapunov import propagator
 
 INPUTS = {
     "constant": lambda: ConstantInput(220.0),
@@ -63,7 +63,7 @@ def test_deviations_grow_as_those_of_two_simulations(input):
         for y0 in (start, start + off)
     )
     units = jnp.array([1.0, 1.0, 1.0, 100.0, 100.0, 50.0])
-    step = eqx.filter_jit(_propagator)
+    step = eqx.filter_jit(propagator)
     deviation = off / units
     for before, after in itertools.pairwise(ys):
         deviation = step(parameters, before, after, 1e-3) @ deviation
