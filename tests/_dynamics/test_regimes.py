@@ -47,9 +47,9 @@ def test_over_two_parameters_it_is_what_single_columns_do():
     np.testing.assert_allclose(found.C, C)
     for row, column in np.ndindex(4, 4):
         one = JansenRitParameters(C=C[row])
-        rest = equilibria(one, p[column])
+        rest = equilibria(one, float(p[column]))
         assert int(found.stable_equilibria[row, column]) == int(jnp.sum(rest.stable))
-        cycle = limit_cycle(one, p[column])
+        cycle = limit_cycle(one, float(p[column]))
         if bool(cycle.exists):
             assert int(found.cycles[row, column]) >= 1
 
