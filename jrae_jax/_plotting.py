@@ -175,9 +175,7 @@ def plot_latent_sizes(study: Study) -> Figure:
     for ax, (seen, r) in zip(axes, found.r.items(), strict=True):
         for index, name in enumerate(STATES):
             ax.plot(found.sizes, r[:, index], "o-", markersize=4, color=f"C{index}", label=name)
-        ax.set(
-            title=f"seen: {CONDITION_LABELS[seen]}", xlabel="size of the latent", xticks=found.sizes, ylim=(None, 1.02)
-        )
+        ax.set(title=f"seen: {CONDITION_LABELS[seen]}", xlabel="size of the latent", xticks=found.sizes)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("Pearson r, held-out")
     axes[-1].legend(frameon=False, fontsize=8, loc="lower right", ncols=2)

@@ -259,8 +259,9 @@ def _captions(study: Study) -> dict[str, str]:
         "shading is the range over seeds. A low loss on observed states says nothing of hidden ones, which it ignores.",
         "latent_sizes": "Networks that see 0.16 s of the recording to either side of the instant, with 5 % sensor "
         "noise, trained on endless simulations; one network for each size. What a memoryless network cannot tell from "
-        "one instant of y0, a window of it shows; a latent of k numbers carries about k of the six states' "
-        "combinations, whatever is seen.",
+        "one instant of y0, a window of it shows. To within 0.01 of the best r of every state it takes a latent of "
+        f"{study.latent_sizes.enough('full')} numbers where all six states are seen, and of "
+        f"{study.latent_sizes.enough('pyramidal')} where y0 is.",
     }
 
 

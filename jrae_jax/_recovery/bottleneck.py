@@ -25,6 +25,7 @@ SEEN = MappingProxyType({"full": FULL, "pyramidal": PYRAMIDAL})
 """What the networks see: all six states, or the pyramidal potential alone."""
 
 SENSOR_NOISE = 0.05
+_ALIKE = 0.01  # in r
 _DT, _MEMORY, _WIDTHS = 1e-3, 0.16, (128, 64)
 _HELD_OUT, _SECONDS, _BURN_IN = 4, 10.0, 1.0
 
@@ -35,6 +36,11 @@ class LatentSizes(eqx.Module):
     sizes: tuple[int, ...] = eqx.field(static=True)
     r: dict[str, Float[np.ndarray, "size 6"]]
     """By what is seen, Pearson's r of each state."""
+
+    def enough(self, seen: str) -> int:
+        """The least size with which every state comes back as well as with any other, to 0.01."""
+        r = self.r[seen]
+        return self.sizes[int(np.argmax(np.all(r > r.max(axis=0) - _ALIKE, axis=1)))]
 
 
 def compare_latent_sizes(

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from jrae_jax._recovery.bottleneck import compare_latent_sizes
+from jrae_jax._recovery.bottleneck import LatentSizes, compare_latent_sizes
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,13 @@ def test_a_latent_of_one_number_cannot_hold_six_states(found):
         assert r[1].mean() > r[0].mean() + 0.1
     assert np.all(found.r["full"][1] > 0.8)
     assert found.r["pyramidal"][1, 3] > 0.8  # of which one instant tells nothing
+
+
+def test_the_least_size_that_is_enough_is_told():
+    r = np.tile([[0.5], [0.9], [0.905], [0.899]], 6)
+    r[1, 4] = 0.89
+    assert LatentSizes((1, 2, 4, 8), {"full": r}).enough("full") == 4
+    assert LatentSizes((1, 2, 4, 8), {"full": r[[1, 1, 1, 1]]}).enough("full") == 1
 
 
 def test_what_is_done_is_told(found, reports):
