@@ -19,7 +19,7 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Bar]) ->
     atlas.add_argument("--noise", help="sensor noise, shares of each signal's sd (0,0.01,0.05,0.1,0.5)")
     atlas.add_argument("--seeds", type=int, help="held-out sets (3)")
     atlas.add_argument("--seed", type=int, help="where all randomness comes from (0)")
-    atlas.add_argument("--table", type=Path, help="all scores, to a new .csv")
+    atlas.add_argument("--table", type=Path, help="all scores, to a .csv or .csv.gz")
     atlas.add_argument("--plot", type=Path, help="heat maps at 5 %% noise, or at the first level")
     atlas.add_argument("--quick", action="store_true", help="a look in two minutes: four masks, 5 %% noise, one set")
     _add_device(atlas)
@@ -55,7 +55,7 @@ def _atlas(options: argparse.Namespace, progress: Bar) -> int:
     shown = tuple(mask for mask in SHOWN if mask in settings.masks) or settings.masks[:4]
     print(atlas_table(found, masks=shown, noise=noise))
     if options.table is not None:
-        found[list(RESULTS)].to_dataframe().to_csv(options.table)
+        found[list(RESULTS)].to_dataframe().to_csv(options.table, float_format="%.5g")
         print(f"\nall scores in {options.table}")
     if options.plot is not None:
         plot_atlas(found, noise=noise).savefig(options.plot, dpi=150)

@@ -55,13 +55,13 @@ def atlas_table(atlas: xr.Dataset, *, masks: tuple[str, ...], noise: float) -> s
     """r of every estimator for some masks, with the half-width of its 95 % interval over seeds."""
     found, lines = _at(atlas, noise), []
     for mask in masks:
-        lines += [f"seen: {mask}, sensor noise {noise:.0%}", f"  {'':<16}" + "".join(f"{name:>14}" for name in STATES)]
+        lines += [f"seen: {mask}, sensor noise {noise:.0%}", f"  {'':<16}" + "".join(f"{name:>15}" for name in STATES)]
         for name in map(str, atlas.estimator.values):
             chosen = found.r.isel(mask=list(atlas.mask.values).index(mask))
             values = chosen.isel(estimator=list(atlas.estimator.values).index(name)).transpose("seed", "state").values
             bounds = interval(values)
             cells = [_cell(mean, high - mean) for mean, high in zip(bounds.mean, bounds.high, strict=True)]
-            lines.append(f"  {name:<16}" + "".join(f"{cell:>14}" for cell in cells))
+            lines.append(f"  {name:<16}" + "".join(f"{cell:>15}" for cell in cells))
         lines.append("")
     return "\n".join(lines[:-1])
 
@@ -88,6 +88,6 @@ def _nines(r: np.ndarray) -> np.ndarray:
 def _write(ax: Axes, values: np.ndarray) -> None:
     size = 6.5 if len(values) <= _FEW else 5
     for (row, column), value in np.ndenumerate(values):
-        shown = "" if np.isnan(value) else f"{value:.2f}".replace("0.", ".") if value < 0.995 else "1"
+        shown = "" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("0.", ".") if value < 0.995 else "1"
         colour = "white" if value > 0.98 else "black"
         ax.text(column, row, shown, ha="center", va="center", fontsize=size, color=colour)
