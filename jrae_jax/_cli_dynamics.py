@@ -1,6 +1,7 @@
 """The command line's `dynamics`: arguments, progress, printing; no numerics."""
 
 import argparse
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,16 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Bar]) ->
 
 
 def _dynamics(options: argparse.Namespace, progress: Bar) -> int:
-    table, figure = _map(options, progress) if options.axis else _diagram(options)
-    if options.table is not None:
-        table().to_csv(options.table)
-        print(f"\nall points in {options.table}")
-    if options.plot is not None:
-        figure().savefig(options.plot, dpi=150)
-        print(f"\npicture in {options.plot}")
+    import jax
+
+    with contextlib.nullcontext() if options.axis else jax.enable_x64(True):  # cycles near folds need double precision
+        table, figure = _map(options, progress) if options.axis else _diagram(options)
+        if options.table is not None:
+            table().to_csv(options.table)
+            print(f"\nall points in {options.table}")
+        if options.plot is not None:
+            figure().savefig(options.plot, dpi=150)
+            print(f"\npicture in {options.plot}")
     return 0
 
 
@@ -53,16 +57,12 @@ def _map(options: argparse.Namespace, progress: Bar) -> tuple[Callable[[], Any],
 
 
 def _diagram(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    import jax
-
     from ._dynamics.diagram import bifurcation_diagram, diagram_table
     from ._plotting_dynamics import plot_bifurcations
 
     low, _, high = options.range.partition(":")
     bounds = [parsed_number("--range", name, text) for name, text in (("low", low), ("high", high))]
-    with jax.enable_x64(True):
-        found = bifurcation_diagram(column(options.preset, "constant", options.set).parameters, *bounds)
-        found = jax.device_get(found)
+    found = bifurcation_diagram(column(options.preset, "constant", options.set).parameters, *bounds)
     for line in _told(found):
         print(line)
     return lambda: diagram_table(found), lambda: plot_bifurcations(found)
