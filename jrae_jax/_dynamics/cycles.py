@@ -225,7 +225,7 @@ def _no_cycles(points: int) -> LimitCycle:
     shape = (0, points)
     none = as_float(np.zeros(shape))
     states, extrema = (jnp.zeros((*shape, width), none.dtype) for width in (6, 2))
-    return LimitCycle(none, none, states, states.astype(jnp.result_type(none.dtype, jnp.complex64)), extrema)
+    return LimitCycle(none, none, states, jax.lax.complex(states, states), extrema)
 
 
 def _followed(
