@@ -53,6 +53,9 @@ def _map(options: argparse.Namespace, progress: Bar) -> tuple[Callable[[], Any],
     found = regime_map(columns.parameters, columns.input, axes, progress=progress)
     for code, name in enumerate(ENDS):
         print(f"{name:<10}{float((found.regime == code).mean()):6.1%} of {found.regime.size} points")
+    failed = int((found.regime < 0).sum())
+    if failed:
+        print(f"{failed} of {found.regime.size} points failed: their simulation blew up")
     return found.to_dataframe, lambda: plot_regime_map(found)
 
 

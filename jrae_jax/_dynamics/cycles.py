@@ -155,10 +155,11 @@ def _near(parameters: JansenRitParameters, p: Float[Array, ""], ys: Float[Array,
     left = after & (jnp.cumsum(after & (distance > _LEFT * jnp.max(distance))) > 0)
     back = left & (distance < _BACK * jnp.max(distance))
     nearest = jnp.pad((distance[1:-1] <= distance[:-2]) & (distance[1:-1] <= distance[2:]), 1)
-    period = _DT * (jnp.argmax(back & nearest) - start).astype(ys.dtype)
+    returned = back & nearest
+    period = _DT * (jnp.argmax(returned) - start).astype(ys.dtype)
     guess = jnp.concatenate([ys[start], period[None], p[None]]) / scale
     root, converged, _ = _root(lambda unknown: _unclosed(jnp.append(unknown, guess[7]), parameters), guess[:7])
-    return _described(jnp.append(root, guess[7]), converged, parameters)
+    return _described(jnp.append(root, guess[7]), converged & jnp.any(returned), parameters)
 
 
 @eqx.filter_jit

@@ -60,7 +60,7 @@ def equilibria(parameters: JansenRitParameters, p: Float[Array, "*batch"] | floa
     """All equilibria of a column at constant input, and their eigenvalues.
 
     Between two saddle-nodes there is one at most, found by bisection to rounding. Differentiable with respect to the
-    parameters and p.
+    parameters and p. Six are kept, and six saddle-nodes and Hopf points: the standard column has three at most.
 
     **Arguments:**
 

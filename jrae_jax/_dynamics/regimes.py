@@ -47,7 +47,8 @@ def regime_map(
     - `parameters`, `axes`, `progress`: as in `parameter_scan`.
     - `input`: a `ConstantInput`.
 
-    **Returns:** over the axes, `regime`, a code into rest, alpha, spike and bistable (more than one stable end);
+    **Returns:** over the axes, `regime`, a code into rest, alpha, spike and bistable (more than one stable end), -1
+        where a simulation blew up;
         and `stable_equilibria` and `cycles`, how many of each there are. Cycles are two if they swing by amounts that
         differ by more than `0.5 / r` (0.9 mV).
 
@@ -70,9 +71,9 @@ def regime_map(
     swings = np.sort(swings, axis=0)
     cycles = np.sum((swings >= 0) & (np.diff(swings, axis=0, prepend=-2) > _ANOTHER), axis=0)
     spike = np.any(kind == REGIMES.index("spike"), axis=0)
-    code = np.select(
-        [stable + cycles > 1, spike, cycles > 0], [ENDS.index(name) for name in ("bistable", "spike", "alpha")], 0
-    )
+    failed = np.any(ends.failed.values, axis=0)
+    codes = [-1, *(ENDS.index(name) for name in ("bistable", "spike", "alpha"))]
+    code = np.select([failed, stable + cycles > 1, spike, cycles > 0], codes, 0)
     found = {"regime": code.astype(np.int8), "stable_equilibria": stable, "cycles": cycles}
     told = {"flag_values": list(range(len(ENDS))), "flag_meanings": " ".join(ENDS)}
     dataset = xr.Dataset({name: (grid.dims, values.reshape(grid.shape)) for name, values in found.items()})

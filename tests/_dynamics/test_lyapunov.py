@@ -80,7 +80,7 @@ def test_a_batch_is_its_columns_one_by_one():
         np.testing.assert_allclose(together.values[row], alone.values, rtol=1e-3, atol=1e-2)
 
 
-def test_errors_shrink_with_blocks():
+def test_standard_errors_are_those_of_the_blocks():
     noise = INPUTS["uniform noise"]()
     found = lyapunov_exponents(JansenRitParameters(), noise, blocks=4, block=0.5, settle=0.5, key=jax.random.key(0))
     expected = found.blocks.std(axis=0, ddof=1) / 2

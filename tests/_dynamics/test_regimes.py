@@ -54,6 +54,11 @@ def test_over_two_parameters_it_is_what_single_columns_do():
             assert int(found.cycles[row, column]) >= 1
 
 
+def test_a_column_that_blows_up_is_told_and_its_neighbour_is_not_touched():
+    found = regime_map(STANDARD, ConstantInput(400.0), {"a": np.array([100.0, 3000.0])})
+    np.testing.assert_array_equal(found.regime, [ENDS.index("rest"), -1])
+
+
 def test_its_input_is_constant():
     with pytest.raises(ValueError, match="`input` must be an instance of ConstantInput, got UniformNoiseInput"):
         regime_map(STANDARD, UniformNoiseInput(120.0, 320.0, hold=1e-3), {"p": np.ones(1)})
