@@ -14,6 +14,7 @@ from .._model.noise import NoiseStream
 from .terms import ColumnTerm, RandomInput, batch_axes
 
 _LONGEST_ADAPTIVE_STEP = 0.02  # s; the synapses' slowest standard time constant, so that no pulse is stepped over
+_BACKWARD = diffrax.RecursiveCheckpointAdjoint()
 _ADAPTIVE_STEPS_PER_DT, _FEWEST_ADAPTIVE_STEPS = 256, 4096
 
 
@@ -77,11 +78,12 @@ def solve_fixed(
     solver: diffrax.AbstractSolver,
     y0: Float[Array, "6 *batch"],
     saveat: diffrax.SaveAt,
+    adjoint: diffrax.AbstractAdjoint = _BACKWARD,
 ) -> tuple[Any, diffrax.RESULTS]:
     """All the steps of `terms.clock`, one after the other; what is saved has the structure of `saveat`."""
     steps = terms.clock.steps
     controller = diffrax.StepTo(ts=jnp.arange(-steps, 1, dtype=y0.dtype))
-    return _solve(terms, solver, y0, saveat, controller, dt0=None, max_steps=steps)
+    return _solve(terms, solver, y0, saveat, controller, adjoint, dt0=None, max_steps=steps)
 
 
 def solve_adaptive(
@@ -91,6 +93,7 @@ def solve_adaptive(
     saveat: diffrax.SaveAt,
     tolerances: tuple[float, float],
     holds: Holds | None,
+    adjoint: diffrax.AbstractAdjoint,
 ) -> tuple[Array, diffrax.RESULTS]:
     """Steps as long as the tolerances let them be, none across the end of a hold."""
     rtol, atol = tolerances
@@ -101,10 +104,10 @@ def solve_adaptive(
         ends = jnp.arange(1, holds.count, dtype=y0.dtype) * holds.steps_per_hold - holds.offset - terms.clock.steps
         controller = diffrax.ClipStepSizeController(controller, step_ts=ends)
     max_steps = max(_FEWEST_ADAPTIVE_STEPS, _ADAPTIVE_STEPS_PER_DT * terms.clock.steps)
-    return _solve(terms, solver, y0, saveat, controller, dt0=1.0, max_steps=max_steps)
+    return _solve(terms, solver, y0, saveat, controller, adjoint, dt0=1.0, max_steps=max_steps)
 
 
-def _solve(terms: ColumnTerm, solver, y0, saveat, controller, *, dt0: float | None, max_steps: int):
+def _solve(terms: ColumnTerm, solver, y0, saveat, controller, adjoint, *, dt0: float | None, max_steps: int):
     solution = diffrax.diffeqsolve(
         terms,
         solver,
@@ -115,6 +118,7 @@ def _solve(terms: ColumnTerm, solver, y0, saveat, controller, *, dt0: float | No
         saveat=saveat,
         stepsize_controller=controller,
         max_steps=max_steps,
+        adjoint=adjoint,
         throw=False,
     )
     assert solution.ys is not None

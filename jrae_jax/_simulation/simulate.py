@@ -36,6 +36,7 @@ def simulate(
     batch: int | None = None,
     key: PRNGKeyArray | None = None,
     throw: bool = True,
+    adjoint: diffrax.AbstractAdjoint | None = None,
 ) -> Trajectories:
     """Integrate one Jansen-Rit column, or a batch of columns, with Diffrax.
 
@@ -45,6 +46,11 @@ def simulate(
 
     The noise of a trajectory depends on `key`, on its index in the batch and on time; not on the batch size,
     the duration, the solver or the step. A run can be carried on: `simulate(..., t0=t1, y0=ys[-1], key=key)`.
+
+    Everything is differentiable: parameters, input and `y0`, backward or forward, under `jax.vmap` too. On a limit
+    cycle without noise, mind the length: what a parameter changes in the period adds up, so that the sensitivity of
+    the state at time t grows with t, and the squared difference of two long trajectories is full of local minima.
+    `spectral_residuals`, `summary_residuals` and `shooting_residuals` do not suffer from that.
 
     **Arguments:**
 
@@ -63,6 +69,8 @@ def simulate(
     - `key`: needed when the input is random.
     - `throw`: raise if a trajectory fails; if `False` it carries its failure in `result`, and its neighbours are
         untouched.
+    - `adjoint`: how it is differentiated: backward if `None`, as by `jax.grad`, with the memory of recursive
+        checkpointing; `diffrax.ForwardMode()` for `jax.jvp` and `jax.jacfwd`, which take less for few parameters.
 
     **Returns:** `Trajectories`, with `ys` of shape `(time, 6)`, or `(batch, time, 6)`.
 
@@ -90,6 +98,7 @@ def simulate(
         solver,
         tolerances,
         key,
+        diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
     )
     trajectories = Trajectories(as_float(ts), ys[..., -len(ts) :, :], result)
     return _raise_failures(trajectories) if throw else trajectories
@@ -221,12 +230,13 @@ def _integrate(
     solver: diffrax.AbstractSolver,
     tolerances: tuple[float, float] | None,
     key: PRNGKeyArray | None,
+    adjoint: diffrax.AbstractAdjoint,
 ) -> tuple[Float[Array, "*batch time 6"], diffrax.RESULTS]:
     random = _random_input(input, clock.steps, holds, plan.batch, key)
     if tolerances is None:
         terms = ColumnTerm(parameters, input, random, clock, plan.batch)
         saveat = diffrax.SaveAt(steps=plan.every) if plan.every else diffrax.SaveAt(ts=ts)
-        ys, result = solve_fixed(terms, solver, y0, saveat)
+        ys, result = solve_fixed(terms, solver, y0, saveat, adjoint)
         ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
     else:
         steps = clock.steps
@@ -234,7 +244,7 @@ def _integrate(
 
         def solve(parameters, input, y0, random):
             terms = ColumnTerm(parameters, input, random, clock, None)
-            return solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), tolerances, holds)
+            return solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), tolerances, holds, adjoint)
 
         if plan.batch is not None:
             axes = (batch_axes(parameters), batch_axes(input), -1, _random_axes(random))
