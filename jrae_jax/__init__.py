@@ -1,5 +1,6 @@
 """Which hidden states of a cortical column can be recovered from which recordings, and how well."""
 
+from ._agreement.agreement import Agreement as Agreement, agreement as agreement
 from ._autoencoder.architectures import Autoencoder as Autoencoder
 from ._autoencoder.checkpoint import load as load, save as save
 from ._autoencoder.fit import (

@@ -22,6 +22,7 @@ MODEL = BASE | {"_model"}
 SIMULATION = MODEL | {"_simulation"}
 OBSERVATION = SIMULATION | {"_observation"}
 DYNAMICS = SIMULATION | {"_dynamics"}
+AGREEMENT = SIMULATION | {"_agreement"}
 AUTOENCODER = (OBSERVATION | {"_autoencoder"}) - {"_simulation"}
 RECOVERY = OBSERVATION | AUTOENCODER | DYNAMICS | {"_recovery"}
 
@@ -32,6 +33,7 @@ MAY_IMPORT = {
     "_simulation": SIMULATION,
     "_observation": OBSERVATION,
     "_dynamics": DYNAMICS,
+    "_agreement": AGREEMENT,
     "_dynamics/latent.py": DYNAMICS - {"_simulation"},
     "_autoencoder": AUTOENCODER,
     "_recovery": RECOVERY,
@@ -44,13 +46,16 @@ MAY_IMPORT = {
     "_cli_scan.py": RECOVERY | {"__init__.py", "_plotting_scan.py"},
     "_cli_atlas.py": RECOVERY | {"__init__.py", "_plotting_atlas.py"},
     "_cli_dynamics.py": RECOVERY | {"_cli_scan.py", "_plotting_dynamics.py"},
-    "_cli.py": RECOVERY | {"_plotting.py", "_report.py", "_cli_scan.py", "_cli_atlas.py", "_cli_dynamics.py"},
+    "_cli_agree.py": AGREEMENT,
+    "_cli.py": RECOVERY
+    | {"_plotting.py", "_report.py", "_cli_scan.py", "_cli_atlas.py", "_cli_dynamics.py", "_cli_agree.py"},
     "__main__.py": RECOVERY | {"_plotting.py", "_report.py", "_cli.py"},
-    "__init__.py": RECOVERY | {"_plotting_scan.py", "_plotting_dynamics.py"},
+    "__init__.py": RECOVERY | AGREEMENT | {"_plotting_scan.py", "_plotting_dynamics.py"},
 }
 """What each file, or each file of a folder, may import of this package."""
 
 LEARNING = {"optax", "torch", "flax", "sklearn"}
+SIMULATES = ("_model", "_simulation", "_dynamics", "_agreement")
 
 
 def imported_files(name, tree=None):
@@ -127,7 +132,7 @@ def test_there_are_no_import_circles():
     assert tuple(graphlib.TopologicalSorter(graph).static_order())
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if floor(name) in ("_model", "_simulation", "_dynamics")])
+@pytest.mark.parametrize("name", [name for name in FILES if floor(name) in SIMULATES])
 def test_simulation_knows_no_learning_library(name):
     assert not LEARNING & set(third_party(name))
 
