@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._model.parameters import JansenRitParameters
-from .._model.states import CHANNELS, STATES
+from .._model.states import CHANNELS
 from .._model.vector_field import jansen_rit_vector_field
 from .._validation import as_float, check_choice, check_count, check_positive
 from .lyapunov import propagator, units
@@ -82,7 +82,7 @@ def gramian(
     return found.reshape(*ys.shape[:-2], 6, 6)
 
 
-def cramer_rao(information: Float[Array, "*batch 6 6"]) -> Float[Array, "*batch 6"]:
+def cramer_rao(information: Float[Array | np.ndarray, "*batch n n"]) -> Float[Array, "*batch n"]:
     """The least standard deviation of any unbiased estimate, from Fisher information; infinite for what it lacks.
 
     The information is scaled to a unit diagonal first, so that states in different units can be told apart.
@@ -91,7 +91,7 @@ def cramer_rao(information: Float[Array, "*batch 6 6"]) -> Float[Array, "*batch 
     size = np.sqrt(np.einsum("...ii->...i", values))
     safe = np.where(size > 0, size, 1)
     shares, directions = np.linalg.eigh(values / safe[..., None] / safe[..., None, :])
-    known = shares > len(STATES) * np.finfo(np.asarray(information).dtype).eps
+    known = shares > values.shape[-1] * np.finfo(np.asarray(information).dtype).eps
     variance = np.sum(directions**2 / np.where(known, shares, np.inf)[..., None, :], axis=-1)
     lacking = np.any((directions**2 > 1e-6) & ~known[..., None, :], axis=-1) | (size == 0)
     return as_float(np.where(lacking, np.inf, np.sqrt(variance) / safe))

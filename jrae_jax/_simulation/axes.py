@@ -189,7 +189,7 @@ class Grid:
 
 def with_quantities(columns: Columns, values: Mapping[str, ArrayLike]) -> Columns:
     """The columns with other values of some quantities."""
-    known = {field: _quantities(getattr(columns, field)) for field in ("parameters", "input", "initial")}
+    known = {field: quantities(getattr(columns, field)) for field in ("parameters", "input", "initial")}
     check_quantities(columns, axes=values)
     changed = {}
     for field, names in known.items():
@@ -198,15 +198,15 @@ def with_quantities(columns: Columns, values: Mapping[str, ArrayLike]) -> Column
     return dataclasses.replace(columns, **changed)
 
 
-def check_quantities(columns: Columns, **quantities: Iterable[str]) -> None:
+def check_quantities(columns: Columns, **named: Iterable[str]) -> None:
     """Raise for a quantity that columns do not have.
 
     **Arguments:**
 
-    - `quantities`: by the name of the argument that they come from.
+    - `named`: by the name of the argument that they come from.
     """
-    ((argument, names),) = quantities.items()
-    known = [name for field in (columns.parameters, columns.input, columns.initial) for name in _quantities(field)]
+    ((argument, names),) = named.items()
+    known = [name for field in (columns.parameters, columns.input, columns.initial) for name in quantities(field)]
     for name in names:
         if name not in known:
             raise ValueError(f"`{argument}` must name some of {', '.join(known)}; got {name}")
@@ -221,6 +221,6 @@ def _replaced(record: Any, changes: Mapping[str, ArrayLike]) -> Any:
     return dataclasses.replace(record, **fields) if fields else record
 
 
-def _quantities(record: eqx.Module) -> list[str]:
+def quantities(record: eqx.Module) -> list[str]:
     """The names of the array leaves of a record, those of a record in it after a dot."""
     return [jax.tree_util.keystr(path).lstrip(".") for path, _ in jax.tree_util.tree_leaves_with_path(record)]
