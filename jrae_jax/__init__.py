@@ -38,6 +38,16 @@ from ._dynamics.observability import (
     lie_singular_values as lie_singular_values,
 )
 from ._dynamics.regimes import ENDS as ENDS, regime_map as regime_map
+from ._inference.fit_spectrum import fit_spectrum as fit_spectrum
+from ._inference.fit_trace import fit_trace as fit_trace
+from ._inference.identifiability import unidentifiable as unidentifiable
+from ._inference.least_squares import ParameterFit as ParameterFit
+from ._inference.residuals import (
+    power_spectrum as power_spectrum,
+    shooting_residuals as shooting_residuals,
+    spectral_residuals as spectral_residuals,
+    summary_residuals as summary_residuals,
+)
 from ._model.external_input import (
     AbstractExternalInput as AbstractExternalInput,
     ConstantInput as ConstantInput,
@@ -127,4 +137,8 @@ def __getattr__(name: str):  # matplotlib is imported when something is to be dr
         from . import _plotting_dynamics
 
         return getattr(_plotting_dynamics, name)
+    if name == "plot_fit":
+        from . import _plotting_fit
+
+        return getattr(_plotting_fit, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import _cli_agree, _cli_atlas, _cli_dynamics, _cli_scan
+from . import _cli_agree, _cli_atlas, _cli_dynamics, _cli_fit, _cli_scan
 from ._validation import check_count
 from ._version import __version__
 
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _cli_scan.add_commands(commands, _prepare)
     _cli_atlas.add_commands(commands, _prepare_one)
     _cli_dynamics.add_commands(commands, _prepare_all)
+    _cli_fit.add_commands(commands, _prepare_one)
     _cli_agree.add_commands(commands, _prepare_one)
     return parser
 

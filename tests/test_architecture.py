@@ -23,6 +23,7 @@ SIMULATION = MODEL | {"_simulation"}
 OBSERVATION = SIMULATION | {"_observation"}
 DYNAMICS = SIMULATION | {"_dynamics"}
 AGREEMENT = SIMULATION | {"_agreement"}
+INFERENCE = DYNAMICS | {"_inference"}
 AUTOENCODER = (OBSERVATION | {"_autoencoder"}) - {"_simulation"}
 RECOVERY = OBSERVATION | AUTOENCODER | DYNAMICS | {"_recovery"}
 
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "_observation": OBSERVATION,
     "_dynamics": DYNAMICS,
     "_agreement": AGREEMENT,
+    "_inference": INFERENCE,
     "_dynamics/latent.py": DYNAMICS - {"_simulation"},
     "_autoencoder": AUTOENCODER,
     "_recovery": RECOVERY,
@@ -42,20 +44,33 @@ MAY_IMPORT = {
     "_plotting_scan.py": RECOVERY,
     "_plotting_atlas.py": RECOVERY,
     "_plotting_dynamics.py": RECOVERY | {"_plotting_scan.py"},
+    "_plotting_fit.py": INFERENCE | {"_plotting_scan.py"},
     "_report.py": RECOVERY | {"_plotting.py"},
     "_cli_scan.py": RECOVERY | {"__init__.py", "_plotting_scan.py"},
     "_cli_atlas.py": RECOVERY | {"__init__.py", "_plotting_atlas.py"},
     "_cli_dynamics.py": RECOVERY | {"_cli_scan.py", "_plotting_dynamics.py"},
     "_cli_agree.py": AGREEMENT,
+    "_cli_fit.py": INFERENCE | {"_cli_scan.py", "_plotting_fit.py"},
     "_cli.py": RECOVERY
-    | {"_plotting.py", "_report.py", "_cli_scan.py", "_cli_atlas.py", "_cli_dynamics.py", "_cli_agree.py"},
+    | {
+        "_plotting.py",
+        "_report.py",
+        "_cli_scan.py",
+        "_cli_atlas.py",
+        "_cli_dynamics.py",
+        "_cli_agree.py",
+        "_cli_fit.py",
+    },
     "__main__.py": RECOVERY | {"_plotting.py", "_report.py", "_cli.py"},
-    "__init__.py": RECOVERY | AGREEMENT | {"_plotting_scan.py", "_plotting_dynamics.py"},
+    "__init__.py": RECOVERY
+    | AGREEMENT
+    | INFERENCE
+    | {"_plotting_scan.py", "_plotting_dynamics.py", "_plotting_fit.py"},
 }
 """What each file, or each file of a folder, may import of this package."""
 
 LEARNING = {"optax", "torch", "flax", "sklearn"}
-SIMULATES = ("_model", "_simulation", "_dynamics", "_agreement")
+SIMULATES = ("_model", "_simulation", "_dynamics", "_agreement", "_inference")
 
 
 def imported_files(name, tree=None):

@@ -120,7 +120,9 @@ def test_the_memory_of_a_gradient_grows_with_the_root_of_the_steps_at_most():
             return jnp.sum(jrae.simulate(parameters, jrae.ConstantInput(220.0), **options).ys)
 
         compiled = jax.jit(jax.grad(last)).lower(jnp.full(columns, 135.0)).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        found = compiled.memory_analysis()
+        assert found is not None
+        return found.temp_size_in_bytes
 
     assert memory(25_600) < 20 * memory(100)
     assert memory(25_600) < 25_600 * 6 * columns * 4 / 10
