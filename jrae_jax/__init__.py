@@ -23,6 +23,13 @@ from ._dynamics.cycles import (
     limit_cycle as limit_cycle,
 )
 from ._dynamics.diagram import BifurcationDiagram as BifurcationDiagram, bifurcation_diagram as bifurcation_diagram
+from ._dynamics.dimension import (
+    CorrelationDimension as CorrelationDimension,
+    Dimension as Dimension,
+    correlation_dimension as correlation_dimension,
+    two_nn_dimension as two_nn_dimension,
+)
+from ._dynamics.divergence import Divergence as Divergence, largest_exponent as largest_exponent
 from ._dynamics.equilibria import (
     Equilibria as Equilibria,
     equilibria as equilibria,
@@ -30,13 +37,18 @@ from ._dynamics.equilibria import (
     hopf_points as hopf_points,
     saddle_nodes as saddle_nodes,
 )
-from ._dynamics.latent import line_share as line_share, participation_ratio as participation_ratio
+from ._dynamics.latent import (
+    line_share as line_share,
+    participation_ratio as participation_ratio,
+    straightness as straightness,
+)
 from ._dynamics.lyapunov import LyapunovExponents as LyapunovExponents, lyapunov_exponents as lyapunov_exponents
 from ._dynamics.observability import (
     cramer_rao as cramer_rao,
     gramian as gramian,
     lie_singular_values as lie_singular_values,
 )
+from ._dynamics.prediction import PredictionTest as PredictionTest, prediction_test as prediction_test
 from ._dynamics.regimes import ENDS as ENDS, regime_map as regime_map
 from ._inference.fit_spectrum import fit_spectrum as fit_spectrum
 from ._inference.fit_trace import fit_trace as fit_trace

@@ -18,9 +18,8 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from . import _plotting as plotting
+from . import _plotting as plotting, _report_motion as report_motion
 from ._autoencoder.checkpoint import save
-from ._dynamics.latent import line_share, participation_ratio
 from ._model.states import STATES
 from ._recovery.evaluate import interval
 from ._recovery.findings import REPORTED_R, STANDS, Finding, findings
@@ -88,7 +87,7 @@ def write_report(study: Study, folder: Path, *, durations: dict[str, float]) -> 
     """
     judged = findings(study)
     _write_csv(folder / "scores.csv", list(_score_rows(study)))
-    _write_csv(folder / "latents.csv", list(_latent_rows(study)))
+    _write_csv(folder / "latents.csv", report_motion.rows(study))
     _write_csv(folder / "latent_sizes.csv", list(_latent_size_rows(study)))
     _save_models(study, folder / "models")
     figures = {name: _png(draw(study)) for name, draw in _DRAWINGS.items()}
@@ -185,19 +184,6 @@ def _score_rows(study: Study) -> Iterator[dict[str, Any]]:
                     }
 
 
-def _latent_rows(study: Study) -> Iterator[dict[str, Any]]:
-    for case in study.cases:
-        for seed, points in enumerate(case.latents):
-            yield {
-                "protocol": case.protocol.name,
-                "condition": case.condition,
-                "loss": case.loss,
-                "seed": seed,
-                "participation_ratio": participation_ratio(points),
-                "line_share": line_share(points),
-            }
-
-
 def _latent_size_rows(study: Study) -> Iterator[dict[str, Any]]:
     for seen, r in study.latent_sizes.r.items():
         for size, row in zip(study.latent_sizes.sizes, r, strict=True):
@@ -288,6 +274,7 @@ def _page(study: Study, judged: list[Finding], figures: dict[str, bytes], manife
         verdicts=verdicts,
         tables="".join(_html_table(title, rows) for title, rows in _blocks(study)),
         pictures=pictures,
+        motion=report_motion.section(study),
         manifest=html.escape(json.dumps(shown, indent=2)),
     )
 
@@ -327,6 +314,8 @@ own, and one with an accurate solver, the transient dropped, and scores on traje
 Autoencoder Applications Under Partial Observability</i>.</p>
 <h2>Pictures</h2>
 {pictures}
+<h2>Is the latent space chaotic?</h2>
+{motion}
 <h2>Pearson r of every state</h2>
 <p>Mean over seeds and 95 % half-width; hidden states in parentheses. R², NRMSE, clipped r and every seed are in
 <code>scores.csv</code>, measures of the latent space in <code>latents.csv</code>, r against the size of the latent in

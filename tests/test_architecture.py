@@ -27,6 +27,8 @@ INFERENCE = DYNAMICS | {"_inference"}
 AUTOENCODER = (OBSERVATION | {"_autoencoder"}) - {"_simulation"}
 RECOVERY = OBSERVATION | AUTOENCODER | DYNAMICS | {"_recovery"}
 
+FROM_POINTS = [f"_dynamics/{name}.py" for name in ("latent", "neighbours", "dimension", "divergence", "prediction")]
+
 MAY_IMPORT = {
     "_version.py": set(),
     "_validation.py": set(),
@@ -36,7 +38,7 @@ MAY_IMPORT = {
     "_dynamics": DYNAMICS,
     "_agreement": AGREEMENT,
     "_inference": INFERENCE,
-    "_dynamics/latent.py": DYNAMICS - {"_simulation"},
+    **dict.fromkeys(FROM_POINTS, DYNAMICS - {"_simulation"}),
     "_autoencoder": AUTOENCODER,
     "_recovery": RECOVERY,
     "_recovery/metrics.py": RECOVERY - {"_simulation"},
@@ -45,7 +47,8 @@ MAY_IMPORT = {
     "_plotting_atlas.py": RECOVERY,
     "_plotting_dynamics.py": RECOVERY | {"_plotting_scan.py"},
     "_plotting_fit.py": INFERENCE | {"_plotting_scan.py"},
-    "_report.py": RECOVERY | {"_plotting.py"},
+    "_report.py": RECOVERY | {"_plotting.py", "_report_motion.py"},
+    "_report_motion.py": RECOVERY,
     "_cli_scan.py": RECOVERY | {"__init__.py", "_plotting_scan.py"},
     "_cli_atlas.py": RECOVERY | {"__init__.py", "_plotting_atlas.py"},
     "_cli_dynamics.py": RECOVERY | {"_cli_scan.py", "_plotting_dynamics.py"},

@@ -8,6 +8,7 @@ import pytest
 import jrae_jax as jrae
 from jrae_jax._recovery.study import AS_IT_SHOULD_BE
 from jrae_jax._report import new_folder, score_table, write_report
+from jrae_jax._report_motion import shown_mean
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,48 @@ def test_scores_file_holds_every_score(folder, small_study):
     assert all(float(row["r_clipped"]) == max(float(row["r"]), 0) for row in rows)
 
 
-def test_latents_file_holds_both_measures(folder, small_study):
+def test_latents_file_holds_every_measure_of_latents_and_recordings(folder, small_study):
     with (folder / "latents.csv").open() as file:
         rows = list(csv.DictReader(file))
-    points = small_study.cases[0].latents[0]
-    assert len(rows) == 8 * 2
-    assert float(rows[0]["participation_ratio"]) == pytest.approx(jrae.participation_ratio(points))
-    assert float(rows[0]["line_share"]) == pytest.approx(jrae.line_share(points))
+    assert len(rows) == (8 + 6) * 2
+    wanted = {"protocol": "as_it_should_be", "condition": "pyramidal", "loss": "all", "seed": "1"}
+    (row,) = (row for row in rows if wanted.items() <= row.items())
+    motion = small_study.motion["as_it_should_be-pyramidal-all"][1]
+    expected = {
+        "participation_ratio": motion.participation_ratio,
+        "line_share": motion.line_share,
+        "straightness": motion.straightness,
+        "two_nn_dimension": motion.two_nn.value,
+        "correlation_dimension": motion.correlation.value,
+        "exponent": motion.divergence.value,
+        "exponent_standard_error": motion.divergence.standard_error,
+        "linear_error": motion.prediction.linear_error,
+        "nonlinear_error": motion.prediction.nonlinear_error,
+        "p_value": motion.prediction.p_value,
+    }
+    assert {name: float(row[name]) for name in expected} == pytest.approx(expected, nan_ok=True)
+    assert row["chaotic"] == "no"
+    assert sum(row["loss"] == "recording" for row in rows) == 12
+
+
+def test_page_shows_the_motion_of_every_latent_and_recording(folder, small_study):
+    page = (folder / "report.html").read_text()
+    part = page[page.index("Is the latent space chaotic?") : page.index("Pearson r of every state")]
+    lines = re.findall(r"<tr><td>(.+?)</td>(.+?)</tr>", part)
+    assert [name for name, _ in lines if "recording" in name] == 2 * [
+        f"{condition}: recording" for condition in ("full", "potentials", "pyramidal")
+    ]
+    assert len(lines) == 8 + 6
+    cells = re.findall("<td>(.+?)</td>", dict(lines)["pyramidal: latent, loss: all"])
+    motions = small_study.motion["as_it_should_be-pyramidal-all"]
+    assert cells[0].startswith(f"{np.mean([motion.line_share for motion in motions]):.2f} &plusmn; ")
+    assert cells[4] == "0 of 2"
+    assert cells[6] == f"{sum(motion.prediction.nonlinear for motion in motions)} of 2"
+
+
+def test_a_mean_is_shown_if_most_seeds_have_a_value():
+    assert shown_mean([1.0, 2.0, np.nan]) == "1.50 &plusmn; 6.35"
+    assert shown_mean([1.0, np.nan, np.nan]) == shown_mean([1.0, 2.0, np.nan, np.nan]) == "none"
 
 
 def test_latent_sizes_have_a_file_of_their_own(folder, small_study):

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._validation import check_finite
+from .neighbours import as_trajectories
 
 
 def variance_shares(points: Float[np.ndarray | Array, "*time dimension"]) -> Float[np.ndarray, " axis"]:
@@ -34,3 +35,30 @@ def participation_ratio(points: Float[np.ndarray | Array, "*time dimension"]) ->
 def line_share(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
     """The share of variance that lies on the best straight line: 1 when the points are collinear."""
     return float(variance_shares(points)[0])
+
+
+def straightness(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
+    """How straight the path is: 1 on a straight line, 0 if every step goes its own way, -1 if each undoes the last.
+
+    One minus the mean angle between successive displacements in right angles (the curvature of Hénaff et al. 2019,
+    doi 10.1038/s41593-019-0377-4, is this mean angle). It tells of the path, not of the points: who walks to and fro on
+    a line turns round. It depends on the time between samples; compare at one and the same.
+
+    **Arguments:**
+
+    - `points`: one trajectory (time, dimension) or several (trajectory, time, dimension), in any space. Where one stays
+        in place it has no direction, and the angle is left out.
+
+    **Raises:** `ValueError` if there are fewer than three samples in time, the points are not finite, or no two
+    displacements in a row differ from zero.
+    """
+    displacements = np.diff(as_trajectories(points, 3), axis=1)
+    lengths = np.linalg.norm(displacements, axis=-1)
+    moving = (lengths[:, :-1] > 0) & (lengths[:, 1:] > 0)
+    if not moving.any():
+        raise ValueError("`points` must move twice in a row, got trajectories that stay in place")
+    before, after = (
+        displacements[:, part][moving] / lengths[:, part][moving][:, None] for part in (slice(-1), slice(1, None))
+    )
+    angles = 2 * np.arctan2(np.linalg.norm(after - before, axis=-1), np.linalg.norm(after + before, axis=-1))
+    return float(1 - angles.mean() / (np.pi / 2))

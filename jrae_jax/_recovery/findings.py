@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._dynamics.latent import line_share, participation_ratio
 from .._model.states import EXCITATORY_STATES, INHIBITORY_STATES, STATES
 from .evaluate import Interval, interval
 from .study import AS_IT_SHOULD_BE, AS_PUBLISHED, CONDITIONS, Study
@@ -116,27 +115,33 @@ def _advantage(r: np.ndarray) -> np.ndarray:
 
 
 def _latent_space(study: Study) -> Finding:
-    shares, dimensions = (
-        {
-            condition: np.array([measure(points) for points in study.case(AS_PUBLISHED, condition, "observed").latents])
-            for condition in CONDITIONS
-        }
-        for measure in (line_share, participation_ratio)
-    )
-    difference = interval(shares["pyramidal"] - shares["full"])
-    if np.isnan(difference.low):
+    full, one = (study.motion[study.case(AS_PUBLISHED, name, "observed").name] for name in ("full", "pyramidal"))
+    shares = [np.array([motion.line_share for motion in motions]) for motions in (full, one)]
+    ratios = [np.array([motion.prediction.ratio for motion in motions]) for motions in (full, one)]
+    dimensions = [np.mean([motion.participation_ratio for motion in motions]) for motions in (full, one)]
+    chaotic = [sum(motion.divergence.chaotic for motion in motions) for motions in (full, one)]
+    nonlinear = [sum(motion.prediction.nonlinear for motion in motions) for motions in (full, one)]
+    straighter, more_linear = (interval(after - before) for before, after in (shares, ratios))
+    parts = chaotic[0] > len(full) / 2 and chaotic[1] < chaotic[0], straighter.low > 0, more_linear.low > 0
+    if np.isnan(straighter.low):
         verdict = UNDECIDED
+    elif any(parts):
+        verdict = STANDS if all(parts) else PARTLY
     else:
-        verdict = PARTLY if difference.low > 0 else FALLS if difference.high < 0 else UNDECIDED
+        verdict = FALLS if straighter.high < 0 else UNDECIDED
     return Finding(
         "The latent space goes from chaotic to linear as inputs are removed.",
         verdict,
-        f"Linear: the share of latent variance on one straight line is {_shown(interval(shares['full']))} with all "
-        f"states and {_shown(interval(shares['pyramidal']))} with the pyramidal potential, a difference of "
-        f"{_shown(difference)}; the participation ratio goes from {dimensions['full'].mean():.2f} to "
-        f"{dimensions['pyramidal'].mean():.2f} dimensions. With one input it cannot be otherwise: the latent is a "
-        "curve by construction. Chaotic: not shown. These measures cannot tell chaos from noise, and at constant "
-        "input this column has none (largest Lyapunov exponent 0 on the alpha cycle).",
+        f"Of {len(full)} latents with all states, {chaotic[0]} are chaotic, their neighbours parting exponentially; "
+        f"with the pyramidal potential, {chaotic[1]}. At constant input the column has no chaos either (largest "
+        "Lyapunov exponent 0 on the alpha cycle). Linear in shape: the share of latent variance on one straight line "
+        f"goes from {_shown(interval(shares[0]))} with all states to {_shown(interval(shares[1]))} with the pyramidal "
+        f"potential, a difference of {_shown(straighter)}; the participation ratio from {dimensions[0]:.2f} to "
+        f"{dimensions[1]:.2f} dimensions. With one input it cannot be otherwise: the latent is a curve by "
+        "construction. Linear in motion: the error of nonlinear prediction over that of linear goes from "
+        f"{_shown(interval(ratios[0]))} to {_shown(interval(ratios[1]))}, a difference of {_shown(more_linear)}; "
+        f"nonlinear is better, and by more than in linear surrogates, in {nonlinear[0]} of {len(full)} latents with "
+        f"all states and in {nonlinear[1]} with the pyramidal potential.",
     )
 
 

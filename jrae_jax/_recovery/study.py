@@ -16,6 +16,7 @@ from .._autoencoder.fit import Fit, fit_ensemble
 from .._autoencoder.reconstructor import Reconstructor
 from .._model.external_input import UniformNoiseInput
 from .._model.parameters import JansenRitParameters
+from .._model.states import STATES
 from .._observation.dataset import Dataset, make_dataset
 from .._observation.mask import FULL, POTENTIALS, PYRAMIDAL
 from .._simulation.simulate import simulate
@@ -24,6 +25,7 @@ from .._simulation.trajectories import Trajectories
 from .._validation import check_count, check_positive
 from .bottleneck import LatentSizes, compare_latent_sizes
 from .evaluate import Scores, evaluate
+from .motion import Motion, measure_motion
 from .progress import Progress
 
 CONDITIONS = MappingProxyType({"full": FULL, "potentials": POTENTIALS, "pyramidal": PYRAMIDAL})
@@ -157,6 +159,9 @@ class Study(eqx.Module):
     cases: list[Case]
     examples: dict[str, Trajectories]
     """By protocol, the first scored recording of the first seed."""
+    motion: dict[str, list[Motion]]
+    """Measures of the latents by the name of the case, and of the recordings that they were made of, every channel in
+    units of its standard deviation, by protocol and condition, such as `as_published-full`; an entry for each seed."""
     latent_sizes: LatentSizes
     """What networks that see a window of the recording make of latents of different sizes."""
 
@@ -180,7 +185,7 @@ def reproduce(settings: StudySettings | None = None, *, progress: Progress | Non
     """
     settings = StudySettings() if settings is None else settings
     report = progress or (lambda doing, done: None)
-    cases, examples = [], {}
+    cases, examples, motion = [], {}, {}
     parts = len(PROTOCOLS) + 1
     for number, protocol in enumerate(PROTOCOLS):
         key = jax.random.fold_in(jax.random.key(settings.seed), number)
@@ -192,6 +197,9 @@ def reproduce(settings: StudySettings | None = None, *, progress: Progress | Non
         for index, group in enumerate(groups):
             within = _Share(report, protocol, group, number / parts, index, len(groups) * parts)
             cases += _train_and_score(protocol, settings, group, recordings, network_key, shuffle_key, within)
+        report(f"{protocol.title}: measure latents", (number + 1) / parts)
+        own = [case for case in cases if case.protocol is protocol]
+        motion |= _motion(protocol, own, recordings, jax.random.fold_in(key, 3))
     latent_sizes = compare_latent_sizes(
         settings.latent_sizes,
         steps=_STEPS_AN_EPOCH * settings.epochs,
@@ -199,7 +207,22 @@ def reproduce(settings: StudySettings | None = None, *, progress: Progress | Non
         progress=lambda doing, done: report(doing, (len(PROTOCOLS) + done) / parts),
     )
     report("done", 1.0)
-    return Study(settings, cases, examples, latent_sizes)
+    return Study(settings, cases, examples, motion, latent_sizes)
+
+
+def _motion(
+    protocol: Protocol, cases: Sequence[Case], recordings: Sequence[Trajectories], key: PRNGKeyArray
+) -> dict[str, list[Motion]]:
+    """Measures of latents and of recordings."""
+    spaces: dict[str, Sequence[np.ndarray]] = {case.name: case.latents for case in cases}
+    states = [np.asarray(_example(protocol, each).ys, dtype=float) for each in recordings]
+    for condition, mask in CONDITIONS.items():
+        seen = [STATES.index(name) for name in mask.names]
+        spaces[f"{protocol.name}-{condition}"] = [(ys[:, seen] / ys[:, seen].std(axis=0)) for ys in states]
+    return {
+        name: [measure_motion(points, _DT, key=jax.random.fold_in(key, seed)) for seed, points in enumerate(each)]
+        for name, each in spaces.items()
+    }
 
 
 def _groups(protocol: Protocol) -> Iterator[list[tuple[str, str]]]:

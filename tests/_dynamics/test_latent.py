@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from jrae_jax import line_share, participation_ratio
+from jrae_jax import line_share, participation_ratio, straightness
 from jrae_jax._dynamics.latent import variance_shares
 
 
@@ -64,3 +64,39 @@ def test_one_and_the_same_point_has_no_shape(measure, value):
 def test_points_that_are_not_finite_have_no_shape():
     with pytest.raises(ValueError, match=r"`points` must be finite, got .*nan"):
         variance_shares(np.array([[1.0, np.nan], [2.0, 3.0]]))
+
+
+@pytest.mark.parametrize("corners", [3, 4, 100])
+def test_a_round_path_bends_by_its_angle(corners):
+    angles = 2 * np.pi * np.arange(5 * corners) / corners
+    ring = np.stack([np.cos(angles), np.sin(angles), np.ones_like(angles)], axis=-1)
+    assert straightness(ring) == pytest.approx(1 - 4 / corners)
+    assert straightness(1000 + 7 * rotated(ring)) == pytest.approx(1 - 4 / corners)
+
+
+def test_straight_random_and_to_and_fro(line):
+    assert straightness(line) == pytest.approx(1, abs=1e-7)
+    steps = np.random.default_rng(0).normal(size=(20_000, 4))
+    assert straightness(np.cumsum(steps, axis=0)) == pytest.approx(0, abs=0.01)
+    assert straightness(np.tile([[0.0, 0.0], [1.0, 2.0]], (5, 1))) == pytest.approx(-1)
+
+
+def test_places_of_rest_and_cuts_between_trajectories_have_no_angle():
+    path = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+    assert straightness(path) == pytest.approx(1)
+    assert straightness(np.stack([path, path @ [[0.0, 1.0], [-1.0, 0.0]]])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (np.eye(2), r"`points` must have at least 3 samples in time, .* got an array of shape \(2, 2\)"),
+        (np.ones(5), "`points` must have at least 3 samples in time"),
+        (np.array([[0.0], [1.0], [1.0]]), "`points` must move twice in a row"),
+        (np.array([[0.0], [np.inf], [1.0]]), "`points` must be finite, got inf"),
+        (np.ones((5, 2)), "`points` must vary"),
+    ],
+)
+def test_points_without_a_path_have_no_straightness(points, message):
+    with pytest.raises(ValueError, match=message):
+        straightness(points)

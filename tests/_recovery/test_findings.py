@@ -3,30 +3,48 @@
 import numpy as np
 import pytest
 
+from jrae_jax import CorrelationDimension, Dimension, Divergence, PredictionTest
 from jrae_jax._model.states import STATES
 from jrae_jax._recovery.bottleneck import LatentSizes
 from jrae_jax._recovery.evaluate import Scores
 from jrae_jax._recovery.findings import FALLS, PARTLY, REPORTED_R, STANDS, UNDECIDED, findings
+from jrae_jax._recovery.motion import Motion
 from jrae_jax._recovery.study import CONDITIONS, PROTOCOLS, Case, Study, StudySettings, losses_of
 
 SEEDS = 8
 
 
-def fabricated(r_of=None, shares=None, seeds=SEEDS):
-    """A study whose r and latent line shares are given: by (protocol, condition, loss), and by condition."""
-    rng = np.random.default_rng(0)
-    cases = []
+def motion(share=0.5, chaotic=False, ratio=0.8, p_value=0.05):
+    none = np.zeros(0)
+    return Motion(
+        participation_ratio=2.0,
+        line_share=share,
+        straightness=0.5,
+        two_nn=Dimension(3.0, 0.1),
+        correlation=CorrelationDimension(3.0, 0.1, none, none, (0.1, 0.5)),
+        divergence=Divergence(10.0 if chaotic else np.nan, 1.0, chaotic, 5.0, none, none),
+        prediction=PredictionTest(1.0, ratio, none, p_value),
+    )
+
+
+def fabricated(r_of=None, motion_of=None, seeds=SEEDS):
+    """A study whose r and motion of latents are given: by (protocol, condition, loss), and by condition."""
+    rng, other = np.random.default_rng(1), np.random.default_rng(2)
+    cases, motions = [], {}
     for protocol in PROTOCOLS:
         for condition in CONDITIONS:
             for loss in losses_of(protocol, condition):
                 means = (r_of or {}).get((protocol.name, condition, loss), np.zeros(6))
                 r = np.asarray(means) + 1e-3 * rng.standard_normal((seeds, 6))
                 scores = [Scores(row, row, row, CONDITIONS[condition].names) for row in r]
-                spread = np.sqrt((shares or {}).get(condition, 0.5))
-                rest = np.sqrt((1 - spread**2) / 2)
-                latents = [rng.standard_normal((4000, 3)) * [spread, rest, rest] for _ in range(seeds)]
-                cases.append(Case(protocol, condition, loss, [], scores, scores, latents))
-    return Study(StudySettings(seeds=seeds), cases, {}, LatentSizes((1,), {}))
+                cases.append(Case(protocol, condition, loss, [], scores, scores, []))
+                given = {"share": 0.5, "ratio": 0.8} | (motion_of or {}).get(condition, {})
+                scattered = [
+                    given | {name: given[name] + 1e-3 * other.standard_normal() for name in ("share", "ratio")}
+                    for _ in range(seeds)
+                ]
+                motions[cases[-1].name] = [motion(**each) for each in scattered]
+    return Study(StudySettings(seeds=seeds), cases, {}, motions, LatentSizes((1,), {}))
 
 
 def verdict(study, index):
@@ -89,11 +107,35 @@ def test_inhibitory_states(potential, derivative, expected):
     assert verdict(study, 2) == expected
 
 
+CHAOTIC, LINEAR = {"chaotic": True}, {"share": 0.99, "ratio": 1.1, "p_value": 0.6}
+
+
 @pytest.mark.parametrize(
-    ("full", "pyramidal", "expected"), [(0.5, 0.99, PARTLY), (0.99, 0.5, FALLS), (0.6, 0.6, UNDECIDED)]
+    ("full", "pyramidal", "expected"),
+    [
+        (CHAOTIC, LINEAR, STANDS),
+        ({}, LINEAR, PARTLY),
+        (CHAOTIC, CHAOTIC | LINEAR, PARTLY),
+        (CHAOTIC, {"share": 0.99, "ratio": 0.4}, PARTLY),
+        ({}, {"share": 0.99, "ratio": 0.4}, PARTLY),
+        ({}, {"ratio": 0.4}, UNDECIDED),
+        ({}, {"share": 0.2}, FALLS),
+        ({}, {"share": 0.2} | CHAOTIC, FALLS),
+        ({}, {}, UNDECIDED),
+    ],
 )
 def test_latent_space(full, pyramidal, expected):
-    assert verdict(fabricated(shares={"full": full, "pyramidal": pyramidal}), 3) == expected
+    assert verdict(fabricated(motion_of={"full": full, "pyramidal": pyramidal}), 3) == expected
+
+
+def test_latent_space_counts_chaos_and_nonlinearity():
+    study = fabricated(motion_of={"full": CHAOTIC, "pyramidal": {"p_value": 0.1}})
+    name = study.case(PROTOCOLS[0], "full", "observed").name
+    study.motion[name][:3] = [motion(chaotic=False, p_value=0.1) for _ in range(3)]
+    evidence = findings(study)[3].evidence
+    assert "Of 8 latents with all states, 5 are chaotic" in evidence
+    assert "with the pyramidal potential, 0." in evidence
+    assert "in 5 of 8 latents with all states and in 0 with the pyramidal potential" in evidence
 
 
 def test_one_seed_decides_nothing_about_hidden_states():

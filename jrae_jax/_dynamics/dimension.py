@@ -1,0 +1,150 @@
+"""How many dimensions a trajectory fills, counted by how distances to neighbours are spread."""
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .neighbours import BLOCKS, as_trajectories, clock, evenly, generator, separations, theiler_window
+
+_LEAST = 200  # samples in time
+_FEWEST, _MOST = 200, 2000  # points that count for two nearest neighbours
+_ONE_IN = 5  # of all there are
+_REFERENCES = 1000
+_OCTAVE = 0.25  # of radii, in natural logarithms
+_SMALLEST = 80  # cells below the size of the whole
+_CELLS = 6  # of them make a scaling range: a factor of 4.5
+_LARGE = 3  # of them below the size of the whole, where it ends at the latest
+_PAIRS = 200  # within the smallest radius
+_EVEN = 0.1  # how much local slopes may differ in a scaling range, in parts of their mean
+
+
+class Dimension(eqx.Module):
+    """An intrinsic dimension, and how sure it is."""
+
+    value: float
+    standard_error: float
+    """From the scatter over ten blocks of time."""
+
+
+class CorrelationDimension(eqx.Module):
+    """A correlation dimension, and what it was read off."""
+
+    value: float
+    """NaN where there is no scaling range."""
+    standard_error: float
+    """Of the slope in this range, from ten blocks of time left out one by one."""
+    radii: Float[np.ndarray, " cell"]
+    """Middles of cells a quarter wide in natural logarithms, in units of the points' root mean square distance from
+    their mean."""
+    slopes: Float[np.ndarray, " cell"]
+    """Local slopes of the logarithm of the correlation sum: a plateau is a dimension."""
+    scaling_range: tuple[float, float]
+    """The radii between which `value` is the slope, in the same units."""
+
+
+def two_nn_dimension(
+    points: Float[np.ndarray | Array, "*time dimension"],
+    *,
+    theiler: int | None = None,
+    key: PRNGKeyArray,
+) -> Dimension:
+    """Intrinsic dimension by the ratios of distances to the second and to the first neighbour.
+
+    If density is constant over these distances, the logarithms of the ratios are exponential, with the dimension as
+    their rate (Facco et al. 2017, doi 10.1038/s41598-017-11873-y; the maximum of likelihood). One point in five counts,
+    but at least 200 and at most 2000, drawn at random: all points of a finely sampled curve would lie in rows, with
+    ratios of their own. Where two neighbours still lie in one row, as in short recordings, the dimension is too large.
+
+    **Arguments:**
+
+    - `points`: one trajectory (time, dimension) or several (trajectory, time, dimension) in any space and any units;
+        all axes count alike.
+    - `theiler`: points no more than this many samples apart are no neighbours (Theiler 1986,
+        doi 10.1103/PhysRevA.34.2427). By default the first lag without a positive autocorrelation. 0 for points
+        that are in no order, or that never come back.
+    - `key`: draws the points.
+
+    **Returns:** a `Dimension`.
+
+    **Raises:** `ValueError` for fewer than 200 samples in time, points that are not finite, do not vary, or stay alike
+    for more than a tenth of the time while `theiler` is not given; for `theiler` above a third of it.
+    """
+    trajectories = as_trajectories(points, _LEAST)
+    theiler = theiler_window(trajectories, theiler)
+    times = clock(trajectories)
+    count = min(max(len(times) // _ONE_IN, _FEWEST), _MOST)
+    kept = np.sort(generator(key).choice(len(times), count, replace=False))
+    cloud = trajectories.reshape(len(times), -1)[kept]
+    blocks = []
+    for references in np.array_split(np.arange(len(kept)), BLOCKS):
+        nearest = np.partition(separations(cloud, times[kept], references, theiler), 1, axis=1)[:, :2]
+        nearest = nearest[np.isfinite(nearest).all(axis=1)]
+        blocks.append(np.log(nearest[:, 1] / nearest[:, 0]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = np.array([len(block) / block.sum() for block in blocks])
+        ratios = np.concatenate(blocks)
+        value = (len(ratios) - 1) / ratios.sum()
+    return Dimension(float(value), float(each.std(ddof=1) / BLOCKS**0.5))
+
+
+def correlation_dimension(
+    points: Float[np.ndarray | Array, "*time dimension"], *, theiler: int | None = None
+) -> CorrelationDimension:
+    """How the share of pairs of points within a radius grows with the radius (Grassberger and Procaccia 1983,
+    doi 10.1016/0167-2789(83)90298-1).
+
+    Pairs of at most 1000 points, evenly spread over time, with all others are counted in cells of radii. The scaling
+    range is the factor of 4.5, below half the size of the whole and with at least 200 pairs within its smallest radius,
+    in which local slopes differ least; where they differ by more than a tenth there is none. Noise fills all dimensions
+    there are, and beyond four or so, 10,000 points are too few for a range.
+
+    **Arguments:**
+
+    - `points`, `theiler`: as in `two_nn_dimension`.
+
+    **Returns:** a `CorrelationDimension`, of NaN if there is no scaling range.
+
+    **Raises:** `ValueError` as `two_nn_dimension` does.
+    """
+    trajectories = as_trajectories(points, _LEAST)
+    theiler = theiler_window(trajectories, theiler)
+    times = clock(trajectories)
+    cloud = trajectories.reshape(len(times), -1)
+    cloud = cloud / np.sqrt(cloud.var(axis=0).sum())
+    references = np.array_split(evenly(_REFERENCES, len(times)), BLOCKS)
+    pairs = np.array([_pairs_within(separations(cloud, times, some, theiler)) for some in references])
+    total = pairs.sum(axis=0)
+    first = int(np.argmax(total >= _PAIRS)) if total[-1] >= _PAIRS else len(total)
+    slopes = np.diff(np.log(total[first:])) / _OCTAVE
+    radii = np.exp(np.arange(first - _SMALLEST, 1) * _OCTAVE)
+    value, error, scaling_range = np.nan, np.nan, (np.nan, np.nan)
+    low = _evenest(slopes)
+    if low is not None:
+        high = low + _CELLS
+        value = slopes[low:high].mean()
+        left_out = [_slope(total - block, first + low) for block in pairs]
+        error = np.std(left_out) * (BLOCKS - 1) ** 0.5
+        scaling_range = (float(radii[low]), float(radii[high]))
+    middles = radii[:-1] * np.exp(_OCTAVE / 2)
+    return CorrelationDimension(float(value), float(error), middles, slopes, scaling_range)
+
+
+def _pairs_within(separations: np.ndarray) -> np.ndarray:
+    """How many pairs are no further apart than each radius, of which the last is 1."""
+    cells = np.ceil(np.log(separations) / _OCTAVE) + _SMALLEST
+    return np.cumsum(np.bincount(np.clip(cells, 0, _SMALLEST + 1).astype(int).ravel(), minlength=_SMALLEST + 2)[:-1])
+
+
+def _evenest(slopes: Float[np.ndarray, " cell"]) -> int | None:
+    """The first cell of the scaling range, if there is one."""
+    slopes = slopes[:-_LARGE]
+    if len(slopes) < _CELLS:
+        return None
+    windows = np.lib.stride_tricks.sliding_window_view(slopes, _CELLS)
+    means = windows.mean(axis=1)
+    unevenness = np.where(means > 0, np.ptp(windows, axis=1) / np.where(means > 0, means, 1), np.inf)
+    return int(np.argmin(unevenness)) if unevenness.min() <= _EVEN else None
+
+
+def _slope(pairs: np.ndarray, low: int) -> float:
+    return float(np.log(pairs[low + _CELLS] / pairs[low]) / (_CELLS * _OCTAVE))
