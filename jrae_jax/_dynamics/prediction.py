@@ -126,7 +126,7 @@ def ends_matched(trajectory: Float[np.ndarray, "time dimension"]) -> Float[np.nd
 
 def _errors(trajectories: Sequence[Float[np.ndarray, "_ dimension"]], steps: int) -> tuple[float, float]:
     """Linear and nonlinear errors of prediction out of sample, as shares of variance."""
-    split = [_halves(trajectory, steps) for trajectory in trajectories]
+    split = [halves(trajectory, steps) for trajectory in trajectories]
     known, target, unknown, truth = (np.concatenate(parts) for parts in zip(*split, strict=True))
     chosen, tested = evenly(_TRAINING, len(known)), evenly(_TESTED, len(unknown))
     known, target, unknown, truth = known[chosen], target[chosen], unknown[tested], truth[tested]
@@ -138,7 +138,7 @@ def _errors(trajectories: Sequence[Float[np.ndarray, "_ dimension"]], steps: int
     return float(np.sum(linear**2) / variance), float(np.sum(nonlinear**2) / variance)
 
 
-def _halves(trajectory: Float[np.ndarray, "time dimension"], steps: int) -> tuple[np.ndarray, ...]:
+def halves(trajectory: Float[np.ndarray, "time dimension"], steps: int) -> tuple[np.ndarray, ...]:
     """What to learn from and what to test on: points, each with its past, and what comes of them."""
     time = len(trajectory) - _LAGS * steps
     past = np.concatenate([trajectory[lag * steps :][:time] for lag in range(_LAGS)], axis=1)

@@ -132,8 +132,8 @@ def _latent_space(study: Study) -> Finding:
     return Finding(
         "The latent space goes from chaotic to linear as inputs are removed.",
         verdict,
-        f"Of {len(full)} latents with all states, {chaotic[0]} are chaotic, their neighbours parting exponentially; "
-        f"with the pyramidal potential, {chaotic[1]}. At constant input the column has no chaos either (largest "
+        f"Chaotic in motion: neighbours part exponentially in {chaotic[0]} of {len(full)} latents with all states and "
+        f"in {chaotic[1]} with the pyramidal potential. At constant input the column has no chaos either (largest "
         "Lyapunov exponent 0 on the alpha cycle). Linear in shape: the share of latent variance on one straight line "
         f"goes from {_shown(interval(shares[0]))} with all states to {_shown(interval(shares[1]))} with the pyramidal "
         f"potential, a difference of {_shown(straighter)}; the participation ratio from {dimensions[0]:.2f} to "
@@ -141,7 +141,8 @@ def _latent_space(study: Study) -> Finding:
         "construction. Linear in motion: the error of nonlinear prediction over that of linear goes from "
         f"{_shown(interval(ratios[0]))} to {_shown(interval(ratios[1]))}, a difference of {_shown(more_linear)}; "
         f"nonlinear is better, and by more than in linear surrogates, in {nonlinear[0]} of {len(full)} latents with "
-        f"all states and in {nonlinear[1]} with the pyramidal potential.",
+        f"all states and in {nonlinear[1]} with the pyramidal potential. What fills fewer dimensions is easier to "
+        "learn locally, so the difference tells that nonlinearity stays, and not by how much it grows.",
     )
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from jrae_jax import prediction_test
-from jrae_jax._dynamics.prediction import ends_matched, phase_randomised
+from jrae_jax._dynamics.prediction import ends_matched, halves, phase_randomised
 
 
 def test_lorenz_is_nonlinear(lorenz, key):
@@ -83,6 +83,15 @@ def test_surrogates_turn_with_the_points(time, linear_filter, rotated):
     np.testing.assert_allclose(surrogate.var(axis=0), points.var(axis=0))
 
 
+def test_nothing_is_tested_that_was_learned_from():
+    known, target, unknown, truth = halves(np.arange(100.0)[:, None], 5)
+    np.testing.assert_array_equal(known[0], [0, 5, 10])
+    np.testing.assert_array_equal(target, known[:, -1:] + 5)
+    np.testing.assert_array_equal(truth, unknown[:, -1:] + 5)
+    assert truth[-1] == 99
+    assert unknown.min() == target.max() + 1
+
+
 def test_ends_are_cut_so_that_they_meet():
     phase = 2 * np.pi * np.arange(1037) / 100
     rhythm = np.stack([np.cos(phase), np.sin(phase)], axis=-1)
@@ -93,7 +102,7 @@ def test_ends_are_cut_so_that_they_meet():
 
 def test_neither_size_nor_place_nor_direction_counts(linear_filter, key, rotated):
     points = linear_filter(0, 2000)
-    found, moved = (prediction_test(each, 1e-3, horizon=0.01, key=key) for each in (points, 1000 + 7 * rotated(points)))
+    found, moved = (prediction_test(each, 1e-3, horizon=0.01, key=key) for each in (points, 1e6 + 7 * rotated(points)))
     assert moved.linear_error == pytest.approx(found.linear_error, rel=1e-6)
     assert moved.nonlinear_error == pytest.approx(found.nonlinear_error, rel=1e-6)
     assert moved.p_value == found.p_value

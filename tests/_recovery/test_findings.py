@@ -133,8 +133,7 @@ def test_latent_space_counts_chaos_and_nonlinearity():
     name = study.case(PROTOCOLS[0], "full", "observed").name
     study.motion[name][:3] = [motion(chaotic=False, p_value=0.1) for _ in range(3)]
     evidence = findings(study)[3].evidence
-    assert "Of 8 latents with all states, 5 are chaotic" in evidence
-    assert "with the pyramidal potential, 0." in evidence
+    assert "part exponentially in 5 of 8 latents with all states and in 0 with the pyramidal potential." in evidence
     assert "in 5 of 8 latents with all states and in 0 with the pyramidal potential" in evidence
 
 
