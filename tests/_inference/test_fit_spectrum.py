@@ -13,9 +13,9 @@ INPUT = jrae.UniformNoiseInput(120.0, 320.0, hold=2e-3)
 DT = 2e-3
 
 
-def recorded(seconds=30.0, input=INPUT, **changed):
+def recorded(input: jrae.AbstractExternalInput = INPUT, **changed):
     column = dataclasses.replace(STANDARD, **changed)
-    ys = jrae.simulate(column, input, t1=1.0 + seconds, dt=DT, burn_in=1.0, key=jax.random.key(9)).ys
+    ys = jrae.simulate(column, input, t1=31.0, dt=DT, burn_in=1.0, key=jax.random.key(9)).ys
     return np.asarray(jrae.eeg(ys))
 
 
