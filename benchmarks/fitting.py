@@ -43,7 +43,7 @@ def column(problem: int) -> jrae.JansenRitParameters:
 def recorded(problem: int, input: Any, noise: float) -> np.ndarray:
     """The EEG of that column, mV."""
     key = jax.random.key(1000 + problem)
-    times = {"t1": BURN_IN + SPECTRUM, "burn_in": BURN_IN} if input.random else {"t1": TRACE}
+    times: dict[str, Any] = {"t1": BURN_IN + SPECTRUM, "burn_in": BURN_IN} if input.random else {"t1": TRACE}
     v = np.asarray(jrae.eeg(jrae.simulate(column(problem), input, dt=DT, key=key, **times).ys))
     return v + noise * np.std(v) * np.random.default_rng([problem, 1]).normal(size=v.shape)
 

@@ -24,6 +24,7 @@ _LONGEST_DT = 0.01  # s
 _LEAST_CHANGE = 1e-5  # of the largest value, but for those below 1 uV
 _FAILED = 30.0  # the residual of a simulation that blows up
 _MOST_STEPS = 60
+_NO_GAIN = 0.01  # of what is left; the solver itself does not stop where rounding makes every step a bad one
 _SAME, _NEXT_TO_NOTHING = 0.1, 1e-6  # of the least loss, and of the largest: starts that end no worse agree
 _EDGE = 1e-3  # of the bounds' distance
 
@@ -152,8 +153,11 @@ def _minimised(
     def one(x, key):
         own = problem if key is None else dataclasses.replace(problem, key=key)
         found = optx.least_squares(residuals, solver, x, own, options, max_steps=_MOST_STEPS, throw=False)
-        loss = jnp.sum(own.residuals(found.value) ** 2)
-        return found.value, loss, found.result == optx.RESULTS.successful
+        left, slopes = own.residuals(found.value), jax.jacfwd(own.residuals)(found.value)
+        to_gain = jnp.sum((slopes @ jnp.linalg.lstsq(slopes, left)[0]) ** 2)
+        loss = jnp.sum(left**2)
+        at_rest = (found.result == optx.RESULTS.successful) | (to_gain <= _NO_GAIN * loss)
+        return found.value, loss, at_rest
 
     return jax.vmap(one)(xs, keys)
 

@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ def small(monkeypatch):
 
 
 def fit(v, free, **options):
-    given = {"dt": DT, "resolution": 1.0, "starts": 2, "key": jax.random.key(0)} | options
+    given: dict[str, Any] = {"dt": DT, "resolution": 1.0, "starts": 2, "key": jax.random.key(0)} | options
     return jrae.fit_spectrum(v, STANDARD, given.pop("input", INPUT), free=free, **given)
 
 
@@ -77,6 +78,6 @@ def test_derivatives_are_differences_of_averages():
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, message):
-    given = {"v": np.sin(np.arange(5000.0)), "free": {"C": (90.0, 180.0)}} | changes
+    given: dict[str, Any] = {"v": np.sin(np.arange(5000.0)), "free": {"C": (90.0, 180.0)}} | changes
     with pytest.raises(ValueError, match=message):
         fit(**given)

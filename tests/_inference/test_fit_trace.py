@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -45,7 +46,7 @@ def test_it_tells_what_it_found(fitted):
 def test_errors_are_of_the_size_told():
     v = recorded()
     draws = [v + 0.3 * np.random.default_rng(seed).normal(size=v.shape) for seed in range(6)]
-    given = {"dt": DT, "free": FREE, "y0": np.zeros(6), "starts": 4, "key": jax.random.key(1)}
+    given: dict[str, Any] = {"dt": DT, "free": FREE, "y0": np.zeros(6), "starts": 4, "key": jax.random.key(1)}
     fits = [jrae.fit_trace(draw, STANDARD, INPUT, **given) for draw in draws]
     z = np.array([(fit.values - list(TRUE.values())) / fit.std for fit in fits])
     assert 0.5 < np.sqrt(np.mean(z**2)) < 1.7
@@ -55,7 +56,7 @@ def test_errors_are_of_the_size_told():
 @pytest.mark.slow
 def test_a_slower_recording_is_integrated_in_smaller_steps():
     v = recorded(dt=1e-3)[4::5]
-    given = {"dt": 5e-3, "free": FREE, "y0": np.zeros(6), "starts": 4, "key": jax.random.key(0)}
+    given: dict[str, Any] = {"dt": 5e-3, "free": FREE, "y0": np.zeros(6), "starts": 4, "key": jax.random.key(0)}
     np.testing.assert_allclose(jrae.fit_trace(v, STANDARD, INPUT, **given).values, [3.6, 120.0], rtol=1e-3)
 
 
@@ -71,7 +72,7 @@ def test_a_gain_and_an_input_can_be_found():
 
 def test_a_fit_that_ends_at_a_bound_is_flagged():
     free = FREE | {"C": (140.0, 200.0)}
-    given = {"dt": DT, "free": free, "y0": np.zeros(6), "starts": 4, "key": jax.random.key(0)}
+    given: dict[str, Any] = {"dt": DT, "free": free, "y0": np.zeros(6), "starts": 4, "key": jax.random.key(0)}
     fit = jrae.fit_trace(recorded(), STANDARD, INPUT, **given)
     assert not fit.converged
     assert "NOT converged" in str(fit)
@@ -104,7 +105,13 @@ def with_nan(v):
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, message):
-    given = {"recording": np.sin(np.arange(500.0)), "parameters": STANDARD, "input": INPUT, "dt": DT, "free": FREE}
+    given: dict[str, Any] = {
+        "recording": np.sin(np.arange(500.0)),
+        "parameters": STANDARD,
+        "input": INPUT,
+        "dt": DT,
+        "free": FREE,
+    }
     given |= {"key": jax.random.key(0)} | changes
     with pytest.raises(ValueError, match=message):
         jrae.fit_trace(given.pop("recording"), given.pop("parameters"), given.pop("input"), **given)

@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import diffrax
 import jax
@@ -65,7 +66,7 @@ def test_shooting_residuals_vanish_on_a_trajectory_and_nowhere_else():
 def test_the_slope_of_a_trace_grows_with_its_length_and_that_of_its_spectrum_does_not():
     def eeg(C, seconds):
         parameters = dataclasses.replace(STANDARD, C=C)
-        options = {"t1": 2.0 + seconds, "dt": 2e-3, "burn_in": 2.0, "adjoint": diffrax.ForwardMode()}
+        options: dict[str, Any] = {"t1": 2.0 + seconds, "dt": 2e-3, "burn_in": 2.0, "adjoint": diffrax.ForwardMode()}
         return jrae.eeg(jrae.simulate(parameters, jrae.ConstantInput(220.0), **options).ys)
 
     def slopes(seconds):

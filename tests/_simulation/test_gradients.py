@@ -1,6 +1,7 @@
 """Derivatives through whole simulations, against finite differences and against each other."""
 
 import dataclasses
+from typing import Any
 
 import diffrax
 import jax
@@ -116,7 +117,7 @@ def test_the_memory_of_a_gradient_grows_with_the_root_of_the_steps_at_most():
     def memory(steps):
         def last(C):
             parameters = dataclasses.replace(jrae.JansenRitParameters(), C=C)
-            options = {"t1": steps * 1e-3, "dt": 1e-3, "saveat": diffrax.SaveAt(t1=True)}
+            options: dict[str, Any] = {"t1": steps * 1e-3, "dt": 1e-3, "saveat": diffrax.SaveAt(t1=True)}
             return jnp.sum(jrae.simulate(parameters, jrae.ConstantInput(220.0), **options).ys)
 
         compiled = jax.jit(jax.grad(last)).lower(jnp.full(columns, 135.0)).compile()
@@ -131,8 +132,8 @@ def test_the_memory_of_a_gradient_grows_with_the_root_of_the_steps_at_most():
 def test_sensitivity_on_a_cycle_grows_with_time():
     def end(C, seconds):
         parameters = dataclasses.replace(jrae.JansenRitParameters(), C=C)
-        options = {"adjoint": diffrax.ForwardMode(), "t1": seconds, "dt": 1e-3, "burn_in": seconds - 0.2}
-        return jrae.simulate(parameters, jrae.ConstantInput(220.0), **options).ys
+        times: dict[str, Any] = {"t1": seconds, "dt": 1e-3, "burn_in": seconds - 0.2}
+        return jrae.simulate(parameters, jrae.ConstantInput(220.0), adjoint=diffrax.ForwardMode(), **times).ys
 
     def swing(seconds):
         return float(jnp.max(jnp.abs(jax.jacfwd(end)(135.0, seconds))))
