@@ -111,6 +111,10 @@ from ._recovery.metrics import nrmse as nrmse, pearson_r as pearson_r, r_squared
 from ._recovery.observer import observer_cascade as observer_cascade
 from ._recovery.physics import PhysicsLoss as PhysicsLoss
 from ._recovery.pretraining import pretrain as pretrain
+from ._recovery.variational import (
+    VariationalEstimate as VariationalEstimate,
+    weak_constraint_4dvar as weak_constraint_4dvar,
+)
 from ._recovery.wiener import LaggedCovariances as LaggedCovariances, WienerFilter as WienerFilter
 from ._simulation.accuracy import suggest_dt as suggest_dt
 from ._simulation.axes import Axis as Axis, sampled as sampled, zipped as zipped

@@ -1,12 +1,12 @@
 """What can be said of hidden states without a network: one table of estimators, from the simplest to the best.
 
-All get the same recordings, and all but the observer the statistics of the column; the Kalman filter and smoother know
-its equations and parameters as well, and are as near to what is possible as is known.
+All get the same recordings, and all but the observer the statistics of the column; the Kalman filter and smoother and
+the variational estimate know its equations and parameters as well, and are as near to what is possible as is known.
 """
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,6 +20,7 @@ from .._simulation.simulate import simulate
 from .kalman import StateEstimate, kalman_filter, kalman_smoother
 from .memoryless import MemorylessPredictor
 from .observer import observer_cascade
+from .variational import weak_constraint_4dvar
 from .wiener import LaggedCovariances, WienerFilter
 
 _TRAJECTORIES, _SECONDS, _BURN_IN = 32, 20.0, 2.0
@@ -104,9 +105,13 @@ def _observer(column: Reference, task: Task) -> Estimate:
     return Estimate(observer_cascade(task.recordings, mask=task.mask, **known))
 
 
-def _kalman(column: Reference, task: Task, estimate: Callable[..., StateEstimate]) -> Estimate:
+def _known(column: Reference, task: Task) -> dict[str, Any]:
     known = {"parameters": column.parameters, "input": column.input, "dt": column.dt}
-    found = estimate(task.recordings, mask=task.mask, noise_std=task.noise_std, **known)
+    return known | {"mask": task.mask, "noise_std": task.noise_std}
+
+
+def _kalman(column: Reference, task: Task, estimate: Callable[..., StateEstimate]) -> Estimate:
+    found = estimate(task.recordings, **_known(column, task))
     return Estimate(found.mean, found.std)
 
 
@@ -118,6 +123,10 @@ def _smoother(column: Reference, task: Task) -> Estimate:
     return _kalman(column, task, kalman_smoother)
 
 
+def _variational(column: Reference, task: Task) -> Estimate:
+    return Estimate(weak_constraint_4dvar(task.recordings, **_known(column, task)).states)
+
+
 CEILINGS: Mapping[str, Estimator] = MappingProxyType(
     {
         "memoryless": _memoryless,
@@ -126,6 +135,7 @@ CEILINGS: Mapping[str, Estimator] = MappingProxyType(
         "observer": _observer,
         "kalman filter": _filter,
         "kalman smoother": _smoother,
+        "4d-var": _variational,
     }
 )
 """Estimators by name. Causal are the memoryless one, the causal Wiener filter and the Kalman filter."""

@@ -15,18 +15,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._model.external_input import AbstractExternalInput
-from .._model.parameters import JansenRitParameters, batch_size
-from .._observation.mask import to_channels
+from .._model.parameters import JansenRitParameters
 from .._simulation.terms import batch_axes
-from .._validation import as_float, check_choice, check_positive, check_type
-from .recordings import seen, sensor_noise
-from .transition import KnownColumn, Transition, known_column
+from .._validation import as_float, check_choice, check_positive
+from .problem import Problem, known_problem, prior, sensors_of
+from .transition import Transition
 
 UNKNOWNS = ("A", "B", "a", "b", "C", "p")
 """What can be estimated along with the states: parameters of the column, and `p`, the mean of its input."""
-
-_LEAST_SENSOR_NOISE = 3e-5  # of the largest value; below it, what linearisation leaves out outweighs the noise
-_PRIOR_SECONDS, _PRIOR_SPREAD = 1.0, 3e-3
 
 
 class StateEstimate(eqx.Module):
@@ -103,36 +99,28 @@ def kalman_smoother(
 def _problem(recordings, mask, noise_std, parameters, input, dt, unknown, prior_std):
     """The arguments as arrays, after all checks."""
     _cuthbert()
-    check_type(JansenRitParameters, parameters=parameters)
-    check_positive(dt=dt, prior_std=prior_std)
+    check_positive(prior_std=prior_std)
     for name in unknown:
         check_choice(UNKNOWNS, unknown=name)
     if len(set(unknown)) < len(unknown):
         raise ValueError(f"`unknown` must name each parameter once, got {', '.join(unknown)}")
-    column = known_column(parameters, input, dt)
-    values = seen(recordings, mask)
-    size = batch_size(column=column)
-    if size not in (None, len(values)):
-        raise ValueError(f"`parameters` and `input` must be of one column or of {len(values)}, got {size}")
-    return as_float(values), as_float(sensor_noise(noise_std)), column, as_float(prior_std), dt, tuple(unknown)
+    problem = known_problem(recordings, mask, noise_std, parameters, input, dt)
+    return problem, as_float(prior_std), tuple(unknown)
 
 
 @eqx.filter_jit
 def _estimate(
-    recordings: Float[Array, "trajectory time 7"],
-    noise_std: Float[Array, "7"],
-    column: KnownColumn,
+    problem: Problem,
     prior_std: Float[Array, ""],
-    dt: float,
     unknown: tuple[str, ...],
     *,
     smooth: bool,
 ) -> StateEstimate:
     def of_trajectory(column, recording):
-        model = Transition(column, dt, unknown)
-        return _estimate_one(model, _prior(model, prior_std), recording, noise_std, smooth=smooth)
+        model = Transition(column, problem.dt, unknown)
+        return _estimate_one(model, prior(model, prior_std), recording, problem.noise_std, smooth=smooth)
 
-    return jax.vmap(of_trajectory, in_axes=(batch_axes(column), 0))(column, recordings)
+    return jax.vmap(of_trajectory, in_axes=(batch_axes(problem.column), 0))(problem.column, problem.recordings)
 
 
 def _in_units(model: Transition, mean: Float[Array, "time n"], std: Float[Array, "time n"]) -> StateEstimate:
@@ -144,47 +132,30 @@ def _in_units(model: Transition, mean: Float[Array, "time n"], std: Float[Array,
     return StateEstimate(mean[:, :6] * scale, std[:, :6] * scale, unknown, unknown * std[:, 6:])
 
 
-def _prior(model: Transition, prior_std: Float[Array, ""]) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
-    """Mean and Cholesky factor before the first sample: about the motion under the mean input.
-
-    With a wider prior the first linearisation is so far off that some trajectories never find back.
-    """
-    steps = round(_PRIOR_SECONDS / model.dt)
-    start = jnp.zeros(6 + len(model.unknown))
-    _, xs = jax.lax.scan(lambda x, _: (model(x)[0], x), start, length=2 * steps)
-    mean = jnp.mean(xs[steps:], axis=0)
-    deviations = xs[steps:] - mean[None]
-    # An unknown parameter shifts the motion as well, by part of its own share.
-    spread = _PRIOR_SPREAD + (prior_std / 4 if model.unknown else jnp.zeros(()))
-    more = jnp.append(jnp.full(6, spread), jnp.full(len(model.unknown), prior_std))
-    return mean, jnp.linalg.cholesky(deviations.T @ deviations / steps + jnp.diag(more**2))
-
-
 def _estimate_one(
     model: Transition,
-    prior: tuple[Float[Array, " n"], Float[Array, "n n"]],
+    start: tuple[Float[Array, " n"], Float[Array, "n n"]],
     recording: Float[Array, "time 7"],
     noise_std: Float[Array, "7"],
     *,
     smooth: bool,
 ) -> StateEstimate:
     cuthbert, moments = _cuthbert()
-    direction = to_channels(jnp.diag(model.scale)).T
-    channel_scale = jnp.sum(jnp.abs(direction), axis=1)
-    matrix = jnp.pad(direction / channel_scale[:, None], ((0, 0), (0, len(model.unknown))))
-    noise = jnp.diag(jnp.maximum(noise_std / channel_scale, _LEAST_SENSOR_NOISE))
+    known = sensors_of(model, noise_std)
+    matrix = jnp.pad(known.matrix, ((0, 0), (0, len(model.unknown))))
+    noise = jnp.diag(known.noise)
 
     def sensors(x):
         return matrix @ x, noise
 
     def observation(predicted, sample):
-        return sensors, predicted.mean, sample / channel_scale
+        return sensors, predicted.mean, sample / known.scale
 
     def dynamics(previous, sample):
         del sample
         return model, previous.mean
 
-    kalman = moments.build_filter(*prior, dynamics, observation)
+    kalman = moments.build_filter(*start, dynamics, observation)
     states = cuthbert.filter(kalman, recording, kalman.init_prepare())
     if smooth:
         states = cuthbert.smoother(moments.build_smoother(dynamics), states)

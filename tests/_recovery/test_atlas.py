@@ -28,6 +28,7 @@ ESTIMATORS = [
     "observer",
     "kalman filter",
     "kalman smoother",
+    "4d-var",
     "small",
 ]
 

@@ -11,7 +11,7 @@ import scipy.optimize
 
 import jrae_jax
 from jrae_jax import JansenRitParameters
-from jrae_jax._recovery import kalman, transition
+from jrae_jax._recovery import kalman, problem, transition
 from jrae_jax._recovery.kalman import kalman_filter, kalman_smoother
 
 pytest.importorskip("cuthbert")
@@ -102,8 +102,8 @@ def dense_posterior(rest, matrix, noise, channels, recording, noise_std):
 @pytest.mark.parametrize("kind", WEAK)
 def test_a_linear_column_has_the_posterior_of_one_gaussian_vector(x64, numpy_right_hand_side, monkeypatch, kind):
     monkeypatch.setattr(transition, "_LEAST_PROCESS_NOISE", 1e-12)
-    monkeypatch.setattr(kalman, "_LEAST_SENSOR_NOISE", 1e-9)
-    monkeypatch.setattr(kalman, "_PRIOR_SPREAD", 1e-3)
+    monkeypatch.setattr(problem, "_LEAST_SENSOR_NOISE", 1e-9)
+    monkeypatch.setattr(problem, "_PRIOR_SPREAD", 1e-3)
     rng = np.random.default_rng(0)
     rest, matrix, noise = linear_map(numpy_right_hand_side, kind)
     deviations = [np.zeros(6)]

@@ -1,0 +1,142 @@
+"""States and input by optimisation, beside the Kalman smoother: what each finds, and how long it takes.
+
+    python benchmarks/variational.py [--out benchmarks/results/variational.json] [--quick]
+
+Both get the held-out recordings of the atlas. The input is drawn anew every millisecond, and no sensor tells it sample
+by sample unless `y4` is seen; its slow part, below 20 Hz, is what can be hoped for, so both r are told. The smoother
+tells no input: here it is what its states need to obey the equation of `y4`. About five minutes on two cores.
+"""
+
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from scipy import signal
+from timing import arguments_parser, environment, write
+
+import jrae_jax as jrae
+
+MASKS = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5", "y1", "y4")
+NOISE = (0.0, 0.05, 0.2, 0.5)
+SEEDS, TRAJECTORIES, SECONDS, BURN_IN, EDGE = 5, 4, 10.0, 2.0, 0.5
+DT, SLOW_HZ = 1e-3, 20.0
+PARAMETERS = jrae.JansenRitParameters.preset("jansen_rit_1995")
+INPUT = jrae.UniformNoiseInput(120.0, 320.0, hold=DT)
+
+
+def held_out(seeds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, jax.Array]:
+    """States and input of shape `(seed, trajectory, time, ...)`, what counts as 100 % noise, and a key for it."""
+    reference_key, held_out_key, noise_key = jax.random.split(jax.random.key(0), 3)
+    spread = jrae.reference(PARAMETERS, INPUT, dt=DT, key=reference_key).states
+    std = np.append(spread, spread[..., [1]] - spread[..., [2]], axis=-1).std(axis=(0, 1))
+    batch, first = seeds * TRAJECTORIES, round(BURN_IN / DT) + 1
+    settings = {"t1": BURN_IN + SECONDS, "dt": DT, "burn_in": BURN_IN, "batch": batch}
+    states = np.asarray(jrae.simulate(PARAMETERS, INPUT, **settings, key=held_out_key).ys)
+    steps = first + np.arange(states.shape[1])
+    streams = [jrae.noise_stream(held_out_key, number) for number in range(batch)]
+    p = np.stack([jax.vmap(lambda step, stream=stream: INPUT.held(step, stream))(steps) for stream in streams])
+    shape = (seeds, TRAJECTORIES, len(steps))
+    return states.reshape(*shape, 6), p.reshape(shape), std, noise_key
+
+
+def recordings(states: np.ndarray, noise_std: np.ndarray, key: jax.Array) -> np.ndarray:
+    """All channels, with the sensor noise that the atlas gives them."""
+    channels = np.append(states, states[..., [1]] - states[..., [2]], axis=-1)
+    return channels + noise_std * np.asarray(jax.random.normal(jax.random.split(key)[0], channels.shape))
+
+
+def input_of(states: np.ndarray) -> np.ndarray:
+    """What p(t) must have been between samples for the states to obey the equation of y4."""
+    known = PARAMETERS
+    between = (states[:, 1:] + states[:, :-1]) / 2
+    rate = 2 * known.e0 / (1 + np.exp(known.r * (known.v0 - known.C1 * between[..., 0])))
+    damped = 2 * known.a * between[..., 4] + known.a**2 * between[..., 1]
+    p = (np.diff(states[..., 4], axis=1) / DT + damped) / (known.A * known.a) - known.C2 * rate
+    return np.append(p, np.full((len(states), 1), 220.0), axis=1)
+
+
+def correlation(truth: np.ndarray, estimate: np.ndarray) -> float:
+    """Without the edges, over all trajectories together."""
+    inner = slice(round(EDGE / DT), -round(EDGE / DT))
+    return float(np.corrcoef(truth[:, inner].ravel(), np.asarray(estimate)[:, inner].ravel())[0, 1])
+
+
+def scores(states: np.ndarray, p: np.ndarray, found_states: np.ndarray, found_p: np.ndarray) -> dict[str, Any]:
+    """r of each state, and of the input, all of it and its slow part."""
+    slow = signal.butter(4, SLOW_HZ, fs=1 / DT, output="sos")
+    pair = (signal.sosfiltfilt(slow, values - 220.0, axis=-1) for values in (p, found_p))
+    r = [correlation(states[..., i], found_states[..., i]) for i in range(6)]
+    pairs = list(zip(states, found_states, strict=True))
+    apart = [[correlation(t[None, :, i], f[None, :, i]) for i in range(6)] for t, f in pairs]
+    return {"r": r, "least_r": np.min(apart, axis=0), "r_p": correlation(p, found_p), "r_slow_p": correlation(*pair)}
+
+
+def compare(mask: str, noise: float, data: Any) -> dict[str, Any]:
+    """Both estimators on every held-out set; means over sets."""
+    states, p, std, key = data
+    rows: dict[str, list[Any]] = {"kalman smoother": [], "4d-var": []}
+    seconds: dict[str, list[float]] = {name: [] for name in rows}
+    converged = []
+    known: dict[str, Any] = {
+        "mask": mask.split(","),
+        "parameters": PARAMETERS,
+        "input": INPUT,
+        "dt": DT,
+        "noise_std": noise * std,
+    }
+    for seed in range(len(states)):
+        measured = recordings(states[seed], noise * std, jax.random.fold_in(key, seed)).astype(np.float32)
+        for name, estimate in (("kalman smoother", jrae.kalman_smoother), ("4d-var", jrae.weak_constraint_4dvar)):
+            start = time.perf_counter()
+            found = jax.block_until_ready(estimate(measured, **known))
+            seconds[name].append(time.perf_counter() - start)
+            if isinstance(found, jrae.VariationalEstimate):
+                converged.append(np.mean(found.converged))
+                pair = np.asarray(found.states), np.asarray(found.input)
+            else:
+                pair = np.asarray(found.mean), input_of(np.asarray(found.mean, float))
+            rows[name].append(scores(states[seed], p[seed], *pair))
+    return {
+        "seen": mask,
+        "noise": noise,
+        "converged": float(np.mean(converged)),
+        "median_s": {name: float(np.median(values)) for name, values in seconds.items()},
+        "scores": {name: _means(found) for name, found in rows.items()},
+        "half_width": {name: _half_widths(found) for name, found in rows.items()},
+    }
+
+
+def _means(found: list[dict[str, Any]]) -> dict[str, Any]:
+    means = {name: np.mean([each[name] for each in found], axis=0).tolist() for name in ("r", "r_p", "r_slow_p")}
+    return means | {"least_r": np.min([each["least_r"] for each in found], axis=0).tolist()}
+
+
+def _half_widths(found: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if len(found) < 2:
+        return None
+    bounds = jrae.interval(np.array([[*each["r"], each["r_p"], each["r_slow_p"]] for each in found]))
+    *r, r_p, r_slow_p = (bounds.high - bounds.mean).tolist()
+    return {"r": r, "r_p": r_p, "r_slow_p": r_slow_p}
+
+
+def main() -> None:
+    """Estimate, compare, print and write."""
+    options = arguments_parser(__doc__, __file__).parse_args()
+    data = held_out(2 if options.quick else SEEDS)
+    compare(MASKS[0], NOISE[1], tuple(part[:1] for part in data[:2]) + data[2:])  # compiles both
+    rows = []
+    for mask in MASKS[-1:] if options.quick else MASKS:
+        for noise in NOISE[:2] if options.quick else NOISE:
+            row = compare(mask, noise, data)
+            print(f"seen {mask}, noise {noise:.0%}, {row['converged']:.0%} converged", row["median_s"])
+            for name, found in row["scores"].items():
+                print(f"  {name:<16}" + "".join(f"{value:9.4f}" for value in found["r"]), end="")
+                print(f"   p {found['r_p']:.4f}, slow {found['r_slow_p']:.4f}")
+            rows.append(row)
+            about = {"recordings_a_call": TRAJECTORIES, "seconds": SECONDS, "slow_hz": SLOW_HZ}
+            write({"environment": environment(), **about, "rows": rows}, options.out)
+
+
+if __name__ == "__main__":
+    main()
