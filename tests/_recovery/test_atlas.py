@@ -81,7 +81,7 @@ def test_an_atlas_that_was_killed_goes_on_to_the_same_numbers(stored):
 
 def test_what_an_atlas_holds(stored):
     _, found, _ = stored
-    assert dict(found.sizes) == {"seed": 2, "mask": 2, "noise": 2, "estimator": 8, "state": 6}
+    assert dict(found.sizes) == {"seed": 2, "mask": 2, "noise": 2, "estimator": 9, "state": 6}
     assert list(found.estimator.values) == ESTIMATORS
     assert list(found.mask.values) == list(MASKS)
     assert found.noise.attrs["long_name"].startswith("sensor noise")

@@ -46,6 +46,11 @@ def inputs(recorded, held_values):
     return np.stack([held_values(INPUT, 2001 + samples, jax.random.key(2), row)[2001:] for row in range(rows)])
 
 
+@pytest.fixture
+def short(recorded):
+    return recorded.recordings[:3, :200]
+
+
 def test_exact_sensors_of_all_states_tell_the_states_and_the_input(recorded, inputs):
     exact = weak_constraint_4dvar(recorded.with_noise(0.0), **known(mask=ALL_SIX, noise_std=0.0))
     assert exact.converged.all()
@@ -90,30 +95,30 @@ def test_the_states_obey_the_equations_under_the_input(found, numpy_right_hand_s
     np.testing.assert_allclose((after - y[..., 1:]) / largest, 0, atol=2e-6)
 
 
-def test_the_cost_is_that_of_the_controls_and_has_no_slope_where_the_search_ends(recorded, x64):
-    recording, noise_std = recorded.recordings[:1, :300], recorded.noise_std
-    drive = jrae_jax.UniformNoiseInput(120.0, 320.0, hold=DT)
-    arguments = known(noise_std=noise_std, parameters=JansenRitParameters(), input=drive)
-    found = weak_constraint_4dvar(recording, **arguments)
-    model = Transition(known_problem(recording, **arguments).column, DT, ())
+def test_the_cost_is_that_of_the_controls_and_has_no_slope_where_the_search_ends(recorded, short):
+    found = of_short(short, noise_std=recorded.noise_std)
+    assert found.converged.all()
+    model = Transition(known_problem(short, **known()).column, DT, ())
     mean, factor = prior(model, jnp.ones(()))
+    eeg, noise_std = jnp.asarray(short[0, :, 6], jnp.float32), float(recorded.noise_std[6])
 
     def step(y, deviation):
         y = model.step(y, deviation)
         return y, y
 
+    @jax.jit
     def cost(start, deviations):
         first = (mean + factor @ start) * model.scale
         _, later = jax.lax.scan(step, first, deviations)
         y = jnp.concatenate([first[None], later])
-        off = (y[:, 1] - y[:, 2] - recording[0, :, 6]) / noise_std[6]
+        off = (y[:, 1] - y[:, 2] - eeg) / noise_std
         return (jnp.sum(off**2) + jnp.sum(start**2) + jnp.sum(deviations**2)) / 2
 
     start = scipy.linalg.solve_triangular(factor, found.initial_state[0] / model.scale - mean, lower=True)
     deviations = (found.input[0, :-1] - 220.0) / (200 / 12**0.5)
     value, slopes = jax.value_and_grad(cost, argnums=(0, 1))(jnp.asarray(start), deviations)
-    np.testing.assert_allclose(found.cost[0], value, rtol=1e-6)
-    at_first = jax.grad(cost, argnums=(0, 1))(jnp.zeros(6), jnp.zeros(299))
+    np.testing.assert_allclose(found.cost[0], value, rtol=1e-4)
+    at_first = jax.grad(cost, argnums=(0, 1))(jnp.zeros(6), jnp.zeros(199))
     for here, there in zip(slopes, at_first, strict=True):
         assert np.linalg.norm(here) < 1e-3 * np.linalg.norm(there)
 
@@ -146,11 +151,6 @@ def test_long_recordings_are_followed_where_the_smoother_loses_the_phase(long_re
         worst.append(np.min(list(rows), axis=0))
     assert np.all(worst[0][[0, 2, 3, 5]] > 0.95), worst
     assert np.all(worst[1][[0, 2, 3, 5]] < 0.95), worst
-
-
-@pytest.fixture
-def short(recorded):
-    return recorded.recordings[:3, :200]
 
 
 def test_a_row_does_not_depend_on_its_neighbours_and_may_have_its_own_parameters(recorded, short):
@@ -195,9 +195,8 @@ def test_what_did_not_converge_is_flagged_row_by_row(recorded, short):
 
 def test_less_noise_than_single_precision_can_use_counts_as_that(recorded):
     model = Transition(known_problem(np.zeros((1, 1, 7)), **known()).column, DT, ())
-    sensors = sensors_of(model, jnp.zeros(7))
     rows = recorded.with_noise(0.0)[:3, :200]
-    least = np.asarray(sensors.noise * sensors.scale)
+    least = 3e-5 * np.asarray(sensors_of(model, jnp.zeros(7)).scale)
     none, little = (of_short(rows, noise_std=noise).cost for noise in (0.0, least))
     np.testing.assert_allclose(none, little, rtol=1e-4)
 
