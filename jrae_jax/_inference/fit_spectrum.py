@@ -95,8 +95,7 @@ def fit_spectrum(
     x = as_float(kept.mean(axis=0))
     simulated, slopes = (np.asarray(found, float) for found in _around(problem, x, keys))
     differences = np.log(simulated) - np.asarray(problem.target, float)
-    chance = _NEIGHBOURS / counts[0] / std**2 * max(1.0, float(np.mean(differences**2)) * counts[0])
-    covariance = covariance_of(slopes, chance) + _of_mean(kept)
+    covariance = covariance_of(slopes, _variance(differences, counts[0]) / std**2) + _of_mean(kept)
     explained = float(1 - np.mean(differences**2) / np.var(problem.target))
     compared = frequencies, density, simulated
     return described(unknowns, first._replace(xs=x[None]), covariance, explained=explained, compared=compared)
@@ -163,6 +162,11 @@ def _around(
 
     density, slopes = jax.lax.map(one, keys)
     return jnp.mean(density, axis=0), jnp.mean(slopes, axis=0)
+
+
+def _variance(differences: Float[np.ndarray, " frequency"], segments: float) -> float:
+    """Of one logarithm of a recording's power density: that of chance, or what is left where this is more."""
+    return _NEIGHBOURS * max(1 / segments, float(np.mean(differences**2)))
 
 
 def _of_mean(xs: Float[np.ndarray, "draw free"]) -> Any:

@@ -27,6 +27,10 @@ _MOST_STEPS = 60
 _NO_GAIN = 0.01  # of what is left; the solver itself does not stop where rounding makes every step a bad one
 _SAME, _NEXT_TO_NOTHING = 0.1, 1e-6  # of the least loss, and of the largest: starts that end no worse agree
 _EDGE = 1e-3  # of the bounds' distance
+_ONLY_TOGETHER = 0.98
+
+Free = Mapping[str, tuple[float, float]]
+"""Lower and upper bound of each quantity that is to be found."""
 
 
 class ParameterFit(eqx.Module):
@@ -72,9 +76,6 @@ class ParameterFit(eqx.Module):
         state = "converged" if self.converged else "NOT converged"
         share = f"{self.explained:.2%} of the variance explained"
         return "\n".join([*lines, f"{state}; {self.agreeing} of {self.starts} starts agree; {share}"])
-
-
-_ONLY_TOGETHER = 0.98
 
 
 class AbstractProblem(eqx.Module):
@@ -202,7 +203,3 @@ def described(
         recorded=recorded,
         simulated=simulated,
     )
-
-
-Free = Mapping[str, tuple[float, float]]
-"""Lower and upper bound of each quantity that is to be found."""

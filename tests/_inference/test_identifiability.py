@@ -63,7 +63,7 @@ def powers_in(told):
 def test_what_is_said_to_change_nothing_changes_nothing(names, x):
     with jax.enable_x64(True):
         standard = jrae.JansenRitParameters()
-        expected = jrae.eeg(jrae.simulate(standard, CONSTANT, t1=0.2, dt=1e-3).ys)
+        expected = jrae.eeg(jrae.simulate(standard, jrae.ConstantInput(220.0), t1=0.2, dt=1e-3).ys)
         for told in jrae.unidentifiable(sorted(names), CONSTANT):
             factors = {name: x**power for name, power in powers_in(told).items()}
             gain, p = factors.pop("gain", 1.0), 220.0 * factors.pop("p", 1.0)
