@@ -1,10 +1,11 @@
-"""States and input by optimisation, beside the Kalman smoother: what each finds, and how long it takes.
+"""States and input by optimisation, beside the Kalman smoother and the bound on both: what is found, and how fast.
 
     python benchmarks/variational.py [--out benchmarks/results/variational.json] [--quick]
 
 Both get the held-out recordings of the atlas. The input is drawn anew every millisecond, and no sensor tells it sample
 by sample unless `y4` is seen; its slow part, below 20 Hz, is what can be hoped for, so both r are told. The smoother
-tells no input: here it is what its states need to obey the equation of `y4`. About five minutes on two cores.
+tells no input: here it is what its states need to obey the equation of `y4`. The bound is the posterior Cramer-Rao one
+along the true paths, told as the r of an estimate whose errors are as large. About five minutes on two cores.
 """
 
 import time
@@ -72,12 +73,19 @@ def scores(states: np.ndarray, p: np.ndarray, found_states: np.ndarray, found_p:
     return {"r": r, "least_r": np.min(apart, axis=0), "r_p": correlation(p, found_p), "r_slow_p": correlation(*pair)}
 
 
+def bound(states: np.ndarray, known: dict[str, Any]) -> list[float]:
+    """The largest r of each state that errors as small as they can be leave."""
+    inner = slice(round(EDGE / DT), -round(EDGE / DT))
+    std = np.asarray(jrae.posterior_cramer_rao(states, **known).std)[:, inner]
+    return np.sqrt(1 - np.mean(std**2, axis=(0, 1)) / np.var(states[:, inner], axis=(0, 1))).tolist()
+
+
 def compare(mask: str, noise: float, data: Any) -> dict[str, Any]:
     """Both estimators on every held-out set; means over sets."""
     states, p, std, key = data
     rows: dict[str, list[Any]] = {"kalman smoother": [], "4d-var": []}
     seconds: dict[str, list[float]] = {name: [] for name in rows}
-    converged = []
+    converged, bounds = [], []
     known: dict[str, Any] = {
         "mask": mask.split(","),
         "parameters": PARAMETERS,
@@ -86,6 +94,7 @@ def compare(mask: str, noise: float, data: Any) -> dict[str, Any]:
         "noise_std": noise * std,
     }
     for seed in range(len(states)):
+        bounds.append(bound(states[seed], known))
         measured = recordings(states[seed], noise * std, jax.random.fold_in(key, seed)).astype(np.float32)
         for name, estimate in (("kalman smoother", jrae.kalman_smoother), ("4d-var", jrae.weak_constraint_4dvar)):
             start = time.perf_counter()
@@ -101,6 +110,7 @@ def compare(mask: str, noise: float, data: Any) -> dict[str, Any]:
         "seen": mask,
         "noise": noise,
         "converged": float(np.mean(converged)),
+        "bound": np.mean(bounds, axis=0).tolist(),
         "median_s": {name: float(np.median(values)) for name, values in seconds.items()},
         "scores": {name: _means(found) for name, found in rows.items()},
         "half_width": {name: _half_widths(found) for name, found in rows.items()},
@@ -130,6 +140,7 @@ def main() -> None:
         for noise in NOISE[:2] if options.quick else NOISE:
             row = compare(mask, noise, data)
             print(f"seen {mask}, noise {noise:.0%}, {row['converged']:.0%} converged", row["median_s"])
+            print(f"  {'bound':<16}" + "".join(f"{value:9.4f}" for value in row["bound"]))
             for name, found in row["scores"].items():
                 print(f"  {name:<16}" + "".join(f"{value:9.4f}" for value in found["r"]), end="")
                 print(f"   p {found['r_p']:.4f}, slow {found['r_slow_p']:.4f}")

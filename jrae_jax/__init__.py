@@ -102,9 +102,11 @@ from ._recovery.evaluate import (
     interval as interval,
 )
 from ._recovery.kalman import (
+    ErrorBound as ErrorBound,
     StateEstimate as StateEstimate,
     kalman_filter as kalman_filter,
     kalman_smoother as kalman_smoother,
+    posterior_cramer_rao as posterior_cramer_rao,
 )
 from ._recovery.memoryless import MemorylessPredictor as MemorylessPredictor
 from ._recovery.metrics import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared

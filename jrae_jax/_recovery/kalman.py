@@ -1,8 +1,10 @@
-"""Extended Kalman filter and smoother of a column whose external input is not seen: the ceiling for any reconstruction.
+"""Extended Kalman filter and smoother of a column whose external input is not seen, and the bound on any such estimate.
 
 They know the equations, the parameters, the statistics of the input and of the sensors, and compute the mean of the
 states given the recording, exact but for the linearisation about the current estimate. The filter looks back, the
-smoother, Rauch, Tung and Striebel (1965), doi 10.2514/3.3166, both ways. In square-root form, by the library
+smoother, Rauch, Tung and Striebel (1965), doi 10.2514/3.3166, both ways. Linearised about the true states instead, the
+same equations are the posterior Cramer-Rao bound: Tichavsky, Muravchik and Nehorai (1998), doi 10.1109/78.668800. In
+square-root form, by the library
 `cuthbert`; everything inside in units of the largest value that each state can reach, so that float32 is enough.
 """
 
@@ -16,8 +18,9 @@ from jaxtyping import Array, Float
 
 from .._model.external_input import AbstractExternalInput
 from .._model.parameters import JansenRitParameters
+from .._observation.mask import to_channels
 from .._simulation.terms import batch_axes
-from .._validation import as_float, check_choice, check_positive
+from .._validation import as_float, check_choice, check_finite, check_positive
 from .problem import Problem, known_problem, prior, sensors_of
 from .transition import Transition
 
@@ -35,6 +38,15 @@ class StateEstimate(eqx.Module):
     unknown_mean: Float[Array, "*trajectory time unknown"]
     """Estimates of the unknown parameters, in the order of `unknown` and in their units."""
     unknown_std: Float[Array, "*trajectory time unknown"]
+
+
+class ErrorBound(eqx.Module):
+    """The least standard deviation of errors, sample by sample."""
+
+    std: Float[Array, "*trajectory time 6"]
+    """mV and mV/s."""
+    unknown_std: Float[Array, "*trajectory time unknown"]
+    """Of the unknown parameters, in the order of `unknown` and in their units."""
 
 
 def kalman_filter(
@@ -96,6 +108,44 @@ def kalman_smoother(
     return _estimate(*problem, smooth=True)
 
 
+def posterior_cramer_rao(
+    states: Any,
+    *,
+    mask: Any,
+    noise_std: Any,
+    parameters: JansenRitParameters,
+    input: AbstractExternalInput,
+    dt: float,
+    unknown: Sequence[str] = (),
+    prior_std: float = 0.2,
+    causal: bool = False,
+) -> ErrorBound:
+    """How far off the best estimate of the states must be, along a path that is known to you but not to it.
+
+    The inverse of the Fisher information of the whole path, of which the input's statistics are a part; `cramer_rao`
+    has it for inputs that are known. The information is that of this path and not the mean over paths, which would have
+    no upper limit: the input drives one state of six directly, and the others follow each other exactly. To first order
+    in the errors: an estimate that takes one turn of a cycle for another is farther off, and an input whose deviations
+    are not Gaussian could be told a little better.
+
+    **Arguments:**
+
+    - `states`: the true ones, mV and mV/s, shape `(trajectory, time, 6)`, one sample every `dt` seconds.
+    - `mask`, `noise_std`, `parameters`, `input`, `dt`, `unknown`, `prior_std`: as for `kalman_filter`.
+    - `causal`: of estimates that know the recording up to each sample only, as `kalman_filter`.
+
+    **Raises:** `ImportError` where `cuthbert` is not installed; `ValueError` for arguments that do not fit together, or
+        states that are not finite.
+    """
+    path = as_float(states)
+    if path.ndim != 3 or path.shape[-1] != 6:
+        raise ValueError(f"`states` must have shape (trajectory, time, 6), got {path.shape}")
+    check_finite(states=path)
+    problem = _problem(to_channels(path), mask, noise_std, parameters, input, dt, unknown, prior_std)
+    found = _estimate(*problem, path, smooth=not causal)
+    return ErrorBound(found.std, found.unknown_std)
+
+
 def _problem(recordings, mask, noise_std, parameters, input, dt, unknown, prior_std):
     """The arguments as arrays, after all checks."""
     _cuthbert()
@@ -113,14 +163,19 @@ def _estimate(
     problem: Problem,
     prior_std: Float[Array, ""],
     unknown: tuple[str, ...],
+    path: Float[Array, "trajectory time 6"] | None = None,
     *,
     smooth: bool,
 ) -> StateEstimate:
-    def of_trajectory(column, recording):
-        model = Transition(column, problem.dt, unknown)
-        return _estimate_one(model, prior(model, prior_std), recording, problem.noise_std, smooth=smooth)
+    """Linearised about a path, or about each estimate if none is given."""
 
-    return jax.vmap(of_trajectory, in_axes=(batch_axes(problem.column), 0))(problem.column, problem.recordings)
+    def of_trajectory(column, recording, path):
+        model = Transition(column, problem.dt, unknown)
+        about = None if path is None else jnp.pad(path / model.scale[None], ((0, 0), (0, len(unknown))))
+        return _estimate_one(model, prior(model, prior_std), recording, problem.noise_std, about, smooth=smooth)
+
+    axes = (batch_axes(problem.column), 0, None if path is None else 0)
+    return jax.vmap(of_trajectory, in_axes=axes)(problem.column, problem.recordings, path)
 
 
 def _in_units(model: Transition, mean: Float[Array, "time n"], std: Float[Array, "time n"]) -> StateEstimate:
@@ -137,6 +192,7 @@ def _estimate_one(
     start: tuple[Float[Array, " n"], Float[Array, "n n"]],
     recording: Float[Array, "time 7"],
     noise_std: Float[Array, "7"],
+    about: Float[Array, "time n"] | None,
     *,
     smooth: bool,
 ) -> StateEstimate:
@@ -148,15 +204,18 @@ def _estimate_one(
     def sensors(x):
         return matrix @ x, noise
 
-    def observation(predicted, sample):
+    def observation(predicted, now):
+        sample, _ = now
         return sensors, predicted.mean, sample / known.scale
 
-    def dynamics(previous, sample):
-        del sample
-        return model, previous.mean
+    def dynamics(previous, now):
+        _, before = now
+        return model, previous.mean if before is None else before
+
+    before = None if about is None else jnp.concatenate([about[:1], about[:-1]])
 
     kalman = moments.build_filter(*start, dynamics, observation)
-    states = cuthbert.filter(kalman, recording, kalman.init_prepare())
+    states = cuthbert.filter(kalman, (recording, before), kalman.init_prepare())
     if smooth:
         states = cuthbert.smoother(moments.build_smoother(dynamics), states)
     return _in_units(model, states.mean[1:], jnp.linalg.norm(states.chol_cov[1:], axis=-1))
