@@ -2,7 +2,7 @@
 
    Single precision, seconds and mV. A block of columns stays in the first-level cache for all steps, and each step is a
    loop over its columns that compilers vectorise, with an exponential, a logarithm, a sine and a cosine of its own.
-   Noise comes from a hash of column and step. `scan_rivals.py` compiles this file, and calls the last two functions.
+   Noise comes from a hash of column and step. `scan_in_c.py` compiles this file, and calls the last two functions.
 
    Written for `-ffast-math`: whether a number is finite is asked of its bits. */
 

@@ -2,7 +2,7 @@
 
     python benchmarks/scans.py [--out benchmarks/results/scans.json] [--quick] [--parts rivals ...]
 
-All do the work that `scan_rivals.py` describes. A throughput is a number of column-steps a second: rivals that are
+All do the work that `scan_work.py` describes. A throughput is a number of column-steps a second: rivals that are
 slow get fewer columns or steps, so that all take turns within a minute. Each part is a process of its own, with the
 compiler options that the command line sets, for ours and the rivals alike, but for the part `rivals_default`.
 """
@@ -25,7 +25,8 @@ import numpy as np
 import scan_rivals
 import timing
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from scan_rivals import DT, SIGMA, P, strengths
+from scan_in_c import with_c
+from scan_work import DT, SIGMA, P, strengths
 from timing import Contender
 
 import jrae_jax as jrae
@@ -120,7 +121,7 @@ def sizes(quick: bool) -> list[dict[str, Any]]:
     pairs = [(number, 2_000) for number in columns] + [(2048, steps) for steps in durations]
     contenders = [ours(*pair, "Strang splitting", "moments") for pair in pairs]
     for pair in pairs:
-        for rival in scan_rivals.with_c(*pair):
+        for rival in with_c(*pair):
             if rival.labels["scheme"] == "Strang splitting" and rival.labels["threads"] > 1:
                 labels = {**rival.labels, "columns": pair[0], "steps": pair[1]}
                 assert rival.summaries
