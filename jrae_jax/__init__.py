@@ -16,6 +16,7 @@ from ._autoencoder.pretrained import load_pretrained as load_pretrained
 from ._autoencoder.reconstructor import Reconstructor as Reconstructor
 from ._autoencoder.streaming import StreamingDecoder as StreamingDecoder, StreamState as StreamState
 from ._autoencoder.windowed import Gaussian as Gaussian, WindowedAutoencoder as WindowedAutoencoder
+from ._dynamics.curves import BifurcationCurves as BifurcationCurves, bifurcation_curves as bifurcation_curves
 from ._dynamics.cycles import (
     LimitCycle as LimitCycle,
     cycle_families as cycle_families,

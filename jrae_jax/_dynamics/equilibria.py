@@ -30,25 +30,35 @@ _IMAGINARY = 0.02  # a pair of eigenvalues whose real part is below this share o
 class Equilibria(eqx.Module):
     """Points on a column's curve of equilibria, by rising y1 - y2; NaN stands for none."""
 
-    p: Float[Array, "*batch point"]
+    p: Float[Array, "*batch"]
     """External input, 1/s."""
-    states: Float[Array, "*batch point 6"]
+    states: Float[Array, "*batch 6"]
     """mV and mV/s."""
-    eigenvalues: Complex[Array, "*batch point 6"]
+    eigenvalues: Complex[Array, "*batch 6"]
     """Of the linearised equations, 1/s."""
+    value: Float[Array, "*batch"]
+    """Of the quantity that changes, in its own unit."""
+    along: str = eqx.field(static=True, default="p")
+    """The quantity that changes."""
 
     @property
-    def exists(self) -> Bool[Array, "*batch point"]:
+    def exists(self) -> Bool[Array, "*batch"]:
         """Whether there is one."""
         return jnp.isfinite(self.p)
 
     @property
-    def stable(self) -> Bool[Array, "*batch point"]:
+    def stable(self) -> Bool[Array, "*batch"]:
         """Whether small deviations die away."""
         return self.exists & jnp.all(self.eigenvalues.real < 0, axis=-1)
 
     @property
-    def frequency(self) -> Float[Array, "*batch point"]:
+    def on_the_axis(self) -> Bool[Array, "*batch"]:
+        """Whether a pair of complex eigenvalues is on the imaginary axis, but for rounding."""
+        imaginary = self.eigenvalues.imag
+        return jnp.any((imaginary > 0) & (jnp.abs(self.eigenvalues.real) < _IMAGINARY * imaginary), axis=-1)
+
+    @property
+    def frequency(self) -> Float[Array, "*batch"]:
         """Hz: of the pair of complex eigenvalues that is nearest to the imaginary axis; NaN if none is complex."""
         distance = jnp.where(self.eigenvalues.imag > 0, jnp.abs(self.eigenvalues.real), jnp.inf)
         nearest = jnp.argmin(distance, axis=-1, keepdims=True)
@@ -122,6 +132,29 @@ def on_the_curve(v: Float[Array, ""], parameters: JansenRitParameters) -> tuple[
     return p, jnp.stack([y0, y1, y2, *3 * [jnp.zeros_like(v)]])
 
 
+def slope(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[Array, ""]:
+    """How p changes with v along the curve: 0 at a saddle-node."""
+    return jax.grad(lambda v: on_the_curve(v, parameters)[0])(v)
+
+
+def opposite(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[Array, ""]:
+    """0 where two eigenvalues are opposite: the fifth Hurwitz determinant, in time units of 1/sqrt(a b)."""
+    _, states = on_the_curve(v, parameters)
+    gain = jax.grad(lambda v: sigmoid(v, parameters))
+    unit = (parameters.a * parameters.b) ** 0.5
+    a, b = parameters.a / unit, parameters.b / unit
+    excitation, inhibition = parameters.A / unit * a, parameters.B / unit * b
+    forth = excitation * gain(v)
+    excited = excitation * parameters.C2 * parameters.C1 * gain(parameters.C1 * states[0])
+    inhibited = inhibition * parameters.C4 * parameters.C3 * gain(parameters.C3 * states[0])
+    squares = [jnp.stack([jnp.ones_like(rate), 2 * rate, rate**2]) for rate in (a, b)]
+    polynomial = jnp.convolve(jnp.convolve(squares[0], squares[0]), squares[1])
+    polynomial = polynomial.at[4:].add(-forth * (excited * squares[1] - inhibited * squares[0]))
+    padded = jnp.pad(polynomial, (5, 5))
+    rows = [jnp.stack([padded[5 + 2 * (column + 1) - (row + 1)] for column in range(5)]) for row in range(5)]
+    return jnp.linalg.det(jnp.stack(rows))
+
+
 def _equilibria(parameters: JansenRitParameters, p: Float[Array, ""]) -> Equilibria:
     def excess(v):
         return on_the_curve(v, parameters)[0] - p
@@ -148,33 +181,13 @@ def _saddle_nodes(parameters: JansenRitParameters) -> Equilibria:
 
 def _folds(parameters: JansenRitParameters) -> Float[Array, " point"]:
     """Where p has an extremum along the curve: v."""
-    return _all_roots(jax.grad(lambda v: on_the_curve(v, parameters)[0]), parameters)
+    return _all_roots(lambda v: slope(v, parameters), parameters)
 
 
 def _hopf_points(parameters: JansenRitParameters) -> Equilibria:
-    found = _at(_all_roots(lambda v: _opposite(v, parameters), parameters), parameters)
-    imaginary = found.eigenvalues.imag
-    on_axis = (imaginary > 0) & (jnp.abs(found.eigenvalues.real) < _IMAGINARY * imaginary)
-    v = jnp.where(jnp.any(on_axis, axis=-1), found.states[:, 1] - found.states[:, 2], jnp.nan)
+    found = _at(_all_roots(lambda v: opposite(v, parameters), parameters), parameters)
+    v = jnp.where(found.on_the_axis, found.states[:, 1] - found.states[:, 2], jnp.nan)
     return _at(jnp.sort(v), parameters)
-
-
-def _opposite(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[Array, ""]:
-    """0 where two eigenvalues are opposite: the fifth Hurwitz determinant, in time units of 1/sqrt(a b)."""
-    _, states = on_the_curve(v, parameters)
-    slope = jax.grad(lambda v: sigmoid(v, parameters))
-    unit = (parameters.a * parameters.b) ** 0.5
-    a, b = parameters.a / unit, parameters.b / unit
-    excitation, inhibition = parameters.A / unit * a, parameters.B / unit * b
-    forth = excitation * slope(v)
-    excited = excitation * parameters.C2 * parameters.C1 * slope(parameters.C1 * states[0])
-    inhibited = inhibition * parameters.C4 * parameters.C3 * slope(parameters.C3 * states[0])
-    squares = [jnp.stack([jnp.ones_like(rate), 2 * rate, rate**2]) for rate in (a, b)]
-    polynomial = jnp.convolve(jnp.convolve(squares[0], squares[0]), squares[1])
-    polynomial = polynomial.at[4:].add(-forth * (excited * squares[1] - inhibited * squares[0]))
-    padded = jnp.pad(polynomial, (5, 5))
-    rows = [jnp.stack([padded[5 + 2 * (column + 1) - (row + 1)] for column in range(5)]) for row in range(5)]
-    return jnp.linalg.det(jnp.stack(rows))
 
 
 @eqx.filter_jit
@@ -191,9 +204,10 @@ def _at(v: Float[Array, " point"], parameters: JansenRitParameters) -> Equilibri
     there = jnp.isfinite(v)
     p, states, eigenvalues = jax.vmap(of)(jnp.where(there, v, 0))  # a NaN would spoil the gradients of the others
     wide = jnp.broadcast_to(there[:, None], states.shape)
-    return Equilibria(
-        *(jnp.where(where, values, jnp.nan) for where, values in ((there, p), (wide, states), (wide, eigenvalues)))
+    p, states, eigenvalues = (
+        jnp.where(where, values, jnp.nan) for where, values in ((there, p), (wide, states), (wide, eigenvalues))
     )
+    return Equilibria(p, states, eigenvalues, p)
 
 
 def _all_roots(
