@@ -14,11 +14,13 @@ Bar = Callable[[str, float], None]
 def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Bar]) -> None:
     """Add the command; `prepare` sets up JAX and returns what shows progress."""
     dynamics = commands.add_parser(
-        "dynamics", help="equilibria, cycles and their bifurcations along p; or, with two axes, a map of regimes"
+        "dynamics",
+        help="equilibria, cycles and their bifurcations along p or a parameter; or, with two axes, a map of regimes",
     )
     dynamics.add_argument("--preset", default="jansen_rit_1995", help="parameters to start from (jansen_rit_1995)")
-    dynamics.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, or p of a map")
-    dynamics.add_argument("--range", default="-60:400", metavar="LOW:HIGH", help="of p, 1/s (-60:400)")
+    dynamics.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, or p")
+    dynamics.add_argument("--along", metavar="NAME", help="what changes: p, or a parameter as C (p)")
+    dynamics.add_argument("--range", metavar="LOW:HIGH", help="of what changes, in its unit (p: -60:400)")
     dynamics.add_argument(
         "--axis", action="append", default=[], metavar="NAME=VALUES", help="of a map: start:stop:count, or a,b,c"
     )
@@ -46,6 +48,8 @@ def _map(options: argparse.Namespace, progress: Bar) -> tuple[Callable[[], Any],
     from ._dynamics.regimes import ENDS, regime_map
     from ._plotting_dynamics import plot_regime_map
 
+    if options.along is not None:
+        raise ValueError(f"`--along` must not be given with `--axis`, which makes a map; got {options.along}")
     axes = [parsed_axis(text) for text in options.axis]
     if len(axes) != 2:
         raise ValueError(f"`--axis` must be given twice for a map, got {len(axes)}")
@@ -56,16 +60,43 @@ def _map(options: argparse.Namespace, progress: Bar) -> tuple[Callable[[], Any],
     failed = int((found.regime < 0).sum())
     if failed:
         print(f"{failed} of {found.regime.size} points failed: their simulation blew up")
-    return found.to_dataframe, lambda: plot_regime_map(found)
+    return found.to_dataframe, lambda: plot_regime_map(found, _curves(columns.parameters, found))
+
+
+def _curves(parameters: Any, found: Any) -> Any:
+    """The bifurcations over a map of p and a parameter; of another map `None`."""
+    from ._dynamics.curves import bifurcation_curves
+    from ._model.parameters import PARAMETER_UNITS
+
+    dims = set(found.regime.dims)
+    if "p" not in dims or not dims < {"p", *PARAMETER_UNITS}:
+        return None
+    (along,) = dims - {"p"}
+    low, high = (float(bound) for bound in (found[along].min(), found[along].max()))
+    return bifurcation_curves(parameters, along, low, high) if low < high else None
 
 
 def _diagram(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    from ._dynamics.changing import QUANTITIES
     from ._dynamics.diagram import bifurcation_diagram, diagram_table
     from ._plotting_dynamics import plot_bifurcations
+    from ._simulation.axes import check_range
+    from ._validation import check_choice
 
-    low, _, high = options.range.partition(":")
+    along = options.along or "p"
+    check_choice(QUANTITIES, **{"--along": along})
+    if any(text.partition("=")[0] == along for text in options.set):
+        raise ValueError(f"`--set` must not name what changes along the diagram, got {along}")
+    if options.range is None and along != "p":
+        raise ValueError(f"`--range` must be given for {along} as LOW:HIGH, got none")
+    low, _, high = (options.range or "-60:400").partition(":")
     bounds = [parsed_number("--range", name, text) for name, text in (("low", low), ("high", high))]
-    found = bifurcation_diagram(column(options.preset, "constant", options.set).parameters, *bounds)
+    check_range("--range", *bounds, log=False)
+    columns = column(options.preset, "constant", options.set)
+    p = None if along == "p" else float(columns.input.p)
+    found = bifurcation_diagram(columns.parameters, *bounds, along=along, p=p)
+    if p is not None:
+        print(f"along {along} from {bounds[0]:g} to {bounds[1]:g}, at p = {p:g} /s")
     for line in _told(found):
         print(line)
     return lambda: diagram_table(found), lambda: plot_bifurcations(found)
@@ -73,9 +104,16 @@ def _diagram(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[
 
 def _told(found: Any) -> Iterator[str]:
     """Bifurcations, one a line."""
+    from ._model.parameters import PARAMETER_UNITS
+
+    unit = {"p": "/s", **PARAMETER_UNITS}[found.along].removeprefix("1")
     kinds = {"saddle-node": found.saddle_nodes, "Hopf point": found.hopf_points, "fold of cycles": found.cycle_folds}
     for name, points in kinds.items():
-        for p, frequency, there in zip(points.p, points.frequency, points.exists, strict=True):
+        for value, frequency, there in zip(points.value, points.frequency, points.exists, strict=True):
             if there:
                 hertz = "" if name == "saddle-node" else f"   {float(frequency):9.5f} Hz"
-                yield f"{name:<16} p = {float(p):13.8f} /s{hertz}"
+                yield f"{name:<16} {found.along} = {float(value):13.8f} {unit}{hertz}".rstrip()
+        if not points.exists.any():
+            yield f"{name:<16} none"
+    if not found.cycles.exists.any():
+        yield "no Hopf point that cycles could begin at: cycles that begin elsewhere are not looked for"

@@ -1,7 +1,7 @@
 """Bifurcation diagrams and regime maps in, matplotlib figures out."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,44 +11,51 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ._dynamics.curves import BifurcationCurves
 from ._dynamics.diagram import BifurcationDiagram
 from ._dynamics.regimes import ENDS
+from ._model.parameters import PARAMETER_UNITS
+from ._model.states import eeg
 from ._plotting_scan import BLUE, DARK, GREY, RED, label, regime_colours
 
 _PURPLE = "#6d4c8d"
 
 
 def plot_bifurcations(diagram: BifurcationDiagram) -> Figure:
-    """y1 - y2 and the frequency of cycles against p; stable in full lines, unstable in broken ones."""
+    """y1 - y2 and the frequency of cycles against what changes; stable in full lines, unstable in broken ones."""
     figure = Figure(figsize=(9.0, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     rest = diagram.equilibria
-    for shown, stable in _runs(np.asarray(rest.p), np.asarray(rest.states[:, 1] - rest.states[:, 2]), rest.stable):
+    for shown, stable in _runs(np.asarray(rest.value), np.asarray(eeg(rest.states)), rest.stable):
         above.plot(*shown, color=DARK, **_line(stable))
-    for family in range(len(diagram.cycles.p)):
+    for family in range(len(diagram.cycles.value)):
         there = np.asarray(diagram.cycles.exists[family])
-        p, stable = np.asarray(diagram.cycles.p[family])[there], np.asarray(diagram.cycles.stable[family])[there]
+        value, stable = (np.asarray(leaf[family])[there] for leaf in (diagram.cycles.value, diagram.cycles.stable))
         for side in range(2):
             v = np.asarray(diagram.cycles.extrema[family, :, side])[there]
-            for shown, kind in _runs(p, v, stable):
+            for shown, kind in _runs(value, v, stable):
                 above.plot(*shown, color=BLUE, **_line(kind))
-        for shown, kind in _runs(p, np.asarray(diagram.cycles.frequency[family])[there], stable):
+        for shown, kind in _runs(value, np.asarray(diagram.cycles.frequency[family])[there], stable):
             below.plot(*shown, color=BLUE, **_line(kind))
     _mark(above, below, diagram)
-    low, high = np.nanmin(rest.p[:1]), np.nanmax(rest.p[-1:])
-    above.set_xlim(low, high)
+    above.set_xlim(*np.asarray(diagram.bounds))
     above.set_ylabel("y1 - y2 (mV)")
     below.set_ylabel("frequency (Hz)")
-    below.set_xlabel("external input p (1/s)")
+    below.set_xlabel(_changing(diagram))
     below.set_ylim(bottom=0)
     above.legend(handles=_legend(), fontsize=8, frameon=False, ncols=2)
     return figure
 
 
-def plot_regime_map(regimes: xr.Dataset) -> Figure:
-    """A regime map over two axes.
+def plot_regime_map(regimes: xr.Dataset, curves: BifurcationCurves | None = None) -> Figure:
+    """A regime map over two axes, and the curves along which equilibria bifurcate.
 
-    **Raises:** `ValueError` if it has not two axes.
+    **Arguments:**
+
+    - `regimes`: from `regime_map`.
+    - `curves`: from `bifurcation_curves`, along the other axis than p; none are drawn if `None`.
+
+    **Raises:** `ValueError` if the map has not two axes, or they are not those of the curves.
     """
     dims = regimes.regime.dims
     if len(dims) != 2:
@@ -64,7 +71,28 @@ def plot_regime_map(regimes: xr.Dataset) -> Figure:
     bar.ax.set_yticklabels(ENDS)
     ax.set_xlabel(label(x))
     ax.set_ylabel(label(y))
+    if curves is not None:
+        _draw_curves(ax, curves, dims)
+        figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return figure
+
+
+def _draw_curves(ax: Axes, curves: BifurcationCurves, dims: Sequence[Hashable]) -> None:
+    ax.axis(ax.axis())  # limits stay those of the map
+    for points, name, style in ((curves.saddle_nodes, "saddle-node", "-"), (curves.hopf_points, "Hopf point", "--")):
+        places = {"p": points.p, points.along: points.value}
+        if set(places) != set(dims):
+            raise ValueError(f"`curves` must be over the axes of the map, {dims[0]} and {dims[1]}; got {points.along}")
+        y, x = (places[str(dim)] for dim in dims)
+        ax.plot(x, y, style, color=DARK, lw=1.4, label=name)
+
+
+def _changing(diagram: BifurcationDiagram) -> str:
+    """What changes, in its unit, and the input at which it does."""
+    if diagram.along == "p":
+        return "external input p (1/s)"
+    unit = PARAMETER_UNITS[diagram.along]
+    return f"{diagram.along}{'' if unit == '1' else f' ({unit})'}, at p = {np.nanmax(diagram.equilibria.p):g} /s"
 
 
 def _runs(x: np.ndarray, y: np.ndarray, stable: Any) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], bool]]:
@@ -83,12 +111,12 @@ def _line(stable: bool) -> dict[str, Any]:
 
 def _mark(above: Axes, below: Axes, diagram: BifurcationDiagram) -> None:
     for points, colour, marker in ((diagram.saddle_nodes, GREY, "s"), (diagram.hopf_points, RED, "o")):
-        above.plot(points.p, points.states[:, 1] - points.states[:, 2], marker, color=colour, mec=DARK, ms=6, zorder=5)
-    below.plot(diagram.hopf_points.p, diagram.hopf_points.frequency, "o", color=RED, mec=DARK, ms=6, zorder=5)
+        above.plot(points.value, eeg(points.states), marker, color=colour, mec=DARK, ms=6, zorder=5)
+    below.plot(diagram.hopf_points.value, diagram.hopf_points.frequency, "o", color=RED, mec=DARK, ms=6, zorder=5)
     folds = diagram.cycle_folds
     for side in range(2):
-        above.plot(folds.p, folds.extrema[:, side], "D", color=BLUE, mec=DARK, ms=5, zorder=5)
-    below.plot(folds.p, folds.frequency, "D", color=BLUE, mec=DARK, ms=5, zorder=5)
+        above.plot(folds.value, folds.extrema[:, side], "D", color=BLUE, mec=DARK, ms=5, zorder=5)
+    below.plot(folds.value, folds.frequency, "D", color=BLUE, mec=DARK, ms=5, zorder=5)
 
 
 def _legend() -> list[Line2D]:
