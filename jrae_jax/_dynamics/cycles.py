@@ -160,7 +160,7 @@ def cycle_folds(parameters: JansenRitParameters, families: LimitCycle) -> LimitC
         jax.tree.map(lambda leaf, shift=shift: leaf[:, shift : shift + turns.shape[1]][turns], families)
         for shift in (0, 2)
     )
-    return _folds(parameters, before, after)
+    return _folds(parameters, before, after) if len(before.p) else before
 
 
 @eqx.filter_jit

@@ -28,7 +28,7 @@ _IMAGINARY = 0.02  # a pair of eigenvalues whose real part is below this share o
 
 
 class Equilibria(eqx.Module):
-    """Points on a column's curve of equilibria, by rising y1 - y2; NaN stands for none."""
+    """Points on a column's curve of equilibria, along p by rising y1 - y2; NaN stands for none."""
 
     p: Float[Array, "*batch"]
     """External input, 1/s."""

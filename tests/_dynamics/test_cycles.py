@@ -124,6 +124,24 @@ def test_a_family_holds_the_cycles_that_columns_come_to(families, alpha):
     np.testing.assert_allclose(frequency, alpha.frequency[:-1], atol=0.01)
 
 
+@pytest.mark.usefixtures("x64")
+def test_a_family_along_c_holds_the_cycles_that_columns_stay_on(parameters):
+    hopf = jax.tree.map(lambda leaf: leaf[2:3], hopf_points(parameters))
+    begin = dataclasses.replace(hopf, value=jnp.array([135.0]), along="C")
+    family = cycle_families(parameters, begin, low=130.0, high=138.0, points=40)
+    there = np.asarray(family.exists[0])
+    C, frequency = np.asarray(family.value[0])[there], np.asarray(family.frequency[0])[there]
+    assert family.along == "C"
+    assert np.all(family.p[0][there] == hopf.p[0])
+    assert (C[0], frequency[0]) == pytest.approx((135.0, float(hopf.frequency[0])), abs=1e-3)
+    assert C[:-1].max() <= 138 < C[-1]
+    assert family.stable[0][there].all()
+    period, states = 1 / frequency[-1], family.states[0][there][-1]
+    column = dataclasses.replace(parameters, C=C[-1])
+    ys = simulate(column, ConstantInput(hopf.p[0]), t1=9 * period, dt=period / 1000, y0=states, burn_in=8 * period).ys
+    np.testing.assert_allclose(family.extrema[0][there][-1], [eeg(ys).min(), eeg(ys).max()], atol=1e-4)
+
+
 def test_a_column_without_hopf_points_has_no_family():
     quiet = dataclasses.replace(JansenRitParameters(), C=1.0)
     families = cycle_families(quiet, points=5)
