@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 from jrae_jax import (
     ConstantInput,
@@ -10,6 +11,7 @@ from jrae_jax import (
     eeg,
     equilibria,
     hopf_points,
+    plot_regime_map,
     saddle_nodes,
     simulate,
 )
@@ -108,6 +110,17 @@ def test_separate_curves_are_not_joined(curves):
         assert np.nanmax(steps[:, 0]) < 0.15  # steps of the grid: mV, and
         assert np.nanmax(steps[:, 1]) < 0.85
     assert np.sum(~curves.saddle_nodes.exists) == 1  # the lower and the upper curve
+
+
+def test_a_map_shows_them_within_its_own_limits(curves):
+    axes = {"C": [120.0, 140.0], "p": [50.0, 150.0]}
+    regimes = xr.Dataset({"regime": (tuple(axes), np.zeros((2, 2), np.int8))}, axes)
+    ax = plot_regime_map(regimes, curves).axes[0]
+    assert (*ax.get_xlim(), *ax.get_ylim()) == (0, 200, 110, 150)
+    for line, curve in zip(ax.lines, (curves.saddle_nodes, curves.hopf_points), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), np.stack([curve.p, curve.value], axis=1))
+    with pytest.raises(ValueError, match="`curves` must be over the axes of the map, b and p; got C"):
+        plot_regime_map(regimes.rename(C="b"), curves)
 
 
 def test_arguments_that_make_no_sense_are_refused():
