@@ -1,3 +1,8 @@
+import os
+
+# The tests compile much and run little.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_llvm_disable_expensive_passes=true"
+
 import jax
 import matplotlib
 import numpy as np

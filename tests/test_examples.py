@@ -15,13 +15,15 @@ SMALL = {
     "parameter_scan": {"points": 2, "repeats": 1, "duration": 3.0},
 }
 
+SLOW = ("bifurcation_diagram", "fit_parameters")
+
 
 def test_every_example_is_run_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SMALL)
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "bifurcation_diagram" else name for name in SMALL]
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in SMALL]
 )
 def test_example_draws_its_figure(name, tmp_path):
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")

@@ -38,7 +38,7 @@ _HALF_OVERLAP = 1.056  # variance of a mean over segments, half overlapping unde
 _NEIGHBOURS = 1.94  # variance of a sum over neighbouring frequencies under that window, over that of independent ones
 _STEP = 0.1  # of the differences that stand for derivatives
 _DRAWS = 8  # of noise, over which the result is averaged
-_SAME = 1.5  # times the least loss: draws that end no worse count
+_SAME, _PLAUSIBLE = 1.5, 2.0  # times the least loss: draws that end no worse count, and starts widen what is told
 
 
 def fit_spectrum(
@@ -59,7 +59,7 @@ def fit_spectrum(
     best are where Levenberg and Marquardt's method starts, which follows the logarithm of the power density, with noise
     that stays the same from step to step. From the best end it starts again with eight other draws of noise; the result
     is their mean. Where columns part under the same noise (a largest Lyapunov exponent above 0, between alpha and
-    spikes) starts may end in different places: `agreeing` tells.
+    spikes) starts may end in different places that fit about as well: `agreeing` tells, and `std` covers them.
 
     **Arguments:**
 
@@ -72,7 +72,7 @@ def fit_spectrum(
     - `key`: for the candidates, and for the noise of the simulations.
 
     **Returns:** a `ParameterFit`; its `std` covers what chance does to the spectra of the recording and of the
-        simulations, and is larger where the fit is worse than that.
+        simulations, and is larger where the fit is worse than that, or where other starts end nearly as well elsewhere.
 
     **Raises:** `ValueError` as `fit_trace`, and for an input that is not random.
     """
@@ -88,14 +88,16 @@ def fit_spectrum(
     problem = _Spectrum(unknowns, jnp.log(density), as_float(std), noise_key, dt, resolution, band)
     candidates = unknowns.spread(starts * _CANDIDATES_PER_START, spread_key)
     order = np.argsort(np.asarray(_losses(problem, candidates)))
-    first = minimise(problem, candidates[order[:starts]])
+    first = minimise(problem, candidates[order[:starts]], jnp.broadcast_to(noise_key, (starts,)))
     keys = jax.random.split(draws_key, _DRAWS)
     drawn = minimise(problem, jnp.broadcast_to(first.xs[0], (_DRAWS, len(free))), keys)
     kept = np.asarray(drawn.xs, float)[drawn.losses <= _SAME * drawn.losses[0]]
     x = as_float(kept.mean(axis=0))
     simulated, slopes = (np.asarray(found, float) for found in _around(problem, x, keys))
     differences = np.log(simulated) - np.asarray(problem.target, float)
-    covariance = covariance_of(slopes, _variance(differences, counts[0]) / std**2) + _of_mean(kept)
+    others = np.asarray(first.xs, float)[first.losses <= _PLAUSIBLE * first.losses[0]]
+    by_chance = covariance_of(slopes, _variance(differences, counts[0]) / std**2)
+    covariance = by_chance + _scatter(kept) / len(kept) + _scatter(others)
     explained = float(1 - np.mean(differences**2) / np.var(problem.target))
     compared = frequencies, density, simulated
     return described(unknowns, first._replace(xs=x[None]), covariance, explained=explained, compared=compared)
@@ -169,9 +171,9 @@ def _variance(differences: Float[np.ndarray, " frequency"], segments: float) -> 
     return _NEIGHBOURS * max(1 / segments, float(np.mean(differences**2)))
 
 
-def _of_mean(xs: Float[np.ndarray, "draw free"]) -> Any:
-    """Covariance of the mean, from its scatter."""
-    return np.atleast_2d(np.cov(xs, rowvar=False)) / len(xs) if len(xs) > 1 else 0.0
+def _scatter(xs: Float[np.ndarray, "end free"]) -> Any:
+    """Covariance of places where fits end."""
+    return np.atleast_2d(np.cov(xs, rowvar=False)) if len(xs) > 1 else 0.0
 
 
 @eqx.filter_custom_jvp

@@ -88,6 +88,7 @@ def test_a_column_at_rest_has_none(alpha):
     assert not alpha.stable[-1]
 
 
+@pytest.mark.slow
 def test_single_precision_is_enough_for_three_digits():
     found = limit_cycle(JansenRitParameters(), 220.0)
     assert found.period.dtype == jnp.float32

@@ -11,7 +11,7 @@ from jrae_jax._inference import fit_spectrum as module
 
 STANDARD = jrae.JansenRitParameters()
 INPUT = jrae.UniformNoiseInput(120.0, 320.0, hold=2e-3)
-DT = 2e-3
+DT, STARTS = 2e-3, 2
 
 
 def recorded(input: jrae.AbstractExternalInput = INPUT, **changed):
@@ -22,12 +22,12 @@ def recorded(input: jrae.AbstractExternalInput = INPUT, **changed):
 
 @pytest.fixture
 def small(monkeypatch):
-    for name, value in {"_SECONDS": 10.0, "_REPEATS": 2, "_CANDIDATES_PER_START": 8, "_DRAWS": 3}.items():
+    for name, value in {"_SECONDS": 10.0, "_REPEATS": 1, "_CANDIDATES_PER_START": 8, "_DRAWS": STARTS}.items():
         monkeypatch.setattr(module, name, value)
 
 
 def fit(v, free, **options):
-    given: dict[str, Any] = {"dt": DT, "resolution": 1.0, "starts": 2, "key": jax.random.key(0)} | options
+    given: dict[str, Any] = {"dt": DT, "resolution": 1.0, "starts": STARTS, "key": jax.random.key(0)} | options
     return jrae.fit_spectrum(v, STANDARD, given.pop("input", INPUT), free=free, **given)
 
 

@@ -60,8 +60,8 @@ def test_a_worse_fit_than_chance_makes_what_is_told_wider():
     assert fit_spectrum._variance(np.full(40, 0.5), 50.0) == pytest.approx(by_chance * 0.25 * 50)
 
 
-def test_the_scatter_of_draws_is_that_of_their_mean():
+def test_the_scatter_of_ends_is_their_covariance():
     xs = np.random.default_rng(0).normal(size=(8, 2))
-    np.testing.assert_allclose(np.diag(fit_spectrum._of_mean(xs)), xs.var(axis=0, ddof=1) / 8)
-    np.testing.assert_allclose(fit_spectrum._of_mean(xs[:, :1]), xs[:, :1].var(ddof=1) / 8 * np.ones((1, 1)))
-    assert fit_spectrum._of_mean(xs[:1]) == 0.0
+    np.testing.assert_allclose(np.diag(fit_spectrum._scatter(xs)), xs.var(axis=0, ddof=1))
+    np.testing.assert_allclose(fit_spectrum._scatter(xs[:, :1]), xs[:, :1].var(ddof=1) * np.ones((1, 1)))
+    assert fit_spectrum._scatter(xs[:1]) == 0.0

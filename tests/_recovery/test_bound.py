@@ -21,7 +21,7 @@ def bound_of(states, **changes):
     return jrae.posterior_cramer_rao(states, **(known | changes))
 
 
-@pytest.mark.parametrize("mask", ["y0", "eeg"])
+@pytest.mark.parametrize("mask", [pytest.param("y0", marks=pytest.mark.slow), "eeg"])
 @pytest.mark.parametrize("causal", [True, False])
 def test_the_best_estimators_reach_it(recorded, mask, causal):
     bound = bound_of(recorded.states, mask=mask, noise_std=recorded.noise_std, causal=causal)

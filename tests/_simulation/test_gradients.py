@@ -54,7 +54,7 @@ def assert_derivatives_are(expected, given, **options):
     np.testing.assert_allclose(backward, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).min())
 
 
-SLOW = ("uniform", "Ornstein-Uhlenbeck", "pulse")
+SLOW = ("uniform", "white", "Ornstein-Uhlenbeck", "pulse")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,7 @@ def test_gradients_are_finite_at_extreme_potentials(potential):
     assert np.any(gradient != 0)
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_gradient_grows_with_the_root_of_the_steps_at_most():
     columns = 128
 
