@@ -17,7 +17,7 @@ import optimistix
 from jaxtyping import Array, Float
 
 from .._model.parameters import PARAMETER_UNITS, JansenRitParameters, batch_size
-from .._validation import as_float, check_choice, check_count, check_positive
+from .._validation import as_float, check_choice, check_count, check_finite, check_positive
 from .changing import ChangingColumn
 from .equilibria import Equilibria, equilibrium_curve, on_the_curve, opposite, slope
 
@@ -84,8 +84,9 @@ def checked_values(column: ChangingColumn, low: float, high: float, points: int)
     **Raises:** `ValueError` for a batch of columns, bounds that are not in order, or values that no column can have.
     """
     check_count(2, points=points)
-    if batch_size(parameters=column.parameters) is not None:
+    if batch_size(parameters=column.parameters, p=column.p) is not None:
         raise ValueError("`parameters` must be of one column, got a batch")
+    check_finite(low=low, high=high)
     if not low < high:
         raise ValueError(f"`low` must be below `high`, got {low} and {high}")
     for bound in (low, high):

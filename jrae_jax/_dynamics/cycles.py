@@ -29,6 +29,7 @@ _LEAST_SWING = 1e-3  # of y1 - y2, in 1/r; below it there is no cycle
 _SAMPLES = 257  # of a cycle, to look for its extrema
 _FIRST_STEP, _LONGEST_STEP, _GROWTH = 1e-3, 0.1, 1.4  # along a family
 _FEW = 5  # steps of Newton's method, after which the next step along the family may be longer
+_RELIABLE = 0.1  # by so much the multiplier along the orbit may differ from 1
 _STRAIGHT = 0.9  # cosine between directions before and after a step
 
 
@@ -58,8 +59,7 @@ class LimitCycle(eqx.Module):
     @property
     def stable(self) -> Bool[Array, "*batch"]:
         """Whether small deviations die away, but for those along the orbit."""
-        off = jnp.abs(self.multipliers - 1)
-        along = off <= jnp.min(off, axis=-1, keepdims=True)
+        along = jax.nn.one_hot(jnp.argmin(jnp.abs(self.multipliers - 1), axis=-1), 6, dtype=bool)
         return self.exists & jnp.all(along | (jnp.abs(self.multipliers) < 1), axis=-1)
 
     @property
@@ -154,13 +154,18 @@ def cycle_folds(parameters: JansenRitParameters, families: LimitCycle) -> LimitC
 
     **Returns:** the folds, of shape `(fold,)`; there may be none.
     """
-    rising = jnp.diff(families.value, axis=-1) > 0
-    turns = (rising[:, 1:] != rising[:, :-1]) & families.exists[:, 2:]
+    least = 10 * _tolerance(families.value.dtype) * jnp.abs(families.value[:, :-1])
+    changes = jnp.diff(families.value, axis=-1)
+    way = jnp.where(jnp.abs(changes) > least, jnp.sign(changes), 0)
+    turns = way[:, 1:] * way[:, :-1] < 0
     before, after = (
         jax.tree.map(lambda leaf, shift=shift: leaf[:, shift : shift + turns.shape[1]][turns], families)
         for shift in (0, 2)
     )
-    return _folds(parameters, before, after) if len(before.p) else before
+    if not len(before.p):
+        return before
+    found = _folds(parameters, before, after)
+    return jax.tree.map(lambda leaf: leaf[found.exists], found)
 
 
 @eqx.filter_jit
@@ -229,11 +234,16 @@ def _folds(parameters: JansenRitParameters, before: LimitCycle, after: LimitCycl
         def rise(step, args):
             return _direction(at(step)[0], forth, column)[7]
 
+        there = (rise(jnp.zeros_like(length), None) > 0) != (rise(length, None) > 0)
+
+        def looked_at(step, args):
+            return jnp.where(there, rise(step, args), step - length / 2)
+
         bounds = {"lower": jnp.zeros_like(length), "upper": length}
         solver = optimistix.Bisection(rtol=0.0, atol=float(jnp.finfo(length.dtype).eps) ** 0.75)
-        found = optimistix.root_find(rise, solver, length / 2, options=bounds, max_steps=64, throw=False)
+        found = optimistix.root_find(looked_at, solver, length / 2, options=bounds, max_steps=64, throw=False)
         place, converged = at(found.value)
-        return _described(place, converged, column)
+        return _described(place, converged & there, column)
 
     return jax.vmap(fold)(before, after)
 
@@ -292,6 +302,7 @@ def _described(place: Float[Array, "8"], there: Bool[Array, ""], column: Changin
     multipliers = multipliers[jnp.argsort(-jnp.abs(multipliers))]
     extrema, found = _extrema(place, column), place * scale
     parameters, p = column.at(found[7])
+    there &= jnp.min(jnp.abs(multipliers - 1)) < _RELIABLE
     there &= (place[6] > 0) & (extrema[1] - extrema[0] > _LEAST_SWING / parameters.r)
     return jax.tree.map(
         lambda leaf: jnp.where(there, leaf, jnp.nan),

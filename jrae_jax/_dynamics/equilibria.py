@@ -148,11 +148,17 @@ def opposite(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[Arra
     excited = excitation * parameters.C2 * parameters.C1 * gain(parameters.C1 * states[0])
     inhibited = inhibition * parameters.C4 * parameters.C3 * gain(parameters.C3 * states[0])
     squares = [jnp.stack([jnp.ones_like(rate), 2 * rate, rate**2]) for rate in (a, b)]
-    polynomial = jnp.convolve(jnp.convolve(squares[0], squares[0]), squares[1])
+    polynomial = _product(_product(squares[0], squares[0]), squares[1])
     polynomial = polynomial.at[4:].add(-forth * (excited * squares[1] - inhibited * squares[0]))
     padded = jnp.pad(polynomial, (5, 5))
     rows = [jnp.stack([padded[5 + 2 * (column + 1) - (row + 1)] for column in range(5)]) for row in range(5)]
     return jnp.linalg.det(jnp.stack(rows))
+
+
+def _product(first: Float[Array, " n"], second: Float[Array, " m"]) -> Float[Array, " product"]:
+    """Of two polynomials; `jnp.convolve` over a batch takes memory for the square of its size."""
+    padded = jnp.pad(first, (0, len(second) - 1))
+    return sum((jnp.roll(padded, power) * second[power] for power in range(len(second))), jnp.zeros_like(padded))
 
 
 def _equilibria(parameters: JansenRitParameters, p: Float[Array, ""]) -> Equilibria:

@@ -59,7 +59,7 @@ def fit_spectrum(
     best are where Levenberg and Marquardt's method starts, which follows the logarithm of the power density, with noise
     that stays the same from step to step. From the best end it starts again with eight other draws of noise; the result
     is their mean. Where columns part under the same noise (a largest Lyapunov exponent above 0, between alpha and
-    spikes) starts may end in different places that fit about as well: `agreeing` tells, and `std` covers them.
+    spikes) starts may end in different places that fit about as well, which `std` covers.
 
     **Arguments:**
 

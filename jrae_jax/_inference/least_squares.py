@@ -40,7 +40,8 @@ class ParameterFit(eqx.Module):
     values: Float[np.ndarray, " free"]
     """In the order of `names`, in their units."""
     std: Float[np.ndarray, " free"]
-    """Standard deviations of the values, from the Fisher information; huge for what the recording does not tell."""
+    """Standard deviations of the values, from the Fisher information; huge for what the recording does not tell, and
+    from a spectrum wider where other starts end nearly as well elsewhere."""
     correlation: Float[np.ndarray, "free free"]
     """Of the errors of the values; near -1 or 1: only a combination is known."""
     parameters: JansenRitParameters
@@ -54,7 +55,7 @@ class ParameterFit(eqx.Module):
     converged: bool
     """Whether the optimiser came to rest, and not at a bound."""
     agreeing: int
-    """How many of the starts that were followed to the end came to this point."""
+    """How many of the starts that were followed to the end fit as well, within 10 % of the least sum of squares."""
     starts: int
     """How many these are."""
     axis: Float[np.ndarray, " point"]

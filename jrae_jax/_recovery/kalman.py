@@ -126,7 +126,8 @@ def posterior_cramer_rao(
     has it for inputs that are known. The information is that of this path and not the mean over paths, which would have
     no upper limit: the input drives one state of six directly, and the others follow each other exactly. To first order
     in the errors: an estimate that takes one turn of a cycle for another is farther off, and an input whose deviations
-    are not Gaussian could be told a little better.
+    are not Gaussian could be told a little better. Sensors that are better than 3e-5 of the largest value count as that
+    here too.
 
     **Arguments:**
 
@@ -218,7 +219,8 @@ def _estimate_one(
     states = cuthbert.filter(kalman, (recording, before), kalman.init_prepare())
     if smooth:
         states = cuthbert.smoother(moments.build_smoother(dynamics), states)
-    return _in_units(model, states.mean[1:], jnp.linalg.norm(states.chol_cov[1:], axis=-1))
+    mean = states.mean[1:] if about is None else about
+    return _in_units(model, mean, jnp.linalg.norm(states.chol_cov[1:], axis=-1))
 
 
 def _cuthbert():

@@ -17,6 +17,7 @@ from jrae_jax import (
 )
 from jrae_jax._dynamics.changing import ChangingColumn
 from jrae_jax._dynamics.curves import checked_values, equilibria_along
+from jrae_jax._dynamics.equilibria import _product
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -101,6 +102,14 @@ def test_curves_over_c_and_p_are_where_columns_bifurcate(curves):
             np.testing.assert_allclose(p, np.sort(expected.p[row][expected.exists[row]]), atol=1e-7)
     assert not np.any(curves.hopf_points.value < 110)  # below the Bogdanov-Takens point there is none
     assert curves.hopf_points.on_the_axis[curves.hopf_points.exists].all()
+
+
+def test_curves_over_a_rate_fit_into_memory():
+    """A batch of products of polynomials once took memory for the square of its size."""
+    polynomials = np.random.default_rng(0).normal(size=(2, 4))
+    np.testing.assert_allclose(_product(*jnp.asarray(polynomials)), np.convolve(*polynomials), rtol=1e-12)
+    many = jax.vmap(_product)(jnp.ones((100_000, 5)), jnp.ones((100_000, 3)))
+    np.testing.assert_array_equal(many[7], [1, 2, 3, 3, 3, 2, 1])
 
 
 def test_separate_curves_are_not_joined(curves):

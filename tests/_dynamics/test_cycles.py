@@ -8,6 +8,7 @@ import pytest
 from jrae_jax import (
     ConstantInput,
     JansenRitParameters,
+    LimitCycle,
     cycle_families,
     cycle_folds,
     eeg,
@@ -141,6 +142,29 @@ def test_a_family_along_c_holds_the_cycles_that_columns_stay_on(parameters):
     column = dataclasses.replace(parameters, C=C[-1])
     ys = simulate(column, ConstantInput(hopf.p[0]), t1=9 * period, dt=period / 1000, y0=states, burn_in=8 * period).ys
     np.testing.assert_allclose(family.extrema[0][there][-1], [eeg(ys).min(), eeg(ys).max()], atol=1e-4)
+
+
+def family(values, multipliers=(1.0, 0.5, 0.4, 0.3, 0.2, 0.1)):
+    """One of whose cycles only what is given matters."""
+    ones = jnp.ones((1, len(values)))
+    leaves = {
+        "p": ones,
+        "period": ones,
+        "states": jnp.ones((1, len(values), 6)),
+        "extrema": jnp.ones((1, len(values), 2)),
+    }
+    told = jnp.broadcast_to(jnp.array(multipliers, complex), (1, len(values), 6))
+    return LimitCycle(**leaves, multipliers=told, value=jnp.array([values]), along="C")
+
+
+def test_a_pair_of_multipliers_is_not_the_one_along_the_orbit():
+    assert np.all(family([1.0]).stable)
+    assert not np.any(family([1.0], [1.3 + 0.5j, 1.3 - 0.5j, 0.3, 0.2, 0.1, 0.0]).stable)
+
+
+def test_rounding_makes_no_folds():
+    values = [128.0, 130.0, 130.8, 130.8 + 2e-5, 130.8 - 2e-5, 130.8 + 2e-5]
+    assert cycle_folds(JansenRitParameters(), family(values)).p.shape == (0,)
 
 
 def test_a_column_without_hopf_points_has_no_family():

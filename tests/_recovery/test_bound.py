@@ -50,6 +50,13 @@ def test_more_channels_and_later_samples_tell_more(recorded):
     np.testing.assert_allclose(eeg.std[:, -1], earlier.std[:, -1], rtol=1e-4)
 
 
+def test_what_is_known_of_a_constant_never_gets_less(recorded):
+    bound = bound_of(recorded.states[:1], unknown=("p",), noise_std=10 * recorded.noise_std, causal=True)
+    std = np.asarray(bound.unknown_std)[0, :, 0]
+    assert np.all(np.diff(std) < 1e-4 * std[1:])
+    assert std[-1] < 0.5 * std[0]
+
+
 @pytest.mark.usefixtures("x64")
 def test_with_a_known_input_it_is_the_inverse_information_of_the_start_and_of_a_parameter(monkeypatch):
     """By derivatives of whole simulations, where the bound goes from step to step."""
