@@ -23,6 +23,14 @@ from jrae_jax._autoencoder import fit_endless  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
+def flags_of_xla_are_as_they_were():
+    """The command line sets some, which scans look at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS"])
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
 def compiled_programs_go_with_their_tests():
     """All programs of the suite together would take more memory maps than a process may have."""
     yield

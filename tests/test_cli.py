@@ -97,3 +97,27 @@ def test_installed_command_in_a_process_of_its_own(tmp_path):
     assert absent.returncode == 2
     assert absent.stderr.splitlines()[-1].startswith("jrae: error: `device` must be one that JAX finds here, got gpu")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("simulate", ["--columns", "--every", "--out", "--input {white,uniform,ou,constant}", "seconds (10)"]),
+        ("scan", ["--axis", "start:stop:count:log", "--sample", "--repeats", "--store", "--coordinator", "--devices"]),
+        ("scan-show", ["store", "--plot PLOT a picture of it"]),
+    ],
+)
+def test_help_tells_of_every_option(capsys, command, words):
+    with pytest.raises(SystemExit) as stopped:
+        _cli.main([command, "--help"])
+    assert stopped.value.code == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert [word for word in words if word not in told] == []
+
+
+def test_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit):
+        _cli.main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for line in ("simulate simulate columns", "scan scan parameters and noise", "scan-show what is in a store"):
+        assert line in told

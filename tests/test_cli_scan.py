@@ -345,30 +345,6 @@ def test_arguments_that_do_not_parse(capsys, arguments):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("simulate", ["--columns", "--every", "--out", "--input {white,uniform,ou,constant}", "seconds (10)"]),
-        ("scan", ["--axis", "start:stop:count:log", "--sample", "--repeats", "--store", "--coordinator", "--devices"]),
-        ("scan-show", ["store", "--plot PLOT a picture of it"]),
-    ],
-)
-def test_help_tells_of_every_option(capsys, command, words):
-    with pytest.raises(SystemExit) as stopped:
-        _cli.main([command, "--help"])
-    assert stopped.value.code == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert [word for word in words if word not in told] == []
-
-
-def test_help_lists_the_commands(capsys):
-    with pytest.raises(SystemExit):
-        _cli.main(["--help"])
-    told = " ".join(capsys.readouterr().out.split())
-    for line in ("simulate simulate columns", "scan scan parameters and noise", "scan-show what is in a store"):
-        assert line in told
-
-
 # In processes of their own
 
 
