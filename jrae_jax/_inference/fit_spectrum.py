@@ -19,6 +19,7 @@ from .._simulation.solvers import StrangSplitting
 from .._validation import as_float, check_count
 from .least_squares import (
     AbstractProblem,
+    Ends,
     Free,
     ParameterFit,
     checked_recording,
@@ -95,9 +96,8 @@ def fit_spectrum(
     x = as_float(kept.mean(axis=0))
     simulated, slopes = (np.asarray(found, float) for found in _around(problem, x, keys))
     differences = np.log(simulated) - np.asarray(problem.target, float)
-    others = np.asarray(first.xs, float)[first.losses <= _PLAUSIBLE * first.losses[0]]
     by_chance = covariance_of(slopes, _variance(differences, counts[0]) / std**2)
-    covariance = by_chance + _scatter(kept) / len(kept) + _scatter(others)
+    covariance = by_chance + _scatter(kept) / len(kept) + _between_ends(first)
     explained = float(1 - np.mean(differences**2) / np.var(problem.target))
     compared = frequencies, density, simulated
     return described(unknowns, first._replace(xs=x[None]), covariance, explained=explained, compared=compared)
@@ -169,6 +169,11 @@ def _around(
 def _variance(differences: Float[np.ndarray, " frequency"], segments: float) -> float:
     """Of one logarithm of a recording's power density: that of chance, or what is left where this is more."""
     return _NEIGHBOURS * max(1 / segments, float(np.mean(differences**2)))
+
+
+def _between_ends(ends: Ends) -> Any:
+    """Covariance of where starts end that fit about as well as the best."""
+    return _scatter(np.asarray(ends.xs, float)[ends.losses <= _PLAUSIBLE * ends.losses[0]])
 
 
 def _scatter(xs: Float[np.ndarray, "end free"]) -> Any:

@@ -4,8 +4,8 @@ They know the equations, the parameters, the statistics of the input and of the 
 states given the recording, exact but for the linearisation about the current estimate. The filter looks back, the
 smoother, Rauch, Tung and Striebel (1965), doi 10.2514/3.3166, both ways. Linearised about the true states instead, the
 same equations are the posterior Cramer-Rao bound: Tichavsky, Muravchik and Nehorai (1998), doi 10.1109/78.668800. In
-square-root form, by the library
-`cuthbert`; everything inside in units of the largest value that each state can reach, so that float32 is enough.
+square-root form, by the library `cuthbert`; everything inside in units of the largest value that each state can reach,
+so that float32 is enough.
 """
 
 from collections.abc import Sequence

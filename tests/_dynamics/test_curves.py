@@ -133,6 +133,8 @@ def test_a_map_shows_them_within_its_own_limits(curves):
 
 
 def test_arguments_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="`high` must be finite, got inf"):
+        bifurcation_curves(JansenRitParameters(), "C", 65.0, np.inf)
     parameters = JansenRitParameters()
     with pytest.raises(ValueError, match=r"`along` must be one of 'A', 'B', .*, got 'p'"):
         bifurcation_curves(parameters, "p", 0.0, 1.0)

@@ -60,6 +60,13 @@ def test_a_worse_fit_than_chance_makes_what_is_told_wider():
     assert fit_spectrum._variance(np.full(40, 0.5), 50.0) == pytest.approx(by_chance * 0.25 * 50)
 
 
+def test_other_ends_that_fit_about_as_well_widen_what_is_told():
+    xs = jnp.array([[0.0], [2.0], [4.0], [50.0]])
+    ends = Ends(xs, np.array([1.0, 1.2, 1.9, 2.1]), np.ones(4, bool))
+    np.testing.assert_allclose(fit_spectrum._between_ends(ends), [[4.0]])
+    assert fit_spectrum._between_ends(ends._replace(losses=np.array([1.0, 3.0, 4.0, 5.0]))) == 0.0
+
+
 def test_the_scatter_of_ends_is_their_covariance():
     xs = np.random.default_rng(0).normal(size=(8, 2))
     np.testing.assert_allclose(np.diag(fit_spectrum._scatter(xs)), xs.var(axis=0, ddof=1))
