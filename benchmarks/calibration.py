@@ -1,6 +1,6 @@
 """How often the truth lies in the intervals that the networks of the package tell.
 
-    python benchmarks/calibration.py [--out benchmarks/results/calibration.json] [--quick]
+    python -m benchmarks.calibration [--out benchmarks/results/calibration.json] [--quick]
 
 The share of held-out values within the 50 % and 90 % intervals, state by state, for each kind of recording and noise
 level, of both networks; and over all of these together.
@@ -11,9 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from timing import arguments_parser, environment, write
 
 import jrae_jax as jrae
+
+from .timing import arguments_parser, environment, write
 
 MASKS = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5", "y1,y2", "y4")
 LEVELS = (0.01, 0.05, 0.1, 0.5)

@@ -1,6 +1,6 @@
 """Figures of the recorded results, and the table of key ratios in the README.
 
-    python benchmarks/figures.py [--results benchmarks/results] [--readme README.md]
+    python -m benchmarks.figures [--results benchmarks/results] [--readme README.md]
 
 Reads `integrators.json` and `training.json`, writes `*.png` beside them, and rewrites the README between
 `<!-- benchmarks:start -->` and `<!-- benchmarks:end -->`.
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from timing import times_slower
+
+from .timing import times_slower
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

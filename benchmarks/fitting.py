@@ -1,6 +1,6 @@
 """How often, and how nearly, parameters are found in an EEG.
 
-    python benchmarks/fitting.py [--out benchmarks/results/fitting.json] [--quick]
+    python -m benchmarks.fitting [--out benchmarks/results/fitting.json] [--quick]
 
 Random columns whose A, B and C are up to 30 % off the standard ones, all three to be found within -40 and +50 %. From a
 trace: 4 s from zero under constant input, without noise, and with sensor noise of 10 % of the standard deviation; the
@@ -15,9 +15,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from timing import arguments_parser, environment, write
 
 import jrae_jax as jrae
+
+from .timing import arguments_parser, environment, write
 
 STANDARD = jrae.JansenRitParameters.preset("jansen_rit_1995")
 NAMES = ("A", "B", "C")

@@ -1,6 +1,6 @@
 """Integrators: work and precision, one column, and batches, against hand-written loops, SciPy and torchdiffeq.
 
-    python benchmarks/integrators.py [--out benchmarks/results/integrators.json] [--quick] [--parts batch ...]
+    python -m benchmarks.integrators [--out benchmarks/results/integrators.json] [--quick] [--parts batch ...]
 
 Every rival integrates the same equations, written down once more here, over the same time, and gives the states at
 the same instants.
@@ -16,12 +16,13 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-import timing
-from rivals import HIGH, HOLD, LOW, SCHEMES, Column, hand_scan, numpy_loop, scalar_field, torch_field, uniform_noise
 from scipy.integrate import solve_ivp
-from timing import REPEATS, TORCH_DEVICE, Contender, torch
 
 import jrae_jax as jrae
+
+from . import timing
+from .rivals import HIGH, HOLD, LOW, SCHEMES, Column, hand_scan, numpy_loop, scalar_field, torch_field, uniform_noise
+from .timing import REPEATS, TORCH_DEVICE, Contender, torch
 
 torchdiffeq: Any = timing.optional("torchdiffeq")
 

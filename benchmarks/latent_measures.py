@@ -1,6 +1,6 @@
 """What the measures of a trajectory find on systems where the answer is known.
 
-    python benchmarks/latent_measures.py [--out benchmarks/results/latent_measures.json] [--quick]
+    python -m benchmarks.latent_measures [--out benchmarks/results/latent_measures.json] [--quick]
 
 Each system is made ten times, with another start, phase or noise; a table of means, and of standard deviations over
 these, beside what is known. Standard errors are those that the measures tell themselves.
@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
-from timing import arguments_parser, environment, write
 
 import jrae_jax as jrae
+
+from .timing import arguments_parser, environment, write
 
 REPEATS = 10
 SAMPLES = 10_000

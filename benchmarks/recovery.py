@@ -1,6 +1,6 @@
 """How near to the Kalman family networks come: dedicated ones, and the ones that come with the package.
 
-    python benchmarks/recovery.py [--out benchmarks/results/recovery.json] [--quick]
+    python -m benchmarks.recovery [--out benchmarks/results/recovery.json] [--quick]
 
 For each kind of recording, noise level and direction a network is trained for that alone, and scored beside the one
 network for all and the ceilings on the same held-out recordings. About an hour on two cores; `--quick` is a look.
@@ -11,9 +11,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from timing import arguments_parser, environment, write
 
 import jrae_jax as jrae
+
+from .timing import arguments_parser, environment, write
 
 MASKS = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5")
 OTHER_LEVELS = (0.0, 0.01, 0.1, 0.5)

@@ -1,6 +1,6 @@
 """What `jrae reproduce` costs and gives: wall time, peak memory, scores; and what importing the package adds.
 
-    python benchmarks/reproduce.py [--out benchmarks/results/reproduce.json] [--quick]
+    python -m benchmarks.reproduce [--out benchmarks/results/reproduce.json] [--quick]
 
 Everything runs in processes of its own, as a user would start it. The main figure of the report is kept beside the
 JSON.
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from timing import environment, times_slower
+from .timing import environment, times_slower
 
 HERE = Path(__file__).parent
 BASE = "import jax, equinox, diffrax"

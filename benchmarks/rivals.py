@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from timing import torch
 
 import jrae_jax as jrae
+
+from .timing import torch
 
 LOW, HIGH, HOLD = 120.0, 320.0, 1e-3  # 1/s, 1/s, s
 

@@ -1,6 +1,6 @@
 """Latency of decoding as it happens: one sample in, six states out, for 1 to 256 recordings side by side.
 
-    python benchmarks/streaming.py [--out benchmarks/results/streaming.json] [--quick]
+    python -m benchmarks.streaming [--out benchmarks/results/streaming.json] [--quick]
 
 The causal network that comes with the package, fed sample by sample, as at 1 kHz, and in chunks of ten samples. Every
 call is waited for and counts alone; recordings are on the host before it, and states are on the host after it.
@@ -11,9 +11,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from timing import arguments_parser, environment, write
 
 import jrae_jax as jrae
+
+from .timing import arguments_parser, environment, write
 
 RECORDINGS = (1, 4, 16, 64, 256)
 CHUNKS = (1, 10)

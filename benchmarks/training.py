@@ -1,6 +1,6 @@
 """Training: `fit` and `fit_ensemble` against PyTorch loops, in the setting of the study this project builds on.
 
-    python benchmarks/training.py [--out benchmarks/results/training.json] [--quick]
+    python -m benchmarks.training [--out benchmarks/results/training.json] [--quick]
 
 10,000 samples of six standardized states, network 6-128-64-3-64-128-6, Adam 1e-3, batches of 32. Everything is timed
 in a process with one JAX device, and on a CPU again in a process with two, over which an ensemble is shared out; the
@@ -15,7 +15,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from timing import (
+
+import jrae_jax as jrae
+
+from .timing import (
     REPEATS,
     TORCH_DEVICE,
     Contender,
@@ -28,8 +31,6 @@ from timing import (
     torch,
     write,
 )
-
-import jrae_jax as jrae
 
 SAMPLES, BATCH, LEARNING_RATE = 10_000, 32, 1e-3
 WIDTHS = (6, 128, 64, 3, 64, 128, 6)

@@ -1,6 +1,6 @@
 """Recovery when nobody knows the column: parameters 20 % off, a network trained for that, and Kalman smoothers.
 
-    python benchmarks/unknown_parameters.py [--out benchmarks/results/unknown_parameters.json] [--quick]
+    python -m benchmarks.unknown_parameters [--out benchmarks/results/unknown_parameters.json] [--quick]
 
 Each held-out column has its own A, B, a, b and C, and bounds of its input, all uniform within 20 % of the standard
 ones. The network was trained on such columns. The smoother is given the standard parameters, or the true ones, or
@@ -15,9 +15,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from timing import arguments_parser, environment, write
 
 import jrae_jax as jrae
+
+from .timing import arguments_parser, environment, write
 
 MASKS = {"y0": ("y0",), "eeg": ("eeg",), "y0,y1,y2": ("y0", "y1", "y2")}
 SPREAD, NOISE, DT, BURN_IN, EDGE = 0.2, 0.05, 1e-3, 2.0, 500

@@ -1,6 +1,6 @@
 """Learning without labels: networks trained on true states, and by the equations on what is measured alone.
 
-    python benchmarks/unlabelled.py [--out benchmarks/results/unlabelled.json] [--quick]
+    python -m benchmarks.unlabelled [--out benchmarks/results/unlabelled.json] [--quick]
 
 Both see the same recordings, with 5 % sensor noise, for the same number of steps; scored on the same held-out
 recordings beside the Kalman smoother. About twenty minutes on two cores; `--quick` is a look.
@@ -11,9 +11,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from timing import arguments_parser, environment, write
 
 import jrae_jax as jrae
+
+from .timing import arguments_parser, environment, write
 
 MASKS = ("y0", "eeg")
 NOISE, STEPS, SEEDS = 0.05, 3000, 5

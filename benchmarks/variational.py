@@ -1,6 +1,6 @@
 """States and input by optimisation, beside the Kalman smoother and the bound on both: what is found, and how fast.
 
-    python benchmarks/variational.py [--out benchmarks/results/variational.json] [--quick]
+    python -m benchmarks.variational [--out benchmarks/results/variational.json] [--quick]
 
 Both get the held-out recordings of the atlas. The input is drawn anew every millisecond, and no sensor tells it sample
 by sample unless `y4` is seen; its slow part, below 20 Hz, is what can be hoped for, so both r are told. The smoother
@@ -14,9 +14,10 @@ from typing import Any
 import jax
 import numpy as np
 from scipy import signal
-from timing import arguments_parser, environment, write
 
 import jrae_jax as jrae
+
+from .timing import arguments_parser, environment, write
 
 MASKS = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5", "y1", "y4")
 NOISE = (0.0, 0.05, 0.2, 0.5)

@@ -1,6 +1,6 @@
 """Weak accuracy of the schemes: statistics of the stochastic column against the step.
 
-    python benchmarks/weak_accuracy.py [--out benchmarks/results/weak_accuracy.json] [--quick]
+    python -m benchmarks.weak_accuracy [--out benchmarks/results/weak_accuracy.json] [--quick]
 
 White noise of sigma = 2000 mV s^-3/2 around p = 220 /s: mean and standard deviation of the EEG-like output, and the
 share of its power between 8 and 13 Hz, over many columns. The reference is Strang splitting at a step at which halving
@@ -12,9 +12,10 @@ from typing import Any
 
 import jax
 import numpy as np
-import timing
 
 import jrae_jax as jrae
+
+from . import timing
 
 SCHEMES = {"Euler": jrae.Euler(), "Heun": jrae.Heun(), "StrangSplitting": jrae.StrangSplitting(), "RK4": jrae.RK4()}
 DTS = (2e-4, 5e-4, 1e-3, 2e-3, 5e-3)  # s

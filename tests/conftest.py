@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 install_import_hook("jrae_jax", "beartype.beartype")
 
 import jrae_jax  # noqa: E402
-from jrae_jax._autoencoder import fit_endless  # noqa: E402
+from jrae_jax.autoencoder import fit_endless  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -94,6 +94,6 @@ def numpy_right_hand_side():
 
 @pytest.fixture(scope="session")
 def small_study():
-    from jrae_jax._recovery.study import StudySettings, reproduce
+    from jrae_jax.studies.reproduce import StudySettings, reproduce
 
     return reproduce(StudySettings(seeds=2, epochs=2, duration=1.0, latent_sizes=(1, 4)))

@@ -1,0 +1,211 @@
+"""Figures of the recorded scans and of weak accuracy, and their table in the README.
+
+    python -m benchmarks.scan.figures [--results benchmarks/results] [--readme README.md]
+
+Reads `scans.json` and `weak_accuracy.json`, writes `*.png` beside them, and rewrites the README between
+`<!-- scans:start -->` and `<!-- scans:end -->`.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from ..timing import times_slower
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+START, END = "<!-- scans:start -->", "<!-- scans:end -->"
+OURS, RIVAL, C = "#1f5fa8", "#b0b0b0", "#222222"
+SCHEMES = {"Euler": "#b3261e", "Heun": "#d17a00", "StrangSplitting": OURS, "RK4": "#4d8c3a"}
+
+Rows = list[dict[str, Any]]
+
+PARTS = {"rivals": "as the command line compiles", "rivals_default": "XLA's default options"}
+FAST = ("Strang splitting",)  # what the command line compiles with other options
+
+
+def throughput(record: dict[str, Any]) -> Figure:
+    """Column-steps a second: all contenders, against columns and duration, and over cores."""
+    figure = plt.figure(figsize=(15, 9.5), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(3, 2))  # pyright: ignore[reportGeneralTypeIssues]
+    for ax, work in zip(top.subplots(1, 2), ("summaries", "trajectories"), strict=True):
+        bars(ax, best_of_each(record, work), work)
+    axes = bottom.subplots(1, 3)
+    curves(axes[0], record["sizes"]["results"], "columns")
+    curves(axes[1], record["sizes"]["results"], "steps")
+    memory(axes[2], record["memory"]["results"])
+    return figure
+
+
+def best_of_each(record: dict[str, Any], work: str) -> Rows:
+    """Every contender with the compiler options that suit it best."""
+    best: dict[str, dict[str, Any]] = {}
+    for row in (row for part in PARTS for row in select(record[part]["results"], work=work)):
+        if row["per_second"] > best.get(name(row), {"per_second": 0.0})["per_second"]:
+            best[name(row)] = row
+    return list(best.values())
+
+
+def bars(ax: Axes, rows: Rows, work: str) -> None:
+    """One bar a contender, the fastest on top."""
+    rows = sorted(rows, key=lambda row: row["per_second"])
+    names = [name(row) for row in rows]
+    colours = [OURS if row["package"] == "ours" else C if row["package"] == "C" else RIVAL for row in rows]
+    ax.barh(names, [row["per_second"] / 1e6 for row in rows], color=colours)
+    ax.set(xscale="log", xlabel="million column-steps a second", title=f"noisy columns, {work}")
+    ax.tick_params(axis="y", labelsize=8)
+
+
+def name(row: dict[str, Any]) -> str:
+    """A contender in a few words."""
+    threads = f", {row['threads']} threads" if row.get("threads", 1) > 1 else ", 1 thread" if "threads" in row else ""
+    route = f" ({row['route']})" if row["package"] in ("ours", "jax", "torchdiffeq") else ""
+    return f"{row['package']}, {row['scheme']}{route}{threads}"
+
+
+def curves(ax: Axes, rows: Rows, along: str) -> None:
+    """Ours and C where only `along` changes."""
+    other = "steps" if along == "columns" else "columns"
+    common = statistics.mode(row[other] for row in rows if (row[other] == 2_000) == (along == "columns"))
+    for package, colour, marker in (("ours", OURS, "o"), ("C", C, "s")):
+        series = sorted(select(rows, package=package, **{other: common}), key=lambda row: row[along])
+        points = [(row[along], row["per_second"] / 1e6) for row in series]
+        ax.plot(*zip(*points, strict=True), color=colour, marker=marker, label=package)
+    ax.set(xscale="log", yscale="log", xlabel=along, ylabel="million column-steps a second")
+    ax.set_title(f"moments, {common} {other}")
+    ax.grid(alpha=0.25)
+    ax.legend(frameon=False)
+
+
+def memory(ax: Axes, rows: Rows) -> None:
+    """Peak memory against duration."""
+    ax.plot([row["steps"] for row in rows], [row["peak_MB"] for row in rows], color=OURS, marker="o")
+    ax.set(
+        xscale="log",
+        xlabel="steps",
+        ylabel="peak memory of the process, MB",
+        ylim=(0, 1.2 * max(row["peak_MB"] for row in rows)),
+    )
+    ax.set_title(f"scan of {rows[0]['columns']} columns")
+    ax.grid(alpha=0.25)
+
+
+def weak_accuracy(record: dict[str, Any]) -> Figure:
+    """Relative errors of each statistic against the step."""
+    reference = {key: statistics.mean(one[key] for one in record["reference"]) for key in ("mean", "sd", "share")}
+    panels = {
+        "mean": "mean of y1 - y2",
+        "sd": "standard deviation",
+        "share": "share of power in 8-13 Hz",
+        "frequency": "frequency of the alpha cycle, no noise",
+        "swing": "swing of the alpha cycle, no noise",
+    }
+    figure, axes = plt.subplots(1, len(panels), figsize=(16, 3.8), sharex=True, sharey=True, layout="constrained")
+    for ax, (key, title) in zip(axes, panels.items(), strict=True):
+        for method, colour in SCHEMES.items():
+            rows = sorted(select(record["rows"], method=method), key=lambda row: row["dt"])
+            values = [row["cycle"][key] if key in row["cycle"] else row[key] for row in rows]
+            true = record["work"]["cycle"].get(key) or reference[key]
+            errors = [abs(value / true - 1) for value in values]
+            ax.plot([1e3 * row["dt"] for row in rows], errors, color=colour, marker="o", ms=4, label=method)
+        if key in reference:
+            noise = max(row[f"{key}_error"] for row in record["rows"]) / reference[key]
+            ax.axhspan(1e-6, 2 * noise, color="0.9", zorder=0)
+        ax.set(xscale="log", yscale="log", ylim=(2e-5, 10), xlabel="step, ms")
+        ax.set_xticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+        ax.minorticks_off()
+        ax.set_title(title, fontsize=10)
+        ax.grid(alpha=0.25)
+    axes[0].set_ylabel("relative error (grey: two Monte-Carlo errors)")
+    axes[0].legend(frameon=False, fontsize=9, loc="upper left")
+    return figure
+
+
+def select(rows: Rows, **labels: Any) -> Rows:
+    """The rows that carry all these labels."""
+    return [row for row in rows if all(row.get(key) == value for key, value in labels.items())]
+
+
+def table(record: dict[str, Any]) -> str:
+    """Ours against C and the rivals, as Markdown; a rival counts with the compiler options that suit it best."""
+    lines = [
+        "| Work | million column-steps/s | C, all cores / ours | fastest rival / ours |",
+        "| --- | --: | --: | --: |",
+    ]
+    everyone = [row for part in PARTS for row in record[part]["results"]]
+    for part, words in PARTS.items():
+        for own in select(record[part]["results"], package="ours"):
+            same = select(everyone, work=own["work"])
+            if part == "rivals" and own["scheme"] not in FAST:
+                continue
+            c = fastest(select(record[part]["results"], work=own["work"], package="C", scheme="Strang splitting"))
+            best = fastest([row for row in same if row["package"] not in ("ours", "C")])
+            assert best is not None
+            lines.append(
+                f"| {own['work']}: {own['scheme']}, {own['route']}; {words} | {own['per_second'] / 1e6:.0f} "
+                f"| {ratio(c, own) if c else '-'} "
+                f"| {best['per_second'] / own['per_second']:.2g} ({best['package']}, {best['scheme']}) |"
+            )
+    return "\n".join([*lines, "", sentence(record)])
+
+
+def fastest(rows: Rows) -> dict[str, Any] | None:
+    """The one with the greatest throughput."""
+    return max(rows, key=lambda row: row["per_second"], default=None)
+
+
+def ratio(theirs: dict[str, Any], own: dict[str, Any]) -> str:
+    """How many times as fast they are, with the range over paired turns."""
+    work = [row["columns"] * row["steps"] for row in (theirs, own)]
+    scale = work[0] / work[1]
+    paired = times_slower(own["seconds"], theirs["seconds"])
+    return f"{paired['median'] * scale:.2g} ({paired['min'] * scale:.2g} to {paired['max'] * scale:.2g})"
+
+
+def sentence(record: dict[str, Any]) -> str:
+    """Cores, memory, and the scan of a million points."""
+    rows = record["cores"]["results"]
+    by_devices = {
+        devices: statistics.median(row["per_second"] for row in select(rows, devices=devices, route="moments"))
+        for devices in sorted({row["devices"] for row in rows})
+    }
+    speedup = max(by_devices.values()) / by_devices[1] if 1 in by_devices else float("nan")
+    peaks = [row["peak_MB"] for row in record["memory"]["results"]]
+    million, machine = record["million"]["results"], record["rivals"]["environment"]
+    first, last = record["memory"]["results"][0]["steps"], record["memory"]["results"][-1]["steps"]
+    told = [
+        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_average']:.1f} at the start; medians of runs",
+        "in turns, ratios of paired turns with their range.",
+        f"{max(by_devices)} cores are {speedup:.2f} times one.",
+        f"Peak memory from {first:,} to {last:,} steps: {peaks[0]:.0f} to {peaks[-1]:.0f} MB.",
+        f"`{million['command']} --store out.zarr --plot out.png`, a million points of 10 s:",
+        f"{million['seconds']:.0f} s, at most {million['peak_MB']:.0f} MB, a store of {million['store_MB']:.0f} MB.",
+    ]
+    return " ".join(told)
+
+
+def main() -> None:
+    """Draw and tabulate."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    here = Path(__file__).parent
+    parser.add_argument("--results", type=Path, default=here / "results")
+    parser.add_argument("--readme", type=Path, default=here.parent / "README.md")
+    options = parser.parse_args()
+    scans = json.loads((options.results / "scans.json").read_text())
+    weak = json.loads((options.results / "weak_accuracy.json").read_text())
+    throughput(scans).savefig(options.results / "scans.png", dpi=110)
+    weak_accuracy(weak).savefig(options.results / "weak_accuracy.png", dpi=110)
+    before, _, rest = options.readme.read_text().partition(START)
+    _, _, after = rest.partition(END)
+    options.readme.write_text(f"{before}{START}\n{table(scans)}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()

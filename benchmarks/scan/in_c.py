@@ -1,0 +1,82 @@
+"""The limit of `scan_work.py`'s work: a program in C."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .work import DT, SEED, ScanRival, strengths
+
+SCHEMES = {"Strang splitting": 0, "Heun": 1}
+FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
+
+
+def with_c(columns: int, steps: int) -> Iterator[ScanRival]:
+    """`jansen_rit.c` with one thread, and with one for every core that this process may use."""
+    if c_library() is None:
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for scheme, threads in [(scheme, threads) for scheme in SCHEMES for threads in sorted({1, cores})]:
+        name = {"package": "C", "version": None, "scheme": scheme, "route": "OpenMP and SIMD", "dtype": "float32"}
+        settings = (columns, steps, scheme, threads)
+        runs = partial(c_summaries, *settings), c_trajectories(*settings)
+        yield ScanRival({**name, "threads": threads}, columns, steps, *runs, compiled=False)
+
+
+@cache
+def c_library() -> Any:
+    """The compiled program; `None`, and a line, where there is no compiler, or it fails."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        print("There is no C compiler: going on without the program in C")
+        return None
+    source, why = Path(__file__).with_name("jansen_rit.c"), ""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        library = f"{folder}/jansen_rit.so"
+        for threads in (["-fopenmp"], []):  # some compilers come without OpenMP
+            command = [compiler, *FLAGS, *threads, str(source), "-o", library, "-lm"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                return with_types(ctypes.CDLL(library))
+            why = done.stderr.strip()
+    print(f"The program in C does not compile: going on without it\n{why}")
+    return None
+
+
+def with_types(library: Any) -> Any:
+    """The library, its functions' arguments declared."""
+    array, size, number = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS"), ctypes.c_int64, ctypes.c_int
+    for function in (library.scan_summaries, library.scan_trajectories):
+        function.argtypes = [size, size, ctypes.c_double, array, ctypes.c_uint32, number, number, array]
+        function.restype = None
+    return library
+
+
+def c_summaries(columns: int, steps: int, scheme: str, threads: int) -> Any:
+    """Summaries by the program in C."""
+    out = np.empty((columns, 5), np.float32)
+    c_library().scan_summaries(columns, steps, DT, strengths(columns), SEED, SCHEMES[scheme], threads, out)
+    return out
+
+
+def c_trajectories(columns: int, steps: int, scheme: str, threads: int) -> Callable[[], Any]:
+    """Trajectories by the program in C, of shape (steps, 6, columns); all calls write into the same memory."""
+
+    @cache
+    def memory():
+        numbers = np.zeros(steps * 6 * columns + 16, np.float32)
+        start = -numbers.ctypes.data % 64 // 4  # a multiple of 64 bytes
+        return numbers[start : start + steps * 6 * columns].reshape(steps, 6, columns)
+
+    def run():
+        c_library().scan_trajectories(columns, steps, DT, strengths(columns), SEED, SCHEMES[scheme], threads, memory())
+        return memory()
+
+    return run

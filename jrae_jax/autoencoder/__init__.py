@@ -1,0 +1,1 @@
+"""Hidden states from recordings, by autoencoders that have learned to reconstruct them."""

@@ -1,0 +1,1 @@
+"""A Jansen-Rit column, from its equations to simulated trajectories."""

@@ -1,0 +1,125 @@
+"""One `diffeqsolve`: over a batch with a fixed step, or over one column with tolerances."""
+
+from functools import partial
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from .inputs import AbstractExternalInput
+from .noise import NoiseStream
+from .terms import ColumnTerm, RandomInput, batch_axes
+
+_LONGEST_ADAPTIVE_STEP = 0.02  # s; the synapses' slowest standard time constant, so that no pulse is stepped over
+_BACKWARD = diffrax.RecursiveCheckpointAdjoint()
+_ADAPTIVE_STEPS_PER_DT, _FEWEST_ADAPTIVE_STEPS = 256, 4096
+
+
+class Holds(eqx.Module):
+    """How the steps of a simulation, or of a block of one, and the holds of its random input lie to each other."""
+
+    first_step: Int[Array, ""] | int
+    """The first step, counted from t = 0."""
+    first: Int[Array, ""] | int
+    """The hold in which it begins, counted from t = 0."""
+    offset: Float[Array, ""] | float
+    """Steps from the start of that hold to the first step."""
+    steps_per_hold: float = eqx.field(static=True)
+    count: int = eqx.field(static=True)
+    """How many holds it touches."""
+    carried_on: bool = eqx.field(static=True, default=True)
+    """Whether there are holds before the first."""
+
+    def random_input(self, stream: NoiseStream, steps: int, table: Float[Array, "holds *batch"] | None) -> RandomInput:
+        """The random input over `steps` steps."""
+        return RandomInput(stream, self.first_step, self.first, self.offset + steps, self.steps_per_hold, table)
+
+
+def held_with_memory(
+    input: AbstractExternalInput, stream: NoiseStream, holds: Holds, batch: int | None
+) -> Float[Array, "holds *batch"]:
+    """The held values of an input with memory over a whole simulation."""
+    start = jnp.zeros(() if batch is None else batch, jnp.result_type(float))
+    if holds.carried_on:
+        start = jax.lax.fori_loop(0, holds.first, partial(_next_held, input, stream, batch), start)
+    return next_held(input, stream, holds, batch, start)
+
+
+def next_held(
+    input: AbstractExternalInput,
+    stream: NoiseStream,
+    holds: Holds,
+    batch: int | None,
+    before: Float[Array, "*batch"],
+) -> Float[Array, "holds *batch"]:
+    """The same, given the value of the hold before."""
+
+    def step(value, index):
+        value = _next_held(input, stream, batch, index, value)
+        return value, value
+
+    return jax.lax.scan(step, before, holds.first + jnp.arange(holds.count, dtype=jnp.int32))[1]
+
+
+def _next_held(input: AbstractExternalInput, stream: NoiseStream, batch: int | None, index: Array, before: Array):
+    def of_column(input, stream, before):
+        return input.memory * before + input.held(index, stream)
+
+    if batch is not None:
+        of_column = jax.vmap(of_column, (batch_axes(input), batch_axes(stream), 0))
+    return of_column(input, stream, before)
+
+
+def solve_fixed(
+    terms: ColumnTerm,
+    solver: diffrax.AbstractSolver,
+    y0: Float[Array, "6 *batch"],
+    saveat: diffrax.SaveAt,
+    adjoint: diffrax.AbstractAdjoint = _BACKWARD,
+) -> tuple[Any, diffrax.RESULTS]:
+    """All the steps of `terms.clock`, one after the other; what is saved has the structure of `saveat`."""
+    steps = terms.clock.steps
+    controller = diffrax.StepTo(ts=jnp.arange(-steps, 1, dtype=y0.dtype))
+    return _solve(terms, solver, y0, saveat, controller, adjoint, dt0=None, max_steps=steps)
+
+
+def solve_adaptive(
+    terms: ColumnTerm,
+    solver: diffrax.AbstractSolver,
+    y0: Float[Array, "6"],
+    saveat: diffrax.SaveAt,
+    tolerances: tuple[float, float],
+    holds: Holds | None,
+    adjoint: diffrax.AbstractAdjoint,
+) -> tuple[Array, diffrax.RESULTS]:
+    """Steps as long as the tolerances let them be, none across the end of a hold."""
+    rtol, atol = tolerances
+    controller = diffrax.PIDController(rtol=rtol, atol=atol, dtmax=_LONGEST_ADAPTIVE_STEP / terms.clock.dt)
+    if holds is not None:
+        # Steps to and not jumps: around a jump Diffrax leaves out some ulps of time, which in float32 add up, and a
+        # solver may keep its last stage across one, as the held input is not in the vector field.
+        ends = jnp.arange(1, holds.count, dtype=y0.dtype) * holds.steps_per_hold - holds.offset - terms.clock.steps
+        controller = diffrax.ClipStepSizeController(controller, step_ts=ends)
+    max_steps = max(_FEWEST_ADAPTIVE_STEPS, _ADAPTIVE_STEPS_PER_DT * terms.clock.steps)
+    return _solve(terms, solver, y0, saveat, controller, adjoint, dt0=1.0, max_steps=max_steps)
+
+
+def _solve(terms: ColumnTerm, solver, y0, saveat, controller, adjoint, *, dt0: float | None, max_steps: int):
+    solution = diffrax.diffeqsolve(
+        terms,
+        solver,
+        t0=-float(terms.clock.steps),
+        t1=0.0,
+        dt0=dt0,
+        y0=y0,
+        saveat=saveat,
+        stepsize_controller=controller,
+        max_steps=max_steps,
+        adjoint=adjoint,
+        throw=False,
+    )
+    assert solution.ys is not None
+    return solution.ys, solution.result

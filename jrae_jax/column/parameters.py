@@ -1,0 +1,148 @@
+"""Parameters of the Jansen-Rit model, and the published sets of them."""
+
+from types import MappingProxyType
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import as_float, check_choice, check_finite, check_positive
+
+
+class JansenRitParameters(eqx.Module):
+    """Parameters of one Jansen-Rit column, or of a batch of columns.
+
+    Units are **seconds and millivolts**. The Virtual Brain and the packages that follow it count in
+    *milliseconds* (`a = 0.1 /ms`, `nu_max = 0.0025 /ms`, `mu = 0.22 /ms`) and put the firing threshold at
+    `v0 = 5.52 mV`, where the same column is a theta and not an alpha oscillator. Never mix the two: load
+    theirs with `JansenRitParameters.preset("tvb")`, which converts.
+
+    Every field is an array leaf of shape `()`, or `(batch,)` to give each column of a batch its own value;
+    so every field can be scanned with `jax.vmap`, differentiated, and changed without a recompile. Change one
+    with `dataclasses.replace(parameters, C=200.0)`.
+
+    Source of the standard values: Jansen and Rit (1995), doi 10.1007/BF00199471.
+
+    **Raises:** `ValueError` if a value is not finite, or if `a` or `b` is not positive.
+    """
+
+    A: Float[Array, "*batch"] = eqx.field(default=3.25, converter=as_float)
+    """Maximum amplitude of the excitatory postsynaptic potential, mV."""
+    B: Float[Array, "*batch"] = eqx.field(default=22.0, converter=as_float)
+    """Maximum amplitude of the inhibitory postsynaptic potential, mV."""
+    a: Float[Array, "*batch"] = eqx.field(default=100.0, converter=as_float)
+    """Rate constant of the excitatory synapses (inverse of membrane and dendritic delay), 1/s."""
+    b: Float[Array, "*batch"] = eqx.field(default=50.0, converter=as_float)
+    """Rate constant of the inhibitory synapses, 1/s."""
+    e0: Float[Array, "*batch"] = eqx.field(default=2.5, converter=as_float)
+    """Half of the maximum firing rate of a population, 1/s."""
+    v0: Float[Array, "*batch"] = eqx.field(default=6.0, converter=as_float)
+    """Potential at which half of the maximum firing rate is reached, mV."""
+    r: Float[Array, "*batch"] = eqx.field(default=0.56, converter=as_float)
+    """Steepness of the sigmoid, 1/mV."""
+    C: Float[Array, "*batch"] = eqx.field(default=135.0, converter=as_float)
+    """Average number of synapses between the populations; scales the four connections below."""
+    alpha1: Float[Array, "*batch"] = eqx.field(default=1.0, converter=as_float)
+    """Pyramidal to excitatory synapses as a share of `C`."""
+    alpha2: Float[Array, "*batch"] = eqx.field(default=0.8, converter=as_float)
+    """Excitatory to pyramidal synapses as a share of `C`."""
+    alpha3: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_float)
+    """Pyramidal to inhibitory synapses as a share of `C`."""
+    alpha4: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_float)
+    """Inhibitory to pyramidal synapses as a share of `C`."""
+
+    def __check_init__(self):
+        check_finite(**vars(self))
+        check_positive(a=self.a, b=self.b)
+
+    @property
+    def C1(self) -> Array:
+        """Synapses from pyramidal cells to excitatory interneurons."""
+        return self.alpha1 * self.C
+
+    @property
+    def C2(self) -> Array:
+        """Synapses from excitatory interneurons to pyramidal cells."""
+        return self.alpha2 * self.C
+
+    @property
+    def C3(self) -> Array:
+        """Synapses from pyramidal cells to inhibitory interneurons."""
+        return self.alpha3 * self.C
+
+    @property
+    def C4(self) -> Array:
+        """Synapses from inhibitory interneurons to pyramidal cells."""
+        return self.alpha4 * self.C
+
+    @classmethod
+    def preset(cls, name: str) -> "JansenRitParameters":
+        """A published parameter set, converted to seconds and millivolts.
+
+        **Arguments:**
+
+        - `name`: one of
+            - `"jansen_rit_1995"`: Jansen and Rit (1995), doi 10.1007/BF00199471, the alpha oscillator;
+            - `"tvb"`: defaults of The Virtual Brain's `JansenRit` (Sanz Leon et al. 2013,
+              doi 10.3389/fninf.2013.00010), given there in milliseconds, with `v0 = 5.52 mV`;
+            - `"hnpe"`: the simulator of the HNPE inference task (Rodrigues et al. 2021, arXiv:2102.06477, after
+              Ableidinger et al. 2017, doi 10.1186/s13408-017-0046-4). The values are those of 1995, written
+              there with `vmax = 2 e0 = 5 /s`; what differs is the input, `mu = 220 /s` and white noise.
+
+        **Returns:** the parameters of one column.
+
+        **Raises:** `ValueError` for a name that is not in the list.
+        """
+        check_choice(tuple(_PRESETS), name=name)
+        return cls(**_PRESETS[name])
+
+
+_PER_MILLISECOND = 1000.0  # 1/ms in 1/s
+
+_PRESETS = MappingProxyType(
+    {
+        "jansen_rit_1995": dict(A=3.25, B=22.0, a=100.0, b=50.0, e0=2.5, v0=6.0, r=0.56, C=135.0),
+        "tvb": dict(
+            A=3.25,
+            B=22.0,
+            a=0.1 * _PER_MILLISECOND,
+            b=0.05 * _PER_MILLISECOND,
+            e0=0.0025 * _PER_MILLISECOND,
+            v0=5.52,
+            r=0.56,
+            C=135.0,
+        ),
+        "hnpe": dict(A=3.25, B=22.0, a=100.0, b=50.0, e0=5.0 / 2, v0=6.0, r=0.56, C=135.0),
+    }
+)
+
+PRESETS = tuple(_PRESETS)
+"""Names that `JansenRitParameters.preset` knows."""
+
+
+PARAMETER_UNITS = MappingProxyType(
+    dict(A="mV", B="mV", a="1/s", b="1/s", e0="1/s", v0="mV", r="1/mV", C="1")
+    | dict(alpha1="1", alpha2="1", alpha3="1", alpha4="1")
+)
+"""Unit of each field of `JansenRitParameters`."""
+
+
+def batch_size(**records: eqx.Module | Array) -> int | None:
+    """The batch length shared by the array leaves of `records`; `None` when every leaf is a scalar.
+
+    **Raises:** `ValueError` naming the leaf whose length disagrees, or that has more than one axis.
+    """
+    size = None
+    for name, record in records.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(record):
+            label = f"`{name}{jax.tree_util.keystr(path)}`"
+            if np.ndim(leaf) > 1:
+                raise ValueError(f"{label} must be a scalar or one value a column, got shape {np.shape(leaf)}")
+            if np.ndim(leaf) == 1:
+                if size is not None and np.shape(leaf)[0] != size:
+                    raise ValueError(
+                        f"{label} has a batch axis of {np.shape(leaf)[0]}, but {size} columns were given before it"
+                    )
+                size = np.shape(leaf)[0]
+    return size

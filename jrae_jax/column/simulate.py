@@ -1,0 +1,306 @@
+"""From parameters to trajectories."""
+
+import math
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from .._checks import as_float, check_count, check_finite, check_positive, check_type, is_concrete
+from .arguments import checked_key, count_steps, is_whole, steps_per_hold
+from .inputs import AbstractExternalInput
+from .integrate import Holds, held_with_memory, solve_adaptive, solve_fixed
+from .noise import noise_stream
+from .parameters import JansenRitParameters, batch_size
+from .solvers import RK4
+from .terms import Clock, ColumnTerm, RandomInput, batch_axes
+from .trajectories import Trajectories
+
+
+def simulate(
+    parameters: JansenRitParameters,
+    input: AbstractExternalInput,
+    *,
+    t1: float,
+    dt: float,
+    t0: float = 0.0,
+    y0: ArrayLike | None = None,
+    solver: diffrax.AbstractSolver | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    saveat: diffrax.SaveAt | None = None,
+    burn_in: float = 0.0,
+    batch: int | None = None,
+    key: PRNGKeyArray | None = None,
+    throw: bool = True,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+) -> Trajectories:
+    """Integrate one Jansen-Rit column, or a batch of columns, with Diffrax.
+
+    With a fixed step (the default) a batch is one system that shares nothing but the clock: one `diffeqsolve`
+    over a vmapped vector field. With tolerances each column has its own step sizes, so that a trajectory is
+    the same whatever its neighbours do.
+
+    The noise of a trajectory depends on `key`, on its index in the batch and on time; not on the batch size,
+    the duration, the solver or the step. A run can be carried on: `simulate(..., t0=t1, y0=ys[-1], key=key)`.
+
+    Everything is differentiable: parameters, input and `y0`, backward or forward, under `jax.vmap` too. On a limit
+    cycle without noise, mind the length: what a parameter changes in the period adds up, so that the sensitivity of
+    the state at time t grows with t, and the squared difference of two long trajectories is full of local minima.
+    `spectral_residuals`, `summary_residuals` and `shooting_residuals` do not suffer from that.
+
+    **Arguments:**
+
+    - `parameters`, `input`: the column; every array leaf has shape `()`, or `(batch,)`.
+    - `t0`, `t1`, `dt`: start, end and step, seconds; the duration is a whole number of steps. With
+        tolerances, `dt` is the first step tried and the grid on which `SaveAt(steps=n)` saves.
+    - `y0`: state at `t0`, mV and mV/s, shape `(6,)` or `(batch, 6)`; all zero if `None`.
+    - `solver`: any Diffrax solver; `RK4()` if `None`.
+    - `rtol`, `atol`: tolerances (mV, mV/s) of an adaptive solver such as `Tsit5()`, `Dopri8()` or, for stiff
+        parameters, `Kvaerno5()` (below 1e-4 in float64 only); both or neither. The jumps of held noise are told to
+        the step controller.
+    - `saveat`: `diffrax.SaveAt(steps=n)` saves after every n-th `dt` (`steps=1` if `None`);
+        `SaveAt(t1=True)` saves the end; `SaveAt(ts=...)` saves at any times, by the solver's interpolation.
+    - `burn_in`: seconds from `t0` on, of which nothing is saved.
+    - `batch`: how many columns; needed only when no leaf and no `y0` says it.
+    - `key`: needed when the input is random.
+    - `throw`: raise if a trajectory fails; if `False` it carries its failure in `result`, and its neighbours are
+        untouched.
+    - `adjoint`: how it is differentiated: backward if `None`, as by `jax.grad`, with the memory of recursive
+        checkpointing; `diffrax.ForwardMode()` for `jax.jvp` and `jax.jacfwd`, which take less for few parameters.
+
+    **Returns:** `Trajectories`, with `ys` of shape `(time, 6)`, or `(batch, time, 6)`.
+
+    **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` for a trajectory that fails.
+    """
+    check_type(JansenRitParameters, parameters=parameters)
+    check_type(AbstractExternalInput, input=input)
+    steps = count_steps(t0, t1, dt, burn_in)
+    solver = RK4() if solver is None else solver
+    check_type(diffrax.AbstractSolver, solver=solver)
+    tolerances = _checked_tolerances(solver, rtol, atol)
+    batch = _resolved_batch(parameters, input, y0, batch)
+    holds = _holds(input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
+    every, ts = _save_times(saveat, t0, dt, steps, burn_in)
+    state = as_float(np.zeros(6) if y0 is None else y0)
+    check_finite(y0=state)
+    ys, result = _integrate(
+        parameters,
+        input,
+        _columns_last(state, batch),
+        Clock(as_float(t0), as_float(dt), steps),
+        holds,
+        _Plan(every, batch),
+        None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0)),
+        solver,
+        tolerances,
+        key,
+        diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+    )
+    trajectories = Trajectories(as_float(ts), ys[..., -len(ts) :, :], result)
+    return _raise_failures(trajectories) if throw else trajectories
+
+
+class _Plan(eqx.Module):
+    """The sizes of a simulation, which the compiled program is made for."""
+
+    every: int = eqx.field(static=True)
+    """Save after every so many steps; 0: at given times."""
+    batch: int | None = eqx.field(static=True)
+
+
+def _checked_tolerances(
+    solver: diffrax.AbstractSolver, rtol: float | None, atol: float | None
+) -> tuple[float, float] | None:
+    if rtol is None and atol is None:
+        if isinstance(solver, diffrax.AbstractImplicitSolver):
+            raise ValueError(f"`rtol` and `atol` must be given for the implicit {type(solver).__name__}(), got none")
+        return None
+    if rtol is None or atol is None:
+        raise ValueError(f"`rtol` and `atol` go together, got rtol={rtol} and atol={atol}")
+    check_positive(rtol=rtol, atol=atol)
+    if not isinstance(solver, diffrax.AbstractAdaptiveSolver):
+        raise ValueError(
+            f"`solver` must estimate its error to be used with tolerances, got {type(solver).__name__}(): "
+            "take Tsit5(), Dopri8() or Kvaerno5()"
+        )
+    return (float(rtol), float(atol))
+
+
+def _resolved_batch(
+    parameters: JansenRitParameters, input: AbstractExternalInput, y0: ArrayLike | None, batch: int | None
+) -> int | None:
+    sizes = {"batch": batch, "parameters and input": batch_size(parameters=parameters, input=input)}
+    if y0 is not None:
+        shape = np.shape(y0)
+        if not shape or shape[-1] != 6 or len(shape) > 2:
+            raise ValueError(f"`y0` must have shape (6,) or (batch, 6), got {shape}")
+        sizes["y0"] = shape[0] if len(shape) == 2 else None
+    known = {name: size for name, size in sizes.items() if size is not None}
+    if len(set(known.values())) > 1:
+        told = ", ".join(f"{size} from `{name}`" for name, size in known.items())
+        raise ValueError(f"`batch` must be the same everywhere, got {told}")
+    batch = next(iter(known.values()), None)
+    if batch is not None:
+        check_count(1, batch=batch)
+    return batch
+
+
+def _holds(
+    input: AbstractExternalInput,
+    t0: float,
+    dt: float,
+    steps: int,
+    key: PRNGKeyArray | None,
+    batch: int | None,
+    *,
+    fixed_step: bool,
+) -> Holds | None:
+    if not input.random:
+        return None
+    kind = type(input).__name__
+    checked_key(input, key)
+    if input.white is not None and not fixed_step:
+        raise ValueError(f"`rtol` and `atol` are not for white noise, which has no smooth path, got a {kind}")
+    ratio, start = (input.hold or dt) / dt, t0 / dt
+    if fixed_step:
+        if t0 < 0 or not is_whole(start):
+            raise ValueError(f"`t0` must be a whole number of `dt` = {dt} s for a {kind}, got {t0} s")
+        ratio, start = float(steps_per_hold(input, dt)), float(round(start))
+    elif t0 < 0:
+        raise ValueError(f"`t0` must not be negative for a {kind}, got {t0} s")
+    first = math.floor(start / ratio * (1 + 1e-12))
+    count = math.ceil((start + steps) / ratio * (1 - 1e-12)) - first
+    first_step, offset = round(start), start - first * ratio
+    if batch is None:  # constants of the program, as the loop over a single column is to touch little: `ColumnTerm`
+        return Holds(first_step, first, offset, ratio, count, first > 0)
+    starts = jnp.asarray(first_step, jnp.int32), jnp.asarray(first, jnp.int32), as_float(offset)
+    return Holds(*starts, ratio, count, first > 0)
+
+
+def _save_times(
+    saveat: diffrax.SaveAt | None, t0: float, dt: float, steps: int, burn_in: float
+) -> tuple[int, np.ndarray]:
+    """Every how many steps to save (0: at given times), and the times in seconds, in double precision."""
+    saveat = diffrax.SaveAt(steps=1) if saveat is None else saveat
+    sub = saveat.subs
+    more = saveat.dense or saveat.solver_state or saveat.controller_state or saveat.made_jump
+    if (
+        not isinstance(sub, diffrax.SubSaveAt)
+        or sum([bool(sub.steps), sub.t1, sub.ts is not None]) != 1
+        or (more or sub.t0 or sub.fn is not diffrax.SubSaveAt(t1=True).fn)
+    ):
+        raise ValueError("`saveat` must be SaveAt(steps=n), SaveAt(t1=True) or SaveAt(ts=...), one of them, no more")
+    first = t0 + burn_in
+    if sub.ts is not None:
+        ts = np.asarray(sub.ts, dtype=float)
+        end = t0 + steps * dt
+        if np.any(np.diff(ts) <= 0) or not (first - 1e-6 <= ts[0] and ts[-1] <= end * (1 + 1e-6)):
+            raise ValueError(
+                f"`saveat` must have increasing times from {first} to {end} s, got {ts[0]:.6g} to {ts[-1]:.6g} s"
+            )
+        return 0, np.clip(ts, t0, end)
+    every = steps if sub.t1 else sub.steps
+    check_count(1, **{"saveat.steps": every})
+    ts = t0 + dt * np.arange(every, steps + 1, every)
+    ts = ts[ts > first + 1e-6 * dt] if burn_in else ts
+    if not len(ts):
+        raise ValueError(f"`saveat` saves nothing: every {every} steps of {steps}, after {burn_in} s of burn-in")
+    return every, ts
+
+
+def _columns_last(y0: Float[Array, "*given 6"], batch: int | None) -> Float[Array, "6 *batch"]:
+    if batch is None:
+        return y0
+    return jnp.broadcast_to(y0, (batch, 6)).T
+
+
+@eqx.filter_jit
+def _integrate(
+    parameters: JansenRitParameters,
+    input: AbstractExternalInput,
+    y0: Float[Array, "6 *batch"],
+    clock: Clock,
+    holds: Holds | None,
+    plan: _Plan,
+    ts: Float[Array, " time"] | None,
+    solver: diffrax.AbstractSolver,
+    tolerances: tuple[float, float] | None,
+    key: PRNGKeyArray | None,
+    adjoint: diffrax.AbstractAdjoint,
+) -> tuple[Float[Array, "*batch time 6"], diffrax.RESULTS]:
+    random = _random_input(input, clock.steps, holds, plan.batch, key)
+    if tolerances is None:
+        terms = ColumnTerm(parameters, input, random, clock, plan.batch)
+        saveat = diffrax.SaveAt(steps=plan.every) if plan.every else diffrax.SaveAt(ts=ts)
+        ys, result = solve_fixed(terms, solver, y0, saveat, adjoint)
+        ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
+    else:
+        steps = clock.steps
+        grid = jnp.arange(plan.every, steps + 1, plan.every, dtype=y0.dtype) - steps if plan.every else ts
+
+        def solve(parameters, input, y0, random):
+            terms = ColumnTerm(parameters, input, random, clock, None)
+            return solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), tolerances, holds, adjoint)
+
+        if plan.batch is not None:
+            axes = (batch_axes(parameters), batch_axes(input), -1, _random_axes(random))
+            solve = jax.vmap(solve, in_axes=axes)
+        ys, result = solve(parameters, input, y0, random)
+    return ys, _with_nonfinite(result, ys, plan)
+
+
+def _random_input(
+    input: AbstractExternalInput, steps: int, holds: Holds | None, batch: int | None, key: PRNGKeyArray | None
+) -> RandomInput | None:
+    if holds is None or key is None:
+        return None
+    stream = noise_stream(key, 0 if batch is None else jnp.arange(batch))
+    table = None
+    if input.memory is not None:
+        table = held_with_memory(input, stream, holds, batch)
+    elif input.hold is not None and batch is None:
+        # Looked up and not made in the loop, the values of a single column keep its body below the size up to which
+        # XLA compiles a loop on a CPU into one function; see `ColumnTerm`.
+        table = jax.vmap(lambda index: input.held(index, stream))(
+            holds.first + jnp.arange(holds.count, dtype=jnp.int32)
+        )
+    return holds.random_input(stream, steps, table)
+
+
+def _random_axes(random: RandomInput | None) -> RandomInput | None:
+    """Where the batch axis of a random input is."""
+    axes = batch_axes(random)
+    return axes if random is None or random.table is None else eqx.tree_at(lambda axes: axes.table, axes, -1)
+
+
+def _with_nonfinite(result: diffrax.RESULTS, ys: Float[Array, "*batch time 6"], plan: _Plan) -> diffrax.RESULTS:
+    """What a column's last saved state adds: in these equations a value once not finite never is so again."""
+
+    def of_column(result, last):
+        failed = (result == diffrax.RESULTS.successful) & ~jnp.all(jnp.isfinite(last))
+        return diffrax.RESULTS.where(failed, diffrax.RESULTS.nonfinite, result)  # pyright: ignore[reportArgumentType]
+
+    if plan.batch is None:
+        return of_column(result, ys[-1])
+    results = jax.tree.map(lambda code: jnp.broadcast_to(code, (plan.batch,)), result)
+    return jax.vmap(of_column)(results, ys[:, -1])
+
+
+def _raise_failures(trajectories: Trajectories) -> Trajectories:
+    failed = trajectories.result != diffrax.RESULTS.successful
+    remedy = "take a smaller `dt` or larger tolerances, or `throw=False` to get every trajectory with its `result`"
+    if not is_concrete(failed):
+        return eqx.error_if(trajectories, failed, f"`simulate`: a trajectory failed; {remedy}")
+    columns = np.flatnonzero(failed)
+    if len(columns):
+        codes = jax.tree.map(jnp.atleast_1d, trajectories.result)
+        reason = diffrax.RESULTS[jax.tree.map(lambda codes: codes[columns[0]], codes)]
+        raise RuntimeError(
+            f"`simulate`: {len(columns)} of {np.size(failed)} trajectories failed, the first is "
+            f"{columns[0]} ({reason}); {remedy}"
+        )
+    return trajectories

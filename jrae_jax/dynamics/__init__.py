@@ -1,0 +1,1 @@
+"""Exact statements about a column: equilibria, limit cycles, bifurcations, Lyapunov exponents."""

@@ -1,0 +1,132 @@
+"""How a simulated EEG differs from a recorded one, by measures whose gradients do not grow with its length.
+
+On a limit cycle a small error in the frequency puts two long traces out of phase, so that the difference of their
+samples says little about how far off the parameters are. Spectra and summaries do not know the phase, and multiple
+shooting (Bock and Plitt 1984, doi 10.1016/S1474-6670(17)61205-9) follows no trace for long.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._checks import as_float, check_positive, check_type
+from ..column.inputs import AbstractExternalInput, ConstantInput
+from ..column.parameters import JansenRitParameters
+from ..column.simulate import simulate
+from ..column.states import eeg
+
+BAND = (0.5, 40.0)
+"""Hz; the frequencies that are compared unless others are asked for."""
+
+
+def power_spectrum(
+    v: Float[Array, "*batch time"], *, dt: float, resolution: float = 0.5, band: tuple[float, float] = BAND
+) -> tuple[Float[Array, " frequency"], Float[Array, "*batch frequency"]]:
+    """Power density by Welch's method (1967, doi 10.1109/TAU.1967.1161901): segments of `1 / resolution` s, half
+    overlapping, under a Hann window, each with its mean taken off.
+
+    **Arguments:**
+
+    - `v`: mV.
+    - `dt`: seconds between samples.
+    - `resolution`: Hz.
+    - `band`: from and to, Hz.
+
+    **Returns:** frequencies in the band, Hz, and the density, mV²/Hz.
+
+    **Raises:** `ValueError` if `v` is shorter than a segment, or nothing of the band is below the Nyquist frequency.
+    """
+    check_positive(dt=dt, resolution=resolution)
+    segment = round(1 / (resolution * dt))
+    if v.shape[-1] < segment:
+        raise ValueError(f"`resolution` = {resolution} Hz needs {segment * dt:g} s, got {v.shape[-1] * dt:g} s")
+    frequencies = jnp.fft.rfftfreq(segment, dt)
+    low, high = (round(edge * segment * dt) for edge in band)
+    inside = slice(max(low, 1), min(high, segment // 2) + 1)
+    if inside.stop <= inside.start:
+        raise ValueError(f"`band` must rise, within {resolution} to {0.5 / dt:g} Hz, got {band[0]} to {band[1]} Hz")
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):  # not kept inside of JAX's own
+        _, density = jax.scipy.signal.welch(v, 1 / dt, nperseg=segment)
+    return frequencies[inside], density[..., inside].astype(v.dtype)
+
+
+def spectral_residuals(
+    simulated: Float[Array, "*batch time"],
+    recorded: Float[Array, " samples"],
+    *,
+    dt: float,
+    resolution: float = 0.5,
+    band: tuple[float, float] = BAND,
+) -> Float[Array, " frequency"]:
+    """The logarithm of simulated over recorded power, frequency by frequency.
+
+    **Arguments:**
+
+    - `simulated`: mV; the density is averaged over the batch.
+    - `recorded`: mV; of any length.
+    - `dt`, `resolution`, `band`: as in `power_spectrum`.
+
+    **Raises:** `ValueError` as in `power_spectrum`.
+    """
+    _, ours = power_spectrum(simulated, dt=dt, resolution=resolution, band=band)
+    _, theirs = power_spectrum(recorded, dt=dt, resolution=resolution, band=band)
+    return jnp.log(jnp.mean(ours.reshape(-1, len(theirs)), axis=0) / theirs)
+
+
+def summary_residuals(
+    simulated: Float[Array, "*batch time"], recorded: Float[Array, " samples"], *, dt: float
+) -> Float[Array, "4"]:
+    """Differences of the mean (in standard deviations of the recording) and of the logarithms of Hjorth's activity,
+    mobility and complexity (1970, doi 10.1016/0013-4694(70)90143-4).
+
+    **Arguments:**
+
+    - `simulated`: mV; averaged over the batch.
+    - `recorded`: mV; of any length.
+    - `dt`: seconds between samples.
+
+    **Raises:** `ValueError` if `dt` is not positive.
+    """
+    check_positive(dt=dt)
+    ours = jnp.mean(jax.vmap(lambda v: _summaries(v, dt))(simulated.reshape(-1, simulated.shape[-1])), axis=0)
+    theirs = _summaries(recorded, dt)
+    difference = ours - theirs
+    return difference.at[0].divide(jnp.exp(theirs[1] / 2))
+
+
+def _summaries(v: Float[Array, " time"], dt: float) -> Float[Array, "4"]:
+    activity, slope, curvature = (jnp.var(jnp.diff(v, n=order)) / dt ** (2 * order) for order in range(3))
+    mobility = jnp.log(slope / activity) / 2
+    return jnp.stack([jnp.mean(v), jnp.log(activity), mobility, jnp.log(curvature / slope) / 2 - mobility])
+
+
+def shooting_residuals(
+    parameters: JansenRitParameters,
+    input: AbstractExternalInput,
+    y0: Float[Array, "segment 6"],
+    recorded: Float[Array, " samples"],
+    *,
+    dt: float,
+) -> tuple[Float[Array, "segment time"], Float[Array, "gap 6"]]:
+    """What a recording and short trajectories, one after the other, have between them: multiple shooting.
+
+    **Arguments:**
+
+    - `parameters`, `input`: leaves of shape `()`; a `ConstantInput`.
+    - `y0`: the states `dt` before the first sample of each segment, mV and mV/s, to be found with the parameters.
+    - `recorded`: the EEG, mV, a whole number of samples a segment.
+    - `dt`: seconds between samples, and the step of the integration.
+
+    **Returns:** simulated less recorded EEG, mV; and where each trajectory ends less where the next begins, mV and
+        mV/s, which a solution has at 0.
+
+    **Raises:** `ValueError` if the samples do not share out evenly, or the input is not constant.
+    """
+    check_type(ConstantInput, input=input)
+    check_positive(dt=dt)
+    segments = len(y0)
+    if len(recorded) % segments or len(recorded) < segments:
+        raise ValueError(f"`recorded` must have a multiple of {segments} samples, as many as `y0`, got {len(recorded)}")
+    samples = len(recorded) // segments
+    ys = simulate(parameters, input, t1=samples * dt, dt=dt, y0=y0, throw=False).ys
+    return eeg(ys) - as_float(recorded).reshape(segments, samples), ys[:-1, -1] - y0[1:]

@@ -1,0 +1,1 @@
+"""Parameter scans: many columns, summarised as they are simulated."""

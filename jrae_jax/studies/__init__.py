@@ -1,0 +1,1 @@
+"""Experiments on top of the package: the reproduced study, the atlas, the pretraining."""

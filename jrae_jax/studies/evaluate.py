@@ -1,0 +1,98 @@
+"""Scores on held-out trajectories, state by state, observed and hidden apart."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import check_choice, check_count
+from ..autoencoder.reconstructor import Reconstructor
+from ..column.states import STATES
+from ..recording.dataset import Dataset
+from ..recording.scores import nrmse, pearson_r, r_squared
+
+
+class Scores(eqx.Module):
+    """How well each of the six states was reconstructed; `print` it for a table."""
+
+    r: Float[np.ndarray, "6"]
+    """Pearson's r, with its sign."""
+    r2: Float[np.ndarray, "6"]
+    """Coefficient of determination."""
+    nrmse: Float[np.ndarray, "6"]
+    """Root mean squared error over the true standard deviation."""
+    observed: tuple[str, ...] = eqx.field(static=True)
+    """The channels that were seen."""
+
+    @property
+    def clipped_r(self) -> np.ndarray:
+        """r with negatives shown as 0, as the study did: it hides how far chance scatters."""
+        return np.maximum(self.r, 0.0)
+
+    def __str__(self) -> str:
+        rows = [f"observed: {', '.join(self.observed)}", f"{'state':<12}{'r':>9}{'R2':>9}{'NRMSE':>9}"]
+        for index, name in enumerate(STATES):
+            label = name if name in self.observed else f"{name} (hidden)"
+            rows.append(f"{label:<12}{self.r[index]:9.4f}{self.r2[index]:9.4f}{self.nrmse[index]:9.4f}")
+        return "\n".join(rows)
+
+
+class Interval(eqx.Module):
+    """A mean over seeds and its confidence interval; arrays of one shape."""
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    std: np.ndarray
+    """Standard deviation over seeds: how far a single run may be off."""
+
+
+def evaluate(model: Reconstructor, dataset: Dataset, *, on: str = "held_out") -> Scores:
+    """Reconstruct recordings and compare with the truth, in mV, pooled over trajectories and time.
+
+    **Arguments:**
+
+    - `model`: from `fit(...).model`.
+    - `dataset`: its recordings are read through the model's own mask and standardizer.
+    - `on`: `"held_out"`, or `"train"` for the optimistic scores on training data.
+
+    **Returns:** `Scores`.
+
+    **Raises:** `ValueError` if `dataset` has no such part.
+    """
+    check_choice(("held_out", "train"), on=on)
+    split = dataset.held_out if on == "held_out" else dataset.train
+    if split is None:
+        raise ValueError('`dataset` must hold out a trajectory, got none: make_dataset(..., held_out=1) or on="train"')
+    r, r2, error = jax.device_get(scores(split.states, model(split.recording, dt=dataset.dt)))
+    return Scores(r, r2, error, model.mask.names)
+
+
+@eqx.filter_jit
+def scores(truth: Float[Array, "*samples 6"], estimate: Float[Array, "*samples 6"]) -> tuple[Float[Array, "6"], ...]:
+    """r, R² and NRMSE of each state, pooled over all samples."""
+    truth, estimate = truth.reshape(-1, len(STATES)), estimate.reshape(-1, len(STATES))
+    return tuple(metric(truth, estimate) for metric in (pearson_r, r_squared, nrmse))
+
+
+def interval(values: Sequence[np.ndarray] | np.ndarray, *, confidence: float = 0.95) -> Interval:
+    """Mean over seeds, with Student's confidence interval of the mean.
+
+    **Arguments:**
+
+    - `values`: seeds in front, any shape behind. A single seed gives an interval of NaN.
+    - `confidence`: of the interval, between 0 and 1.
+    """
+    from scipy.stats import t  # here, as importing scipy.stats costs as much as importing JAX
+
+    if not 0 < confidence < 1:
+        raise ValueError(f"`confidence` must be between 0 and 1, got {confidence}")
+    samples = np.asarray(values, dtype=float)
+    check_count(1, **{"len(values)": len(samples)})
+    seeds = len(samples)
+    mean = samples.mean(axis=0)
+    std = samples.std(axis=0, ddof=1) if seeds > 1 else np.full_like(mean, np.nan)
+    half = std / np.sqrt(seeds) * (t.ppf((1 + confidence) / 2, seeds - 1) if seeds > 1 else np.nan)
+    return Interval(*map(np.asarray, (mean, mean - half, mean + half, std)))

@@ -1,0 +1,1 @@
+"""Measures of any trajectory, whatever made it."""

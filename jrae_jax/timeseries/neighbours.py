@@ -1,0 +1,74 @@
+"""Points of trajectories that are near each other in space, and not just in time."""
+
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from .._checks import check_count, check_finite
+
+BLOCKS = 10
+"""Into how many blocks of time reference points are split; their scatter tells the error."""
+
+
+def as_trajectories(points: Float[np.ndarray | Array, "*time dimension"], least: int) -> np.ndarray:
+    """`points` in double precision and three axes: trajectory, time, dimension.
+
+    **Raises:** `ValueError` if they have one axis only, fewer than `least` samples in time, are not finite, or do not
+    vary.
+    """
+    if np.ndim(points) < 2 or np.shape(points)[-2] < least:
+        expected = f"`points` must have at least {least} samples in time, on the axis before the last"
+        raise ValueError(f"{expected}, got an array of shape {np.shape(points)}")
+    check_finite(points=points)
+    found = np.asarray(points, dtype=float).reshape(-1, *np.shape(points)[-2:])
+    if np.all(found == found[0, 0]):
+        raise ValueError("`points` must vary, got one and the same point throughout")
+    return found
+
+
+def theiler_window(trajectories: Float[np.ndarray, "trajectory time dimension"], theiler: int | None) -> int:
+    """`theiler`, or else the first lag, in samples, at which the autocorrelation is no longer positive."""
+    time = trajectories.shape[1]
+    if theiler is not None:
+        check_count(0, theiler=theiler)
+        if theiler > time // 3:
+            raise ValueError(f"`theiler` must be at most a third of the {time} samples in time, got {theiler}")
+        return theiler
+    spectrum = np.fft.rfft(trajectories - trajectories.mean(axis=(0, 1)), 2 * time, axis=1)
+    correlation = np.fft.irfft(np.sum(np.abs(spectrum) ** 2, axis=(0, 2)))[:time]
+    lag = int(np.argmax(correlation <= 0)) or time
+    if lag > time // 10:
+        reason = f"points stay alike for {lag} samples of {time}"
+        raise ValueError(f"`theiler` must be given where trajectories hardly come back to where they were: {reason}")
+    return lag
+
+
+def clock(trajectories: Float[np.ndarray, "trajectory time dimension"]) -> Int[np.ndarray, " point"]:
+    """The time of every point in samples; trajectories are further apart than any Theiler window."""
+    number, time, _ = trajectories.shape
+    return (np.arange(number)[:, None] * 2 * time + np.arange(time)).ravel()
+
+
+def separations(
+    points: Float[np.ndarray, "point dimension"],
+    clock: Int[np.ndarray, " point"],
+    references: Int[np.ndarray, " reference"],
+    theiler: int,
+) -> Float[np.ndarray, "reference point"]:
+    """Distances from some points to all; infinite where they are 0, or no more than `theiler` samples apart."""
+    from scipy.spatial.distance import cdist  # here, so that importing the package stays quick
+
+    found = cdist(points[references], points)
+    found[(np.abs(clock[references, None] - clock) <= theiler) | (found == 0)] = np.inf
+    return found
+
+
+def evenly(most: int, count: int) -> Int[np.ndarray, " index"]:
+    """At most `most` indices below `count`, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int))
+
+
+def generator(key: PRNGKeyArray) -> np.random.Generator:
+    """NumPy's random numbers from a JAX key."""
+    import jax
+
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())

@@ -1,0 +1,64 @@
+"""What shape a latent trajectory has."""
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import check_finite
+from .neighbours import as_trajectories
+
+
+def variance_shares(points: Float[np.ndarray | Array, "*time dimension"]) -> Float[np.ndarray, " axis"]:
+    """Shares of variance along the principal axes, largest first, summing to 1.
+
+    **Arguments:**
+
+    - `points`: a trajectory, or several, in any space; every axis but the last is pooled.
+
+    **Raises:** `ValueError` if the points do not vary at all, or are not finite.
+    """
+    check_finite(points=points)
+    flat = np.asarray(points, dtype=float).reshape(-1, np.shape(points)[-1])
+    if np.all(flat == flat[0]):
+        raise ValueError("`points` must vary, got one and the same point throughout")
+    variances = np.linalg.svd(flat - flat.mean(axis=0), compute_uv=False) ** 2
+    return variances / variances.sum()
+
+
+def participation_ratio(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
+    """How many dimensions the points fill: 1 on a line, up to the number of dimensions for an even ball.
+
+    The inverse of the sum of squared variance shares (Gao et al. 2017, doi 10.1101/214262).
+    """
+    return float(1 / np.sum(variance_shares(points) ** 2))
+
+
+def line_share(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
+    """The share of variance that lies on the best straight line: 1 when the points are collinear."""
+    return float(variance_shares(points)[0])
+
+
+def straightness(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
+    """How straight the path is: 1 on a straight line, 0 if every step goes its own way, -1 if each undoes the last.
+
+    One minus the mean angle between successive displacements in right angles (the curvature of Hénaff et al. 2019,
+    doi 10.1038/s41593-019-0377-4, is this mean angle). It tells of the path, not of the points: who walks to and fro on
+    a line turns round. It depends on the time between samples; compare at one and the same.
+
+    **Arguments:**
+
+    - `points`: one trajectory (time, dimension) or several (trajectory, time, dimension), in any space. Where one stays
+        in place it has no direction, and the angle is left out.
+
+    **Raises:** `ValueError` if there are fewer than three samples in time, the points are not finite, or no two
+    displacements in a row differ from zero.
+    """
+    displacements = np.diff(as_trajectories(points, 3), axis=1)
+    lengths = np.linalg.norm(displacements, axis=-1)
+    moving = (lengths[:, :-1] > 0) & (lengths[:, 1:] > 0)
+    if not moving.any():
+        raise ValueError("`points` must move twice in a row, got trajectories that stay in place")
+    before, after = (
+        displacements[:, part][moving] / lengths[:, part][moving][:, None] for part in (slice(-1), slice(1, None))
+    )
+    angles = 2 * np.arctan2(np.linalg.norm(after - before, axis=-1), np.linalg.norm(after + before, axis=-1))
+    return float(1 - angles.mean() / (np.pi / 2))

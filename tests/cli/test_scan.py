@@ -1,0 +1,379 @@
+"""The command line's `simulate`, `scan` and `scan-show`."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+import jrae_jax.scan.store as stores
+from jrae_jax import (
+    ConstantInput,
+    InitialState,
+    JansenRitParameters,
+    Moments,
+    OrnsteinUhlenbeckInput,
+    StrangSplitting,
+    UniformNoiseInput,
+    WhiteNoiseInput,
+    eeg,
+    open_scan,
+    parameter_scan,
+    simulate,
+)
+from jrae_jax.cli import main as _cli
+
+SHORT = ["--duration", "0.05", "--burn-in", "0"]
+QUICK = [*SHORT, "--summaries", "moments"]
+RUN = [sys.executable, "-m", "jrae_jax"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """In a folder of its own, with JAX as the tests have it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_cli, "_configure_jax", lambda device, cores=None: None)
+    return tmp_path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+# simulate
+
+
+def test_simulate_writes_what_simulate_returns(capsys):
+    assert _cli.main(["simulate", *SHORT, "--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.csv"]) == 0
+    assert capsys.readouterr().out == "10 samples of 3 columns in x.csv\n"
+    lines = [line.split(",") for line in Path("x.csv").read_text().splitlines()]
+    assert lines[0] == ["column", "time", "y0", "y1", "y2", "y3", "y4", "y5", "eeg"]
+    written = np.array(lines[1:], float)
+    wanted = simulate(
+        JansenRitParameters(C=120),
+        WhiteNoiseInput(220, 2000 / 325),
+        t1=0.05,
+        dt=1e-3,
+        solver=StrangSplitting(),
+        batch=3,
+        key=jax.random.key(0),
+    )
+    ys = np.asarray(wanted.ys[:, 4::5])
+    np.testing.assert_array_equal(written[:, 0], np.repeat([0, 1, 2], 10))
+    np.testing.assert_allclose(written[:, 1], np.tile(wanted.ts[4::5], 3), rtol=1e-6)
+    np.testing.assert_allclose(written[:, 2:8], ys.reshape(30, 6), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(written[:, 8], np.asarray(eeg(wanted.ys[:, 4::5])).ravel(), rtol=1e-4, atol=1e-4)
+
+
+def test_simulate_writes_zarr_and_a_picture(capsys):
+    arguments = ["--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.zarr", "--plot", "x.png"]
+    assert _cli.main(["simulate", *SHORT, *arguments]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "picture in x.png"
+    written = xr.open_zarr("x.zarr", consolidated=False, chunks=None)
+    assert dict(written.sizes) == {"column": 3, "time": 10}
+    assert written.y3.attrs["units"] == "mV/s"
+    assert Path("x.png").read_bytes().startswith(b"\x89PNG")
+
+
+# scan
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What `parameter_scan` is asked for, without doing it."""
+    asked = []
+
+    def pretend(*arguments, **settings):
+        asked.append((arguments, settings))
+        raise ValueError("that is enough")
+
+    monkeypatch.setattr("jrae_jax.parameter_scan", pretend)
+    return asked
+
+
+def asked_for(seen, *arguments):
+    assert _cli.main(["scan", *arguments, "--store", "x.zarr"]) == 2
+    return seen[-1]
+
+
+def test_axes_in_all_their_forms(seen):
+    (_, _, axes), _ = asked_for(
+        seen, "--axis", "C=68:270:5", "--axis", "b=1:100:3:log", "--axis", "a=50,100", "--axis", "e0=1,2+r=0.5,0.6"
+    )
+    assert [axis.dim for axis in axes][:3] == ["C", "b", "a"]
+    np.testing.assert_allclose(axes[0].values["C"], [68, 118.5, 169, 219.5, 270])
+    np.testing.assert_allclose(axes[1].values["b"], [1, 10, 100])
+    np.testing.assert_array_equal(axes[2].values["a"], [50, 100])
+    np.testing.assert_array_equal([axes[3].values["e0"], axes[3].values["r"]], [[1, 2], [0.5, 0.6]])
+
+
+def test_two_axes_of_quantities_together(seen):
+    (_, _, axes), _ = asked_for(seen, "--axis", "C=1,2+p=3,4", "--axis", "a=1,2+b=3,4")
+    assert len({axis.dim for axis in axes}) == 2
+
+
+def test_samples_spread_over_ranges(seen):
+    (_, _, (axis,)), _ = asked_for(
+        seen, "--sample", "50", "--seed", "4", "--axis", "C=68:270", "--axis", "b=1:100:log", "--method", "random"
+    )
+    assert (len(axis), set(axis.values)) == (50, {"C", "b"})
+    assert np.median(axis.values["b"]) < 25
+    assert (axis.values["C"].min() > 68, axis.values["C"].max() < 270) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "input"),
+    [
+        ([], WhiteNoiseInput(220, 2000 / 325)),
+        (["--input", "constant", "--set", "p=90"], ConstantInput(90)),
+        (["--input", "uniform", "--hold", "0.005", "--set", "low=0"], UniformNoiseInput(0, 320, hold=5e-3)),
+        (["--input", "ou", "--set", "sd=9"], OrnsteinUhlenbeckInput(220, 9, 0.01, hold=1e-3)),
+    ],
+)
+def test_what_the_options_say_is_what_is_simulated(seen, arguments, input):
+    options = ["--preset", "tvb", "--set", "C=140", "--set", "initial_y1=0.5", "--dt", "5e-4", "--solver", "heun"]
+    (parameters, given, _), settings = asked_for(seen, "--repeats", "3", *options, *arguments)
+    assert (float(parameters.C), float(parameters.v0)) == (140, np.float32(5.52))
+    assert type(given) is type(input)
+    assert given.hold == input.hold
+    assert [float(leaf) for leaf in jax.tree.leaves(given)] == [float(leaf) for leaf in jax.tree.leaves(input)]
+    assert isinstance(settings["initial"], InitialState)
+    assert float(settings["initial"].initial_y1) == 0.5
+    assert type(settings["solver"]).__name__ == "Heun"
+    assert (settings["t1"], settings["dt"], settings["burn_in"], settings["repeats"]) == (10, 5e-4, 1, 3)
+    assert settings["store"] == Path("x.zarr")
+    assert [type(summary).__name__ for summary in settings["summaries"]] == ["Moments", "Spectrum", "Regime"]
+
+
+def test_summaries_and_channels(seen):
+    _, settings = asked_for(seen, "--summaries", "samples,moments", "--channels", "y0,eeg", "--every", "4")
+    samples, moments = settings["summaries"]
+    assert (samples.every, samples.channels, moments.channels) == (4, ("y0", "eeg"), ("y0", "eeg"))
+
+
+SCAN = ["scan", *QUICK, "--axis", "C=100:140:5", "--repeats", "2", "--seed", "6", "--store", "x.zarr"]
+
+
+def test_a_scan_its_store_its_words_and_its_picture(capsys):
+    assert _cli.main([*SCAN, "--plot", "x.png"]) == 0
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[:3] == [
+        "C: 5 values, C 100 to 140",
+        "repeat: 2 values, repeat 0 to 1",
+        "10 of 10 points done, 0 failed",
+    ]
+    assert lines[-2].endswith(" s; results in x.zarr")
+    assert lines[-1] == "picture in x.png"
+    assert printed.err.startswith("100%")
+    wanted = parameter_scan(
+        JansenRitParameters(),
+        WhiteNoiseInput(220, 2000 / 325),
+        {"C": np.linspace(100, 140, 5)},
+        t1=0.05,
+        dt=1e-3,
+        repeats=2,
+        summaries=(Moments(),),
+        key=jax.random.key(6),
+    ).load()
+    xr.testing.assert_equal(open_scan("x.zarr").load(), wanted)
+    eeg_mean = next(line for line in lines if "eeg_mean" in line)
+    assert eeg_mean.split() == [
+        "eeg_mean", f"{wanted.eeg_mean.min().item():.4g}", "to", f"{wanted.eeg_mean.max().item():.4g}", "mV"
+    ]  # fmt: skip
+    before = files(Path("x.zarr"))
+    assert _cli.main(["scan-show", "x.zarr"]) == 0
+    assert capsys.readouterr().out.splitlines() == lines[:-2]
+    assert _cli.main(SCAN) == 0
+    assert files(Path("x.zarr")) == before
+
+
+def test_a_picture_that_cannot_be_written_does_not_cost_the_store(capsys):
+    Path("folder.png").mkdir()
+    for picture in ("folder.png", "x.nonsense"):
+        assert _cli.main([*SCAN, "--plot", picture]) == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith("jrae: error: ")
+        assert open_scan("x.zarr").attrs["points_done"] == 10
+
+
+def test_what_failed_is_told_with_its_place(capsys):
+    arguments = ["--solver", "euler", "--axis", "a=100,20000,30000", "--set", "C=130", "--store", "x.zarr"]
+    assert _cli.main(["scan", *QUICK, *arguments]) == 0
+    told = capsys.readouterr().out
+    assert "3 of 3 points done, 2 failed" in told
+    failed = [line for line in told.splitlines() if line.startswith("failed at ")]
+    assert [line.partition(": ")[2] for line in failed] == ["a=20000", "a=30000"]
+    times = [float(line.split()[2]) for line in failed]
+    assert 0.05 > times[0] > times[1] > 0
+
+
+def test_show_tells_of_a_running_scan(monkeypatch, capsys):
+    monkeypatch.setattr(stores, "_CHUNK_WORK", 1.0)
+    monkeypatch.setattr(stores, "_SMALLEST_CHUNK", 4)
+    write = stores.ScanStore.write
+
+    def dying(self, number, results):
+        if number:
+            raise KeyboardInterrupt
+        write(self, number, results)
+
+    monkeypatch.setattr(stores.ScanStore, "write", dying)
+    assert _cli.main(SCAN) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "jrae: interrupted"
+    assert _cli.main(["scan-show", "x.zarr", "--plot", "x.png"]) == 0
+    assert "4 of 10 points done, 0 failed" in capsys.readouterr().out
+    assert Path("x.png").exists()
+
+
+# Bad input
+
+
+NAMES = "must name some of A, B, a, b, e0, v0, r, C, alpha1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--axis C", "`--axis` must be NAME=start:stop:count or NAME=a,b,c, got C"),
+        ("--axis =1,2", "`--axis` must be NAME=start:stop:count or NAME=a,b,c, got =1,2"),
+        ("--axis C=", "`C` must have a row of values along its axis"),
+        ("--axis C=a,b", "`--axis C` must be a number, got 'a'"),
+        ("--axis C=1:2", "`--axis C` must be start:stop:count or start:stop:count:log with a count from 2 on, got 1:2"),
+        ("--axis C=1:2:1", "`--axis C` must be start:stop:count"),
+        ("--axis C=1:2:-3", "`--axis C` must be start:stop:count"),
+        ("--axis C=1:2:3:lin", "`--axis C` must be start:stop:count"),
+        ("--axis C=2:1:3", "`C` must have a range that rises, got 2 to 1"),
+        ("--axis C=0:1:3:log", "`C` must be positive to be spread in its logarithm, got 0 to 1"),
+        ("--axis C=1:inf:3", "`C` must be finite, got inf"),
+        ("--axis C=1,nan", "`C` must be finite, got nan"),
+        ("--axis a=-1,2", "`a` must be positive, got -1.0"),
+        ("--axis Q=1,2", NAMES),
+        ("--axis dim=1,2", NAMES),
+        ("--axis C=1,2 --axis C=3,4", "`axes` must have different quantities, got C twice"),
+        ("--axis C=1,2+C=3,4", "C twice"),
+        ("--axis C=1,2+p=1,2,3", "`values` must be as many for each quantity of axis"),
+        ("--axis C=1:2:70000 --axis p=1:2:70000", "`axes` must make at most 4294967296 points, got 4900000000"),
+        ("--axis C=1:2:60000 --axis p=1:2:70000", "`axes` must make results that fit, got 4200000000 points, 88.2 GB"),
+        ("--sample 5", "`ranges` must name at least one quantity, got none"),
+        ("--sample 5 --axis C=1", "`--axis C=1` must be NAME=start:stop or NAME=start:stop:log with --sample"),
+        ("--sample 5 --axis C=1:2:3", "`--axis C=1:2:3` must be NAME=start:stop"),
+        ("--sample 5 --axis C=2:1", "`C` must have a range that rises, got 2 to 1"),
+        ("--sample 5 --axis C=0:1:log", "`C` must be positive to be spread in its logarithm"),
+        ("--sample 0 --axis C=1:2", "`points` must be a whole number of at least 1, got 0"),
+        ("--sample 5 --axis seed=1:2", NAMES),
+        ("--sample 5 --axis C=1:2 --axis C=3:4", "C twice"),
+        ("--axis C=1,2 --repeats 0", "`repeats` must be a whole number of at least 1, got 0"),
+        ("--axis C=1,2 --set C", "`--set C` must be a number, got ''"),
+        ("--axis C=1,2 --set C=x", "`--set C` must be a number, got 'x'"),
+        ("--axis C=1,2 --set Q=1", NAMES),
+        ("--axis C=1,2 --preset none", "must be one of 'jansen_rit_1995', 'tvb', 'hnpe', got 'none'"),
+        ("--axis C=1,2 --summaries none", "`--summaries` must be one of 'moments', 'spectrum', 'regime', 'samples'"),
+        ("--axis C=1,2 --summaries moments,moments", "`summaries` must have different results"),
+        ("--axis C=1,2 --summaries spectrum", "`resolution` = 0.5 Hz needs 2 s to summarise, got 0.05 s"),
+        ("--axis C=1,2 --channels y9", "`channels` must be one of 'y0'"),
+        ("--axis C=1,2 --summaries samples --every 0", "`every` must be a whole number of at least 1, got 0"),
+        ("--axis C=1,2 --summaries samples --every 51", "`every` must be at most the 50 samples there are, got 51"),
+        ("--axis C=1,2 --dt 3e-4", "must be a whole number of steps of `dt` = 0.0003 s, got 0.05 s"),
+        ("--axis C=1,2 --dt 0", "`dt` must be positive, got 0.0"),
+        ("--axis C=1,2 --burn-in 1", "`burn_in` must be from 0 to less than the 0.05 s simulated, got 1.0 s"),
+        ("--axis C=1,2 --input uniform --hold 0.0015", "`dt` must divide the input's `hold` = 0.0015 s, got 0.001 s"),
+        ("--axis C=1,2 --input uniform --set low=400", "`high - low` must be positive, got -80.0"),
+        ("--axis C=1,2 --seed 99999999999999999999", "seed"),
+        ("--axis C=1,2 --processes 2", "`--coordinator`, `--processes` and `--process` go together"),
+        ("--axis C=1,2 --coordinator a:1 --process 0", "`--coordinator`, `--processes` and `--process` go together"),
+        ("--axis C=1,2 --store no/x.zarr", "`store` must lie in a folder that exists, got no/x.zarr"),
+    ],
+)
+def test_a_scan_that_cannot_be_is_one_line_and_leaves_nothing(here, capsys, arguments, message):
+    assert _cli.main(["scan", "--store", "x.zarr", *QUICK, *arguments.split()]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert complaint.startswith("jrae: error: ")
+    assert message in complaint
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "`--out` or `--plot` must say where the trajectories are to go, got neither"),
+        ("--out x.txt", "`--out` must end in .csv or .zarr, got x.txt"),
+        ("--out x.csv --columns 0", "must be a whole number of at least 1, got 0"),
+        ("--out x.csv --every 0", "must be a whole number of at least 1, got 0"),
+        ("--out x.csv --every 51", "`saveat` saves nothing: every 51 steps of 50"),
+        ("--out x.csv --set Q=1", NAMES),
+        ("--out x.csv --duration 0.0505", "must be a whole number of steps of `dt` = 0.001 s, got 0.0505 s"),
+        ("--out x.csv --input ou --hold 0", "`hold` must be positive, got 0.0"),
+        ("--out no/x.csv", "no"),
+        ("--out no/x.zarr", "no"),
+        ("--plot no/x.png", "no"),
+        ("--out x.csv --solver euler --set a=20000 --set C=130", "`simulate`: 1 of 1 trajectories failed"),
+    ],
+)
+def test_a_simulation_that_cannot_be_is_one_line_and_leaves_nothing(here, capsys, arguments, message):
+    assert _cli.main(["simulate", *SHORT, *arguments.split()]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert message in complaint
+    assert not list(here.iterdir())
+
+
+def test_what_is_there_is_not_written_over(capsys):
+    Path("x.csv").write_text("mine")
+    assert _cli.main(["simulate", *SHORT, "--out", "x.csv"]) == 2
+    assert capsys.readouterr().err == "jrae: error: `--out` must not exist yet, got x.csv\n"
+    assert Path("x.csv").read_text() == "mine"
+
+
+def test_show_of_what_is_no_scan(capsys):
+    Path("x.zarr").mkdir()
+    for name in ("x.zarr", "y.zarr"):
+        assert _cli.main(["scan-show", name]) == 2
+        assert capsys.readouterr().err.startswith(f"jrae: error: `store` must be a parameter scan, got {name} (")
+
+
+@pytest.mark.parametrize("arguments", [["scan"], ["scan-show"], ["scan", "--store", "x", "--method", "sobol"]])
+def test_arguments_that_do_not_parse(capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        _cli.main(arguments)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+# In processes of their own
+
+
+def test_devices_must_be_some(here):
+    failed = subprocess.run(
+        [*RUN, *SCAN, "--devices", "0"], capture_output=True, text=True, cwd=here
+    )  # where nobody stands in for the setting up of JAX
+    assert failed.returncode == 2
+    assert failed.stderr == "jrae: error: `--devices` must be a whole number of at least 1, got 0\n"
+    assert not list(here.iterdir())
+
+
+LONG = ["scan", "--duration", "0.5", "--burn-in", "0", "--summaries", "moments", "--axis", "C=100:140:1000"]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_same_command_completes_it(here):
+    command = [*RUN, *LONG, "--repeats", "1500", "--devices", "2", "--store"]
+    running = subprocess.Popen([*command, "killed.zarr"], cwd=here, stderr=subprocess.DEVNULL)
+    try:
+        while not (here / "killed.zarr").exists() or open_scan(here / "killed.zarr").attrs["points_done"] == 0:
+            assert running.poll() is None
+            time.sleep(0.05)
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    left = open_scan(here / "killed.zarr").attrs
+    assert 0 < left["points_done"] < left["points"]
+    again = subprocess.run([*command, "killed.zarr"], cwd=here, capture_output=True, text=True, check=True)
+    assert "1500000 of 1500000 points done, 0 failed" in again.stdout
+    subprocess.run([*command, "whole.zarr"], cwd=here, capture_output=True, check=True)
+    assert files(here / "killed.zarr") == files(here / "whole.zarr")

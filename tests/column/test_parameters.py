@@ -1,0 +1,124 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jrae_jax import PRESETS, ConstantInput, JansenRitParameters, jansen_rit_vector_field
+from jrae_jax.column.parameters import batch_size
+
+NAMES = tuple(field.name for field in dataclasses.fields(JansenRitParameters))
+
+
+def test_defaults_are_the_values_of_1995():
+    published = dict(
+        A=3.25, B=22, a=100, b=50, e0=2.5, v0=6, r=0.56, C=135, alpha1=1, alpha2=0.8, alpha3=0.25, alpha4=0.25
+    )
+    parameters = JansenRitParameters()
+    assert set(NAMES) == set(published)
+    for name, value in published.items():
+        assert getattr(parameters, name) == np.float32(value), name
+
+
+def test_connections_are_shares_of_c():
+    parameters = JansenRitParameters(C=200.0, alpha1=0.9)
+    connections = [parameters.C1, parameters.C2, parameters.C3, parameters.C4]
+    np.testing.assert_allclose(connections, [180, 160, 50, 50], rtol=1e-6)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_differ_from_1995_in_the_threshold_of_tvb_alone(preset):
+    parameters, standard = JansenRitParameters.preset(preset), JansenRitParameters()
+    different = {name for name in NAMES if not np.isclose(getattr(parameters, name), getattr(standard, name))}
+    assert different == ({"v0"} if preset == "tvb" else set())
+
+
+def test_there_are_three_presets():
+    assert set(PRESETS) == {"jansen_rit_1995", "tvb", "hnpe"}
+
+
+def tvb_right_hand_side(y, mu, A=3.25, B=22.0, a=0.1, b=0.05, v0=5.52, nu_max=0.0025, r=0.56, J=135.0):
+    """The model of The Virtual Brain, with its own names and defaults: milliseconds and millivolts."""
+
+    def sigm(v):
+        return 2 * nu_max / (1 + np.exp(r * (v0 - v)))
+
+    return np.array(
+        [
+            y[3],
+            y[4],
+            y[5],
+            A * a * sigm(y[1] - y[2]) - 2 * a * y[3] - a**2 * y[0],
+            A * a * (mu + 0.8 * J * sigm(J * y[0])) - 2 * a * y[4] - a**2 * y[1],
+            B * b * 0.25 * J * sigm(0.25 * J * y[0]) - 2 * b * y[5] - b**2 * y[2],
+        ]
+    )
+
+
+def test_tvb_preset_is_the_millisecond_model_in_seconds(x64):
+    per_second = np.array([1, 1, 1, 1e3, 1e3, 1e3])  # mV stay, mV/ms become mV/s
+    y_ms = np.array([0.1, 18.0, 12.0, -0.004, 0.3, -0.2])
+    expected = 1e3 * per_second * tvb_right_hand_side(y_ms, mu=0.22)
+    parameters = JansenRitParameters.preset("tvb")
+    derivative = jansen_rit_vector_field(0.0, jnp.asarray(y_ms * per_second), (parameters, jnp.asarray(220.0)))
+    np.testing.assert_allclose(derivative, expected, rtol=1e-12)
+
+
+def test_every_field_is_an_array_leaf_of_the_default_float_type():
+    leaves = jax.tree.leaves(JansenRitParameters())
+    assert len(leaves) == len(NAMES)
+    assert all(isinstance(leaf, jax.Array) and leaf.dtype == jnp.float32 and leaf.shape == () for leaf in leaves)
+
+
+def test_leaves_are_double_in_double_precision(x64):
+    leaves = jax.tree.leaves(JansenRitParameters(C=np.float32(200), a=100))
+    assert all(leaf.dtype == jnp.float64 for leaf in leaves)
+
+
+def test_replace_converts_and_checks():
+    parameters = dataclasses.replace(JansenRitParameters(), C=[100, 200])
+    np.testing.assert_array_equal(parameters.C, [100, 200])
+    with pytest.raises(ValueError, match="`a` must be positive"):
+        dataclasses.replace(parameters, a=0.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, [1.0, np.nan]])
+def test_values_must_be_finite(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be finite, got "):
+        JansenRitParameters(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+@pytest.mark.parametrize("value", [0.0, -1.0, [1.0, 0.0]])
+def test_rate_constants_must_be_positive(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be positive, got "):
+        JansenRitParameters(**{name: value})
+
+
+def test_unknown_preset():
+    with pytest.raises(ValueError, match="`name` must be one of 'jansen_rit_1995', 'tvb', 'hnpe', got 'wendling'"):
+        JansenRitParameters.preset("wendling")
+
+
+def test_traced_values_are_not_looked_at():
+    slopes = jax.vmap(jax.grad(lambda C: JansenRitParameters(C=C).C3))(jnp.array([100.0, 200.0]))
+    np.testing.assert_array_equal(slopes, [0.25, 0.25])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "p", "size"), [({}, 220.0, None), ({"C": [1, 2, 3]}, 220.0, 3), ({"C": [1, 2]}, [120, 220], 2)]
+)
+def test_batch_size_is_that_of_the_batched_leaves(parameters, p, size):
+    assert batch_size(parameters=JansenRitParameters(**parameters), input=ConstantInput(p)) == size
+
+
+def test_batch_size_names_the_leaf_that_disagrees():
+    with pytest.raises(ValueError, match=r"`input\.p` has a batch axis of 3, but 2 columns were given before it"):
+        batch_size(parameters=JansenRitParameters(C=[1, 2]), input=ConstantInput([1, 2, 3]))
+
+
+def test_batch_size_names_the_leaf_with_two_axes():
+    with pytest.raises(ValueError, match=r"`parameters\.C` must be a scalar or one value a column, got shape \(2, 3\)"):
+        batch_size(parameters=JansenRitParameters(C=np.ones((2, 3))))

@@ -1,0 +1,370 @@
+"""Whole scans: what they hold, that nothing depends on how they are cut, failures, and arguments that do not fit."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jrae_jax.scan.parameter_scan as scans
+import jrae_jax.scan.store as stores
+from jrae_jax import (
+    AbstractSummary,
+    ConstantInput,
+    Euler,
+    EvokedPulseInput,
+    JansenRitParameters,
+    Kvaerno5,
+    Moments,
+    OrnsteinUhlenbeckInput,
+    Samples,
+    StrangSplitting,
+    Variable,
+    WhiteNoiseInput,
+    eeg,
+    parameter_scan,
+    simulate,
+    zipped,
+)
+
+WHITE = WhiteNoiseInput(220.0, 6.0)
+C = np.array([60.0, 110.0, 135.0, 200.0])
+BURN_IN, STEPS = 20, 300
+
+
+def scan(axes: Any = None, **changed: Any):
+    """Four columns, a twentieth of a second."""
+    settings: dict[str, Any] = dict(
+        parameters=JansenRitParameters(), input=WHITE, axes={"C": C} if axes is None else axes, t1=0.05, dt=1e-3
+    ) | dict(summaries=(Moments(),), key=jax.random.key(0))
+    return parameter_scan(**settings | changed)
+
+
+def assert_same_bits(found, wanted):
+    assert set(found.data_vars) == set(wanted.data_vars)
+    for name in wanted.data_vars:
+        np.testing.assert_array_equal(found[name].values, wanted[name].values)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return scan().load()
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(stores, "_CHUNK_WORK", 1.0)
+    monkeypatch.setattr(stores, "_SMALLEST_CHUNK", 3)
+
+
+# What a scan holds
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    """The columns of the next two tests one by one in a batch, by `simulate`."""
+    places = np.meshgrid(C, [150.0, 250.0, 350.0], [0, 1], indexing="ij")
+    return simulate(
+        JansenRitParameters(C=places[0].ravel()),
+        WhiteNoiseInput(places[1].ravel(), np.full(24, 6.0)),
+        t1=STEPS * 1e-3,
+        dt=1e-3,
+        solver=StrangSplitting(),
+        key=jax.random.key(7),
+    )
+
+
+@pytest.fixture(scope="module")
+def scanned():
+    return scan(
+        {"C": C, "p": np.array([150.0, 250.0, 350.0])},
+        repeats=2,
+        t1=STEPS * 1e-3,
+        burn_in=BURN_IN * 1e-3,
+        summaries=(Moments(("y0", "eeg")), Samples(7, ("eeg", "y3"))),
+        key=jax.random.key(7),
+    ).load()
+
+
+def test_each_point_is_the_trajectory_of_its_place_in_the_grid(simulated, scanned):
+    ys = np.asarray(simulated.ys)[:, BURN_IN + 6 :: 7]
+    wanted = {"eeg_samples": ys[..., 1] - ys[..., 2], "y3_samples": ys[..., 3]}
+    for name, values in wanted.items():
+        found = scanned[name].values.reshape(24, -1)
+        np.testing.assert_allclose(found, values, rtol=0, atol=2e-4 * abs(values).max())
+    np.testing.assert_allclose(scanned.time, np.asarray(simulated.ts)[BURN_IN + 6 :: 7], rtol=1e-6)
+
+
+def test_moments_are_those_that_numpy_finds(simulated, scanned):
+    ys = np.asarray(simulated.ys, float)[:, BURN_IN:]
+    for channel, values in {"y0": ys[..., 0], "eeg": ys[..., 1] - ys[..., 2]}.items():
+        for name in ("mean", "std", "min", "max"):
+            found = scanned[f"{channel}_{name.replace('std', 'sd')}"].values.ravel()
+            np.testing.assert_allclose(found, getattr(np, name)(values, axis=1), rtol=1e-3, atol=1e-4)
+
+
+def test_results_are_labelled(scanned):
+    assert dict(scanned.sizes) == {"C": 4, "p": 3, "repeat": 2, "time": 40}
+    assert scanned.eeg_mean.dims == ("C", "p", "repeat")
+    assert scanned.eeg_samples.dims == ("C", "p", "repeat", "time")
+    np.testing.assert_array_equal(scanned.C, C)
+    np.testing.assert_array_equal(scanned.p, [150, 250, 350])
+    np.testing.assert_array_equal(scanned.repeat, [0, 1])
+    units = {name: scanned[name].attrs.get("units") for name in ("C", "p", "time", "eeg_sd", "y3_samples", "failed")}
+    assert units == {"C": "1", "p": "1/s", "time": "s", "eeg_sd": "mV", "y3_samples": "mV/s", "failed": "1"}
+    assert scanned.eeg_sd.attrs["long_name"] == "standard deviation of eeg"
+    assert (scanned.attrs["points"], scanned.attrs["points_done"]) == (24, 24)
+    assert not scanned.failed.any()
+    assert scanned.failure_time.isnull().all()
+
+
+def test_quantities_together_label_their_axis(monkeypatch):
+    monkeypatch.setattr(scans, "_work_through", lambda *_: None)
+    together = scan([zipped("pair", C=C, p=C + 100)])
+    assert together.eeg_mean.dims == ("pair",)
+    assert set(together.coords) == {"C", "p"}
+    np.testing.assert_array_equal(together.p, C + 100)
+
+
+def test_results_come_in_the_order_in_which_they_were_asked_for(scanned):
+    names = ["failed", "failure_time", *(f"{c}_{m}" for c in ("y0", "eeg") for m in ("mean", "sd", "min", "max"))]
+    assert list(scanned.data_vars) == [*names, "eeg_samples", "y3_samples"]
+
+
+def test_repetitions_alone_and_a_single_column(plain):
+    repeated = scan({}, repeats=3, parameters=JansenRitParameters(C=C[0])).load()
+    assert repeated.eeg_mean.dims == ("repeat",)
+    assert repeated.eeg_mean.values[0] == pytest.approx(plain.eeg_mean.values[0], rel=1e-5)
+    assert len(set(repeated.eeg_mean.values.tolist())) == 3
+    alone = scan({}, parameters=JansenRitParameters(C=C[0])).load()
+    assert alone.eeg_mean.dims == ()
+    assert alone.eeg_mean.values == repeated.eeg_mean.values[0]
+
+
+def test_a_background_can_be_scanned():
+    """Ornstein-Uhlenbeck noise, of which two leaves change, under a pulse."""
+    pulse = EvokedPulseInput(0.02, OrnsteinUhlenbeckInput(220.0, 57.0, 0.01, hold=2e-3))
+    sd, onset = np.array([0.0, 100.0]), np.array([0.0, 0.03])
+    axes = [zipped("point", **{"background.sd": sd, "onset": onset})]
+    found = scan(axes, input=pulse, summaries=(Samples(),), key=jax.random.key(3))
+    background = OrnsteinUhlenbeckInput(np.full(2, 220.0), sd, np.full(2, 0.01), hold=2e-3)
+    wanted = simulate(
+        JansenRitParameters(),
+        EvokedPulseInput(onset, background, q=np.full(2, 0.5), w=np.full(2, 0.005)),
+        t1=0.05,
+        dt=1e-3,
+        solver=StrangSplitting(),
+        key=jax.random.key(3),
+    )
+    np.testing.assert_allclose(found.eeg_samples, eeg(wanted.ys), rtol=1e-4, atol=1e-5)
+
+
+# Nothing depends on how a scan is cut
+
+
+def test_results_do_not_depend_on_chunks(plain, small_chunks):
+    assert_same_bits(scan().load(), plain)
+
+
+def test_results_do_not_depend_on_devices(plain, monkeypatch):
+    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
+    assert_same_bits(scan().load(), plain)
+
+
+def test_results_do_not_depend_on_what_else_is_scanned(plain):
+    more = scan({"C": np.append(C, [90.0] * 1500)}).load()
+    assert_same_bits(more.isel(C=slice(4)), plain)
+
+
+def test_another_key_is_other_noise(plain):
+    assert not np.any(scan(key=jax.random.key(1)).eeg_mean.values == plain.eeg_mean.values)
+
+
+# Progress
+
+
+def test_progress_tells_how_far_how_fast_and_how_many_failed(small_chunks):
+    told = []
+    scan({"a": np.array([90.0, 20_000.0, 100.0, 20_000.0, 95.0])}, solver=Euler(), progress=lambda *r: told.append(r))
+    assert [done for _, done in told] == [0.6, 1.0]
+    assert told[0][0].startswith("3 of 5 points, 1 failed, ")
+    assert told[1][0].startswith("5 of 5 points, 2 failed, ")
+    assert told[1][0].endswith(" million column-steps/s, 0 s left")
+
+
+# Failures
+
+
+def test_a_failing_column_is_located_and_its_neighbours_are_as_without_it():
+    """With explicit Euler at 1 ms a rate constant of 20 000 /s grows 19-fold at each step."""
+    with_failure = scan({"a": np.array([90.0, 20_000.0, 110.0])}, solver=Euler()).load()
+    without = scan({"a": np.array([90.0, 100.0, 110.0])}, solver=Euler()).load()
+    np.testing.assert_array_equal(with_failure.failed, [False, True, False])
+    assert_same_bits(with_failure.isel(a=[0, 2]), without.isel(a=[0, 2]))
+    reference = simulate(
+        JansenRitParameters(a=np.array([90.0, 20_000.0, 110.0])),
+        WHITE,
+        t1=0.05,
+        dt=1e-3,
+        solver=Euler(),
+        key=jax.random.key(0),
+        throw=False,
+    )
+    first = np.flatnonzero(~np.isfinite(reference.ys[1, :, :]).all(axis=-1))[0]
+    assert with_failure.failure_time.values[1] == pytest.approx(float(reference.ts[first]), abs=1.1e-3)
+    assert not np.isfinite(with_failure.eeg_mean.values[1])
+
+
+# Summaries of one's own
+
+
+class Above(AbstractSummary):
+    """How many samples lie above a level."""
+
+    level: jax.Array
+    name: str = eqx.field(static=True, default="above")
+    told: tuple[str, ...] = eqx.field(static=True, default=("above",))
+    channels = ("eeg",)  # pyright: ignore
+
+    def variables(self, dt, start, samples):
+        return {
+            name: Variable("1", f"samples above a level, {start:g} s on, {samples} of {dt:g} s") for name in self.told
+        }
+
+    def init(self, run):
+        return jnp.zeros(run.columns, jnp.int32)
+
+    def update(self, run, state, samples):
+        return state + jnp.sum(samples[:, 0] > self.level, axis=0, dtype=jnp.int32)
+
+    def result(self, run, state):
+        return {self.name: state}
+
+
+def above(**fields: Any):
+    return Above(jnp.asarray(8.0), **fields)
+
+
+def test_a_summary_of_ones_own():
+    found = scan(burn_in=0.01, summaries=(above(), Samples())).load()
+    assert found.above.dtype == np.int32
+    np.testing.assert_array_equal(found.above, (found.eeg_samples > 8).sum("time"))
+    assert found.above.attrs["long_name"] == "samples above a level, 0.01 s on, 40 of 0.001 s"
+
+
+class Along(Above):
+    """With an axis of its own."""
+
+    length: int = eqx.field(static=True, default=2)
+
+    def variables(self, dt, start, samples):
+        return {self.name: Variable("1", "twice", ("twice",), {"twice": np.arange(2) * 10.0})}
+
+    def result(self, run, state):
+        return {self.name: jnp.stack([state] * self.length)}
+
+
+def test_a_summary_with_an_axis_of_its_own():
+    found = scan(summaries=(Along(jnp.asarray(8.0)),)).load()
+    assert found.above.dims == ("C", "twice")
+    np.testing.assert_array_equal(found.twice, [0, 10])
+    np.testing.assert_array_equal(found.above[:, 0], found.above[:, 1])
+
+
+# Arguments that do not fit
+
+
+@pytest.mark.parametrize(
+    ("summaries", "message"),
+    [
+        ((), "`summaries` must .* got none"),
+        ((above(told=("below",)),), "`summaries`: Above must give what it describes, below; got above"),
+        ((above(told=("above", "more")),), "`summaries`: Above must give what it describes, above, more; got above"),
+        ((above(), above()), "`summaries` must have different results, got above twice"),
+        (
+            (Moments(), Moments(("eeg", "y0"))),
+            "must have different results, got eeg_max, eeg_mean, eeg_min, eeg_sd twice",
+        ),
+        ((above(name="failed", told=("failed",)),), "`summaries` must have different results, got failed twice"),
+        ((above(name="C", told=("C",)),), "`axes` must have .*, got C"),
+        ((Samples(10), Samples(5, ("y0",))), "`summaries` must agree on what lies along time"),
+        ((Samples(211), Samples(199, ("y0",))), "`summaries` must have blocks .* 20000 samples, got Samples 211, Sam"),
+        ((Along(jnp.asarray(8.0), length=3),), "`summaries` must agree on what lies along twice"),
+        ((Samples(51),), "`every` must be at most the 50 samples there are, got 51"),
+    ],
+)
+def test_summaries_that_do_not_fit(summaries, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        scan(summaries=summaries, store=tmp_path / "scan.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dim", ["failed", "eeg_mean", "time", "chunk", "chunk_complete"])
+def test_an_axis_cannot_be_called_as_something_else_in_the_dataset(dim, tmp_path):
+    with pytest.raises(ValueError, match=f"`axes` must have .*, got {dim}$"):
+        scan([zipped(dim, C=C)], summaries=(Moments(), Samples()), store=tmp_path / "scan.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_axis_cannot_be_called_as_a_quantity_of_another_axis():
+    with pytest.raises(ValueError, match=r"`axes` must have .*, got p$"):
+        scan([zipped("p", C=C), zipped("x", p=C)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dict(dt=3e-4), "`t1 - t0` must be a whole number of steps of `dt` = 0.0003 s, got 0.05 s"),
+        (dict(dt=0.0), "`dt` must be positive, got 0.0"),
+        (dict(t1=-1.0), "`t1 - t0` must be positive, got -1.0"),
+        (dict(burn_in=0.05), "`burn_in` must be from 0 to less than the 0.05 s simulated, got 0.05 s"),
+        (dict(burn_in=-0.01), "`burn_in` must be from 0 to less than the 0.05 s simulated, got -0.01 s"),
+        (dict(burn_in=0.0497), "`burn_in` must be .* got 0.0497 s"),
+        (dict(burn_in=0.0104), "`burn_in` must be a whole number of steps of `dt` = 0.001 s, got 0.0104 s"),
+        (dict(key=None), "`key` must be one PRNG key for a WhiteNoiseInput, got None"),
+        (dict(solver=Kvaerno5()), r"`solver` must be explicit in a parameter scan, got Kvaerno5\(\)"),
+        (
+            dict(parameters=JansenRitParameters(B=C)),
+            "`parameters` must be those of one column, got a batch: give what changes in `axes`",
+        ),
+        (dict(input=ConstantInput(C)), "`input` must be those of one column, got a batch"),
+        (
+            dict(input=OrnsteinUhlenbeckInput(220, 50, 0.01, hold=1.5e-3)),
+            "`dt` must divide the input's `hold` = 0.0015",
+        ),
+    ],
+)
+def test_arguments_that_do_not_fit(settings, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        scan(store=tmp_path / "scan.zarr", **settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scan_without_noise_needs_no_key():
+    still = scan(input=ConstantInput(220.0), key=None, repeats=2)
+    np.testing.assert_array_equal(still.eeg_sd[:, 0], still.eeg_sd[:, 1])
+
+
+def test_results_that_do_not_fit_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(scans.shutil, "disk_usage", lambda path: SimpleNamespace(free=50))
+    message = (
+        rf"`axes` must make results that fit, got 4 points, 8\.4e-08 GB; there are 5e-08 GB on the disk of {tmp_path}"
+    )
+    with pytest.raises(ValueError, match=message):
+        scan(store=tmp_path / "scan.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_that_do_not_fit_into_memory(monkeypatch):
+    monkeypatch.setattr(scans, "_free_memory", lambda: 50)
+    with pytest.raises(ValueError, match=r"got 4 points, 8\.4e-08 GB; there are 5e-08 GB in memory: give a `store`"):
+        scan()
+
+
+def test_several_processes_need_a_store(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(ValueError, match="`store` must be given when several processes share a scan, got None"):
+        scan()

@@ -1,0 +1,474 @@
+"""Scans on disk: killed and gone on with, damaged, refused."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from hypothesis import given, settings, strategies as st
+
+import jrae_jax.scan.parameter_scan as scans
+import jrae_jax.scan.store as stores
+from jrae_jax import (
+    Euler,
+    InitialState,
+    JansenRitParameters,
+    Moments,
+    WhiteNoiseInput,
+    open_scan,
+    parameter_scan,
+    zipped,
+)
+from jrae_jax.scan.store import Layout, ScanStore
+
+AXES = {"C": np.linspace(100, 140, 10)}
+RESULTS = ("failed", "failure_time", "eeg_mean", "eeg_sd", "eeg_min", "eeg_max")
+CHUNKS = 3
+
+
+def scan(store, **changed: Any):
+    """Ten columns in three chunks of 4, 4 and 2."""
+    described: dict[str, Any] = dict(
+        parameters=JansenRitParameters(), input=WhiteNoiseInput(220.0, 6.0), axes=AXES, t1=0.05, dt=1e-3
+    ) | dict(summaries=(Moments(),), key=jax.random.key(0), store=store)
+    return parameter_scan(**described | changed)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """All there is in a folder."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_chunks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stores, "_CHUNK_WORK", 1.0)
+        patch.setattr(stores, "_SMALLEST_CHUNK", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(small_chunks, tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "scan.zarr"
+    scan(path)
+    return path
+
+
+@pytest.fixture
+def store(uninterrupted, tmp_path):
+    """A finished store that a test may spoil."""
+    return Path(shutil.copytree(uninterrupted, tmp_path / "copy.zarr"))
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """The trajectories that are computed, in order."""
+    seen = []
+    summarise = scans.summarise
+
+    def watched(columns, *rest):
+        seen.extend(np.unique(columns.trajectory).tolist())
+        return summarise(columns, *rest)
+
+    monkeypatch.setattr(scans, "summarise", watched)
+    return seen
+
+
+@pytest.fixture
+def dies_after(monkeypatch):
+    """Let the writing of arrays fail after a number of them."""
+
+    def arrange(writes, error):
+        setitem = zarr.Array.__setitem__
+        done = []
+
+        def counted(self, *arguments):
+            if len(done) >= writes:
+                raise error
+            done.append(self.name)
+            setitem(self, *arguments)
+
+        monkeypatch.setattr(zarr.Array, "__setitem__", counted)
+
+    yield arrange
+    monkeypatch.undo()
+
+
+# Layout
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(1, 12), max_size=4).map(tuple), st.integers(1, 40), st.integers(1, 60), st.integers(1, 10_000)
+)
+def test_chunks_cover_every_point_once_and_are_of_a_size(shape, least, most, steps):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stores, "_CHUNK_WORK", 1e4)
+        patch.setattr(stores, "_SMALLEST_CHUNK", least)
+        patch.setattr(stores, "_LARGEST_CHUNK", max(least, most))
+        layout = Layout.of(shape, steps)
+    points = [layout.points(number) for number in range(layout.chunks)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(points)), np.arange(math.prod(shape)))
+    aim = min(max(1e4 / steps, least), max(least, most))
+    assert layout.largest == max(map(len, points)) <= aim
+    assert layout.largest >= min(math.prod(shape), int(aim) / 4)
+    for number, chunk in enumerate(points):
+        block = np.zeros(shape, bool)
+        block[layout.region(number)] = True
+        np.testing.assert_array_equal(np.flatnonzero(block), chunk)
+
+
+def test_chunks_are_of_a_hundred_million_column_steps(monkeypatch):
+    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stores, "_CHUNK_WORK", 1e8)
+        patch.setattr(stores, "_SMALLEST_CHUNK", 1024)
+        assert Layout.of((200, 200, 25), 10_000) == Layout((200, 200, 25), (2, 200, 25))
+        assert Layout.of((1_000_000,), 10**6).largest == pytest.approx(1024, rel=0.01)
+        assert Layout.of((1_000_000,), 10).largest == pytest.approx(2**17, rel=0.05)
+
+
+# Killed and gone on with
+
+
+def test_a_store_holds_what_a_scan_in_memory_gives(uninterrupted):
+    in_memory, on_disk = scan(None).load(), open_scan(uninterrupted).load()
+    xr.testing.assert_identical(in_memory, on_disk)
+    assert set(on_disk.data_vars) == set(RESULTS)
+    assert (on_disk.attrs["points"], on_disk.attrs["points_done"]) == (10, 10)
+    assert np.all(np.isfinite(on_disk.eeg_mean))
+
+
+def test_anyone_can_open_a_store_with_xarray(uninterrupted):
+    plain = xr.open_zarr(uninterrupted, consolidated=False, chunks=None)
+    ours = open_scan(uninterrupted)
+    for name in (*RESULTS, "C"):
+        xr.testing.assert_identical(plain[name].load(), ours[name].load())
+    assert plain.eeg_mean.attrs["units"] == "mV"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()], ids=["interrupted", "out of memory"])
+@pytest.mark.parametrize("chunks", range(CHUNKS))
+def test_a_scan_goes_on_from_the_last_whole_chunk(uninterrupted, tmp_path, monkeypatch, computed, chunks, error):
+    path = tmp_path / "scan.zarr"
+    write = ScanStore.write
+
+    def dying(self, number, results):
+        if self.complete().sum() == chunks:
+            raise error
+        write(self, number, results)
+
+    monkeypatch.setattr(ScanStore, "write", dying)
+    with pytest.raises(type(error)):
+        scan(path)
+    assert open_scan(path).attrs["points_done"] == 4 * chunks
+    monkeypatch.setattr(ScanStore, "write", write)
+    computed.clear()
+    scan(path)
+    assert computed == list(range(4 * chunks, 10))
+    assert files(path) == files(uninterrupted)
+
+
+def test_dead_after_any_number_of_writes_it_ends_with_the_same_bytes(uninterrupted, tmp_path, dies_after):
+    """Between the results of a chunk as well, and before the word that it is whole."""
+    a_chunk = len(RESULTS) + 1
+    for writes in range(CHUNKS * a_chunk):
+        path = tmp_path / f"{writes}.zarr"
+        with pytest.MonkeyPatch.context() as patch:
+            setitem, left = zarr.Array.__setitem__, iter(range(writes))
+
+            def counted(self, *arguments, setitem=setitem, left=left):
+                if self.metadata.dimension_names and self.name.strip("/") not in AXES and next(left, None) is None:
+                    raise KeyboardInterrupt
+                setitem(self, *arguments)
+
+            patch.setattr(zarr.Array, "__setitem__", counted)
+            with pytest.raises(KeyboardInterrupt):
+                scan(path)
+        assert open_scan(path).attrs["points_done"] == 4 * (writes // a_chunk)
+        scan(path)
+        assert files(path) == files(uninterrupted)
+
+
+def test_a_finished_scan_is_not_computed_again(store, computed):
+    before = files(store)
+    scan(store)
+    assert computed == []
+    assert files(store) == before
+
+
+def test_a_running_scan_can_be_looked_at(tmp_path, monkeypatch):
+    seen = []
+
+    def look(told, done):
+        running = open_scan(tmp_path / "scan.zarr").load()
+        seen.append((running.attrs["points_done"], int(np.isfinite(running.eeg_mean).sum()), done))
+
+    scan(tmp_path / "scan.zarr", progress=look)
+    assert seen == [(4, 4, 0.4), (8, 8, 0.8), (10, 10, 1.0)]
+
+
+KILLED = """
+import os, signal, sys
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+import jrae_jax, numpy as np
+import jrae_jax.scan.store as stores
+stores._CHUNK_WORK, stores._SMALLEST_CHUNK = 1.0, 4
+array, opened = stores._array, []
+def killing(group, name):
+    opened.append(name)
+    if opened.count("eeg_sd") == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return array(group, name)
+stores._array = killing
+jrae_jax.parameter_scan(
+    jrae_jax.JansenRitParameters(), jrae_jax.WhiteNoiseInput(220.0, 6.0), {"C": np.linspace(100, 140, 10)},
+    t1=0.05, dt=1e-3, summaries=(jrae_jax.Moments(),), key=jax.random.key(0), store=sys.argv[1])
+"""
+
+
+def test_killed_in_the_middle_of_a_chunk_another_process_completes_it(uninterrupted, tmp_path, computed):
+    path = tmp_path / "scan.zarr"
+    dead = subprocess.run([sys.executable, "-c", KILLED, str(path)], capture_output=True, text=True)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    assert open_scan(path).attrs["points_done"] == 4
+    scan(path)
+    assert computed == list(range(4, 10))
+    assert files(path) == files(uninterrupted)
+
+
+def test_what_a_dead_process_left_while_it_made_a_store_disturbs_nobody(uninterrupted, tmp_path):
+    left = tmp_path / ".scan.zarr.unfinished"
+    shutil.copytree(uninterrupted / "C", left / "C")
+    scan(tmp_path / "scan.zarr")
+    assert files(tmp_path / "scan.zarr") == files(uninterrupted)
+    assert [file.name for file in tmp_path.iterdir()] == ["scan.zarr"]
+
+
+# Other settings
+
+
+def changed(**fields):
+    return JansenRitParameters(**fields)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dict(dt=5e-4), r"other settings: dt was 0\.001, now 0\.0005; steps was 50, now 100"),
+        (dict(t1=0.06), "other settings: steps was 50, now 60$"),
+        (dict(burn_in=0.01), "other settings: burn_in_steps was 0, now 10$"),
+        (dict(axes={"C": np.linspace(100, 141, 10)}), r"axes\.C was 100 to 140, 10 values, .*, now 100 to 141, 10 va"),
+        (dict(axes={"C": np.append(AXES["C"][:-2], [137.0, 140.0])}), r"axes\.C was 100 to 140.* now 100 to 140, 10"),
+        (dict(axes={"a": AXES["C"]}), r"axes\.C was 100 to 140.*, now None; .*axes\.a was None, now 100 to 140"),
+        (dict(axes=[zipped("x", C=AXES["C"])]), r"dims was \['C'\], now \['x'\]$"),
+        (dict(repeats=2), r"dims was \['C'\], now \['C', 'repeat'\]; axes\.repeat was None, now 0 to 1, 2 values,"),
+        (dict(parameters=changed(B=21.0)), r"other settings: parameters\.B was 22\.0, now 21\.0$"),
+        (dict(input=WhiteNoiseInput(221.0, 6.0)), r"other settings: input\.p was 220\.0, now 221\.0$"),
+        (dict(initial=InitialState(initial_y1=1.0)), r"other settings: initial\.initial_y1 was 0\.0, now 1\.0$"),
+        (dict(solver=Euler()), "solver.type was StrangSplitting, now Euler"),
+        (dict(summaries=(Moments(("y0",)),)), "other settings: summaries.* was .*eeg.*, now .*y0"),
+        (
+            dict(key=jax.random.key(1)),
+            r"other settings: key was \['threefry2x32', 0, 0\], now \['threefry2x32', 0, 1\]$",
+        ),
+        (
+            dict(key=jax.random.key(0, impl="rbg")),
+            r"other settings: key was \['threefry2x32', 0, 0\], now \['rbg', 0, 0, 0, 0\]$",
+        ),
+    ],
+)
+def test_other_settings_are_refused_by_name(store, computed, settings, message):
+    before = files(store)
+    with pytest.raises(ValueError, match=message) as caught:
+        scan(store, **settings)
+    assert "\n" not in str(caught.value)
+    assert str(store) in str(caught.value)
+    assert computed == []
+    assert files(store) == before
+
+
+def test_quantities_that_change_along_other_axes_are_other_settings(tmp_path, monkeypatch):
+    """The same quantities with the same values over axes of the same names, but otherwise together."""
+    monkeypatch.setattr(scans, "_work_through", lambda *_: None)
+    values = np.array([100.0, 120.0])
+    path = tmp_path / "scan.zarr"
+    scan(path, axes=[zipped("x", C=values, p=values), zipped("y", a=values)])
+    with pytest.raises(ValueError, match=r"was made with other settings: .*p"):
+        scan(path, axes=[zipped("x", C=values), zipped("y", p=values, a=values)])
+
+
+# Damage
+
+
+def flip(file: Path):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+def truncate(file: Path):
+    file.write_bytes(file.read_bytes()[:-3])
+
+
+def empty(file: Path):
+    file.write_bytes(b"")
+
+
+DAMAGES = [flip, truncate, empty, Path.unlink]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_chunk_is_named_with_its_remedy_and_heals(uninterrupted, store, computed, damage):
+    damage(store / "eeg_mean" / "c" / "1")
+    damaged = files(store)
+    marker = store / "chunk_complete" / "c" / "1"
+    with pytest.raises(ValueError, match=rf"chunk 1 of eeg_mean is damaged \(.*\); delete {marker} and run") as caught:
+        scan(store)
+    assert "\n" not in str(caught.value)
+    assert files(store) == damaged
+    marker.unlink()
+    scan(store)
+    assert computed == [4, 5, 6, 7]
+    assert files(store) == files(uninterrupted)
+
+
+@pytest.mark.parametrize("name", ["failed", "failure_time"])
+def test_even_a_chunk_without_failures_can_be_told_from_a_lost_one(store, name):
+    """A file is there for every chunk, also where all values are those of an empty array."""
+    (store / name / "c" / "0").unlink(missing_ok=True)
+    with pytest.raises(ValueError, match=f"chunk 0 of {name} is damaged"):
+        scan(store)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_coordinate_is_not_taken_for_true(store, damage):
+    damage(store / "C" / "c" / "0")
+    with pytest.raises(ValueError, match=r"`store`.* C is damaged"):
+        scan(store)
+
+
+@pytest.mark.parametrize("damage", [flip, truncate, empty])
+def test_a_damaged_word_that_a_chunk_is_whole(store, damage):
+    damage(store / "chunk_complete" / "c" / "1")
+    with pytest.raises(ValueError, match=r"`store`.*chunk_complete"):
+        scan(store)
+
+
+@pytest.mark.parametrize("name", ["eeg_mean", "chunk_complete"])
+def test_a_whole_variable_that_is_lost(store, name):
+    shutil.rmtree(store / name)
+    with pytest.raises(ValueError, match=f"`store`.*{name}"):
+        scan(store)
+
+
+# What is no store, and what cannot be written
+
+
+def test_a_store_of_another_version(store):
+    metadata = store / "zarr.json"
+    told = json.loads(metadata.read_text())
+    told["attributes"]["jrae_jax_store"] += 1
+    metadata.write_text(json.dumps(told))
+    before = files(store)
+    for use in (scan, open_scan):
+        with pytest.raises(
+            ValueError, match=f"`store` must be a parameter scan of version 1, got version 2 at {store}"
+        ):
+            use(store)
+    assert files(store) == before
+
+
+def test_a_store_whose_description_is_cut_off(store):
+    truncate(store / "zarr.json")
+    for use in (scan, open_scan):
+        with pytest.raises(ValueError, match=f"`store` must be a parameter scan, got {store}"):
+            use(store)
+
+
+@pytest.mark.parametrize("kind", ["a file", "a folder", "an empty folder", "another zarr group"])
+def test_what_is_no_store_is_left_alone(tmp_path, kind):
+    path = tmp_path / "thing"
+    if kind == "a file":
+        path.write_text("data")
+    elif kind == "another zarr group":
+        zarr.create_group(path, attributes={"mine": 1})
+    else:
+        path.mkdir()
+        if kind == "a folder":
+            (path / "file").write_text("data")
+    before = files(tmp_path)
+    for use in (scan, open_scan):
+        with pytest.raises(ValueError, match=f"`store` must be a parameter scan(, got| of version 1, got).*{path}"):
+            use(path)
+    assert files(tmp_path) == before
+
+
+def test_there_is_no_scan_where_nothing_is(tmp_path):
+    with pytest.raises(ValueError, match=f"`store` must be a parameter scan, got {tmp_path / 'no.zarr'}"):
+        open_scan(tmp_path / "no.zarr")
+    with pytest.raises(
+        ValueError, match=f"`store` must lie in a folder that exists, got {tmp_path / 'no' / 'no.zarr'}"
+    ):
+        scan(tmp_path / "no" / "no.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    if os.geteuid() == 0:  # who may write anywhere
+        monkeypatch.setattr(zarr, "create_group", _denied)
+    else:
+        tmp_path.chmod(0o500)
+    message = f"^`store` could not be made at {tmp_path / 'scan.zarr'}: Permission denied$"
+    with pytest.raises(OSError, match=message):
+        scan(tmp_path / "scan.zarr")
+    tmp_path.chmod(0o700)
+    assert not list(tmp_path.iterdir())
+
+
+def _denied(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_mistake_of_ours_leaves_nothing_half_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(stores, "COMPLETE", "eeg_mean")
+    with pytest.raises(ValueError, match="eeg_mean"):
+        scan(tmp_path / "scan.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_one_line_and_what_was_whole_stays_whole(uninterrupted, tmp_path, dies_after, monkeypatch):
+    path = tmp_path / "scan.zarr"
+    scan_made = stores.create
+    monkeypatch.setattr(
+        stores,
+        "create",
+        lambda *arguments: (
+            scan_made(*arguments),
+            dies_after(len(RESULTS) + 3, OSError(28, "No space left on device")),
+        )[0],
+    )
+    message = (
+        rf"^`store` {path}: chunk 1 could not be written \(No space left on device\); 1 of 3 chunks are whole, and the "
+        "same call goes on from there$"
+    )
+    with pytest.raises(OSError, match=message):
+        scan(path)
+    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stores, "_CHUNK_WORK", 1.0)
+        patch.setattr(stores, "_SMALLEST_CHUNK", 4)
+        assert open_scan(path).attrs["points_done"] == 4
+        scan(path)
+    assert files(path) == files(uninterrupted)
