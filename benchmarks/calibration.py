@@ -1,15 +1,15 @@
-"""How often the truth lies in the intervals that the networks of the package tell.
+"""How often the truth lies in the intervals that the autoencoders of the package report.
 
     python -m benchmarks.calibration [--out benchmarks/results/calibration.json] [--quick]
 
-The share of held-out values within the 50 % and 90 % intervals, state by state, for each kind of recording and noise
-level, of both networks; and over all of these together.
+The fraction of held-out values within the 50 % and 90 % intervals, state by state, for each kind of recording and noise
+level, of both autoencoders; and over all of these together.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import jrae_jax as jrae
@@ -22,40 +22,41 @@ INTERVALS = {"50": 0.674490, "90": 1.644854}  # half-widths in standard deviatio
 COLUMNS, SECONDS, EDGE = 64, 5.0, 500
 
 
-def held_out(columns: int) -> jax.Array:
-    """Recordings of columns that no network was trained on, without noise."""
-    parameters = jrae.JansenRitParameters.preset("jansen_rit_1995")
-    input = jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3)
-    t1, key = 2.0 + SECONDS, jax.random.key(77)
-    found = jrae.simulate(parameters, input, t1=t1, dt=1e-3, burn_in=2.0, batch=columns, key=key)
-    return jrae.to_channels(found.ys)
+def held_out(columns: int) -> jrae.Trajectories:
+    """Columns that no autoencoder was trained on."""
+    column = jrae.Column.preset("jansen_rit_1995", jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3))
+    return jrae.simulate(column, t1=2.0 + SECONDS, dt=1e-3, burn_in=2.0, batch=columns, key=jax.random.key(77))
 
 
-def coverage(model: jrae.Reconstructor, channels: jax.Array, level: float) -> dict[str, list[float]]:
-    """The share of the true values in each interval, by state."""
-    std = np.asarray(model.standardizer.std)
-    noise = level * std * np.random.default_rng(0).normal(size=channels.shape)
-    told = model.distribution(jnp.asarray(channels + noise, channels.dtype), dt=1e-3)
-    off = np.abs((np.asarray(channels)[..., :6] - told.mean) / told.std)[:, EDGE:-EDGE]
+def coverage(
+    reconstructor: jrae.Reconstructor, trajectories: jrae.Trajectories, mask: Sequence[str], level: float
+) -> dict[str, list[float]]:
+    """The fraction of the true values in each interval, by state."""
+    noise_std = level * np.asarray(reconstructor.standardizer.std)
+    channels = np.asarray(jrae.column.to_channels(trajectories.ys))
+    noise = noise_std * np.random.default_rng(0).normal(size=channels.shape)
+    estimate = reconstructor(jrae.Recording.from_array(channels + noise, observed=mask, dt=1e-3, noise_std=noise_std))
+    assert estimate.std is not None
+    off = np.abs((trajectories.ys - estimate.mean) / estimate.std)[:, EDGE:-EDGE]
     return {name: (off < half_width).mean(axis=(0, 1)).tolist() for name, half_width in INTERVALS.items()}
 
 
 def main() -> None:
     """Measure, print and write."""
     options = arguments_parser(__doc__, __file__).parse_args()
-    channels = held_out(4 if options.quick else COLUMNS)
+    trajectories = held_out(4 if options.quick else COLUMNS)
     masks, levels = (MASKS[:1], LEVELS[:2]) if options.quick else (MASKS, LEVELS)
     rows: list[dict[str, Any]] = []
     for causal in (False, True):
-        model = jrae.load_pretrained(causal=causal)
+        reconstructor = jrae.load_pretrained(causal=causal)
         for mask in masks:
             for level in levels:
-                found = coverage(model.observing(mask.split(",")), channels, level)
-                rows.append({"causal": causal, "seen": mask, "noise": level} | found)
-                cells = ["  ".join(f"{100 * value:4.0f}" for value in shares) for shares in found.values()]
-                print(f"{'causal' if causal else 'centred':<8}{mask:<18}{level:5.0%}   " + "   |   ".join(cells))
+                found = coverage(reconstructor, trajectories, mask.split(","), level)
+                rows.append({"causal": causal, "observed": mask, "noise": level} | found)
+                cells = ["  ".join(f"{100 * value:4.0f}" for value in fractions) for fractions in found.values()]
+                print(f"{'causal' if causal else 'non-causal':<8}{mask:<18}{level:5.0%}   " + "   |   ".join(cells))
     together = {name: np.mean([row[name] for row in rows], axis=0).tolist() for name in INTERVALS}
-    cells = ["  ".join(f"{100 * share:4.1f}" for share in shares) for shares in together.values()]
+    cells = ["  ".join(f"{100 * fraction:4.1f}" for fraction in fractions) for fractions in together.values()]
     print(f"{'all together':<34}" + "   |   ".join(cells))
     write({"environment": environment(), "rows": rows, "together": together}, options.out)
 

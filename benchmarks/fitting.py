@@ -4,12 +4,11 @@
 
 Random columns whose A, B and C are up to 30 % off the standard ones, all three to be found within -40 and +50 %. From a
 trace: 4 s from zero under constant input, without noise, and with sensor noise of 10 % of the standard deviation; the
-initial state is not known either. From a spectrum: 60 s of the stationary column under unseen noise, the study's
+initial state is not known either. From a spectrum: 60 s of the stationary column under unobserved noise, the study's
 (uniform, held for 1 ms), and that of the inference literature (sigma = 2000). Some twenty minutes on two cores;
 `--quick` is a look.
 """
 
-import dataclasses
 import time
 from typing import Any
 
@@ -20,12 +19,12 @@ import jrae_jax as jrae
 
 from .timing import arguments_parser, environment, write
 
-STANDARD = jrae.JansenRitParameters.preset("jansen_rit_1995")
+STANDARD = jrae.Column.preset("jansen_rit_1995", jrae.ConstantInput(220.0))
 NAMES = ("A", "B", "C")
 SPREAD, LOW, HIGH = 0.3, 0.6, 1.5
 DT, TRACE, SPECTRUM, BURN_IN = 1e-3, 4.0, 60.0, 2.0
 PROBLEMS = 20
-FREE = {name: (LOW * float(getattr(STANDARD, name)), HIGH * float(getattr(STANDARD, name))) for name in NAMES}
+BOUNDS = {name: (LOW * float(STANDARD.value(name)), HIGH * float(STANDARD.value(name))) for name in NAMES}
 CASES = {
     "trace, no noise": (jrae.ConstantInput(220.0), 0.0),
     "trace, 10 % sensor noise": (jrae.ConstantInput(220.0), 0.1),
@@ -34,28 +33,30 @@ CASES = {
 }
 
 
-def column(problem: int) -> jrae.JansenRitParameters:
+def column(problem: int) -> jrae.Column:
     """One of the random columns, the same for every case."""
-    shares = np.random.default_rng([problem, 0]).uniform(1 - SPREAD, 1 + SPREAD, len(NAMES))
-    changed = {name: share * float(getattr(STANDARD, name)) for name, share in zip(NAMES, shares, strict=True)}
-    return dataclasses.replace(STANDARD, **changed)
+    factors = np.random.default_rng([problem, 0]).uniform(1 - SPREAD, 1 + SPREAD, len(NAMES))
+    changed = {name: factor * float(STANDARD.value(name)) for name, factor in zip(NAMES, factors, strict=True)}
+    return STANDARD.replace(**changed)
 
 
-def recorded(problem: int, input: Any, noise: float) -> np.ndarray:
-    """The EEG of that column, mV."""
+def recorded(problem: int, input: jrae.column.AbstractExternalInput, noise: float) -> jrae.Recording:
+    """The EEG of that column."""
     key = jax.random.key(1000 + problem)
     times: dict[str, Any] = {"t1": BURN_IN + SPECTRUM, "burn_in": BURN_IN} if input.random else {"t1": TRACE}
-    v = np.asarray(jrae.eeg(jrae.simulate(column(problem), input, dt=DT, key=key, **times).ys))
-    return v + noise * np.std(v) * np.random.default_rng([problem, 1]).normal(size=v.shape)
+    v = np.asarray(jrae.simulate(column(problem).replace(input=input), dt=DT, key=key, **times).eeg)
+    return jrae.Recording.of(
+        eeg=v + noise * np.std(v) * np.random.default_rng([problem, 1]).normal(size=v.shape), dt=DT
+    )
 
 
-def solved(problem: int, input: Any, noise: float) -> dict[str, Any]:
+def solved(problem: int, input: jrae.column.AbstractExternalInput, noise: float) -> dict[str, Any]:
     """How far off the fit is, what it says of itself, and the seconds it took."""
-    true = np.array([float(getattr(column(problem), name)) for name in NAMES])
+    true = np.array([float(column(problem).value(name)) for name in NAMES])
     recording = recorded(problem, input, noise)
-    method = jrae.fit_spectrum if input.random else jrae.fit_trace
     start = time.perf_counter()
-    found = method(recording, STANDARD, input, dt=DT, free=FREE, key=jax.random.key(problem))
+    known = STANDARD.replace(input=input)
+    found = jrae.fit_parameters(known, recording, bounds=BOUNDS, key=jax.random.key(problem))
     return {
         "true": true.tolist(),
         "relative_error": (found.values / true - 1).tolist(),
@@ -91,8 +92,8 @@ def main() -> None:
     for name, (input, noise) in CASES.items():
         problems = [solved(problem, input, noise) for problem in range(count)]
         record["cases"][name] = {"summary": summary(problems), "problems": problems}
-        told = ", ".join(f"{key} {np.round(value, 5)}" for key, value in record["cases"][name]["summary"].items())
-        print(f"{name}: {told}", flush=True)
+        line = ", ".join(f"{key} {np.round(value, 5)}" for key, value in record["cases"][name]["summary"].items())
+        print(f"{name}: {line}", flush=True)
     write(record, options.out)
 
 

@@ -32,9 +32,14 @@ DTS = (1e-4, 2.5e-4, 1e-3, 2.5e-3, 5e-3)  # s; all divide GRID
 DT, STEPS, BATCH_STEPS = 1e-3, 10_000, 1_000
 BATCHES = (1, 16, 256, 1024)
 STAGES = {"Euler": 1, "Heun": 2, "RK4": 4, "Tsit5": 6}
-SOLVERS = {"Euler": jrae.Euler(), "Heun": jrae.Heun(), "RK4": jrae.RK4(), "Tsit5": jrae.Tsit5()}
+SOLVERS = {
+    "Euler": diffrax.Euler(),
+    "Heun": jrae.column.FixedStepHeun(),
+    "RK4": jrae.column.RK4(),
+    "Tsit5": diffrax.Tsit5(),
+}
 TOLERANCES = (1e-3, 1e-5, 1e-7, 1e-9)
-ADAPTIVE = {"Tsit5": jrae.Tsit5(), "Dopri8": jrae.Dopri8(), "Kvaerno5": jrae.Kvaerno5()}
+ADAPTIVE = {"Tsit5": diffrax.Tsit5(), "Dopri8": diffrax.Dopri8(), "Kvaerno5": diffrax.Kvaerno5()}
 TORCH_DTS = DTS[2:]  # below, a torch loop takes many seconds
 ONE_FUNCTION = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=65536"
 
@@ -72,7 +77,8 @@ def reference(rates: Any, hold: float) -> Any:
 def ours(source: Any, method: str, dt: float, evaluations: int | None = None, **arguments: Any) -> Contender:
     """`simulate`; a trajectory that fails is counted and not raised."""
     saveat = diffrax.SaveAt(steps=round(GRID / dt))
-    simulate = partial(jrae.simulate, jrae.JansenRitParameters(), source, t1=T1, dt=dt, saveat=saveat, throw=False)
+    column = jrae.Column(jrae.JansenRitParameters(), source)
+    simulate = partial(jrae.simulate, column, t1=T1, dt=dt, saveat=saveat, throw=False)
     label = {"rtol": arguments["rtol"]} if "rtol" in arguments else {"dt": dt}
     return Contender({"family": "ours", "method": method, **label}, lambda: (simulate(**arguments).ys, evaluations))
 
@@ -180,23 +186,23 @@ def single_column_contenders(method: str, key: Any) -> list[Contender]:
     else:
         source, p = jrae.UniformNoiseInput(LOW, HIGH, hold=HOLD), (jnp.asarray(LOW), jnp.asarray(HIGH))
         rates = np.asarray(uniform_noise(key, STEPS)).tolist()
-    parameters, y0 = jrae.JansenRitParameters(), jnp.zeros(6)
-    column, dt = Column(*map(jnp.asarray, Column())), jnp.asarray(DT)
+    column, y0 = jrae.Column(jrae.JansenRitParameters(), source), jnp.zeros(6)
+    by_hand, dt = Column(*map(jnp.asarray, Column())), jnp.asarray(DT)
     traced = jax.jit(partial(hand_scan, method, STEPS, 1))
     baked = jax.jit(partial(hand_scan, method, STEPS, 1, Column(), DT, P if key is None else (LOW, HIGH)))
 
     def simulated():
-        return jrae.simulate(parameters, source, t1=STEPS * DT, dt=DT, solver=SOLVERS[method], key=key).ys
+        return jrae.simulate(column, t1=STEPS * DT, dt=DT, solver=SOLVERS[method], key=key).ys
 
     @jax.jit
-    def compiled(parameters, source, key):
+    def compiled(column, key):
         settings = {"t1": STEPS * DT, "dt": DT, "solver": SOLVERS[method], "throw": False}
-        return jrae.simulate(parameters, source, key=key, **settings).ys
+        return jrae.simulate(column, key=key, **settings).ys
 
     return [
         Contender({"name": "ours"}, simulated),
-        Contender({"name": "ours, inside jax.jit"}, lambda: compiled(parameters, source, key)),
-        Contender({"name": "lax.scan, parameters as arguments"}, lambda: traced(column, dt, p, y0, key)),
+        Contender({"name": "ours, inside jax.jit"}, lambda: compiled(column, key)),
+        Contender({"name": "lax.scan, parameters as arguments"}, lambda: traced(by_hand, dt, p, y0, key)),
         Contender({"name": "lax.scan, parameters as constants"}, lambda: baked(y0, key)),
         Contender({"name": "NumPy loop"}, lambda: numpy_loop(method, DT, 1, rates), compiled=False),
     ]
@@ -207,7 +213,9 @@ def single_column_one_function(quick: bool) -> list[dict[str, Any]]:
     if jax.default_backend() != "cpu":
         return []
     flags = f"{os.environ.get('XLA_FLAGS', '')} {ONE_FUNCTION}"
-    return timing.run_apart(__file__, "--parts", "single_column", quick=quick, XLA_FLAGS=flags)["single_column"]
+    return timing.run_apart("benchmarks.integrators", "--parts", "single_column", quick=quick, XLA_FLAGS=flags)[
+        "single_column"
+    ]
 
 
 # (c) Batches.
@@ -231,18 +239,18 @@ def batch_contenders(columns: int, every: int) -> list[Contender]:
     grid = DT * jnp.arange(BATCH_STEPS + 1)
 
     def simulated():
-        return jrae.simulate(parameters, source, t1=BATCH_STEPS * DT, dt=DT, saveat=saveat).ys
+        return jrae.simulate(jrae.Column(parameters, source), t1=BATCH_STEPS * DT, dt=DT, saveat=saveat).ys
 
     def loop(column, dt, p):
         return hand_scan("RK4", BATCH_STEPS, every, column, dt, p, y0, None)
 
     def solve(parameters, grid, p):
         def vector_field(t, y, args):
-            return jrae.jansen_rit_vector_field(0.0, y, args)
+            return jrae.column.jansen_rit_vector_field(0.0, y, args)
 
         options = {"saveat": saveat, "stepsize_controller": diffrax.StepTo(ts=grid), "max_steps": BATCH_STEPS}
         term, args = diffrax.ODETerm(vector_field), (parameters, p)
-        return diffrax.diffeqsolve(term, jrae.RK4(), 0.0, grid[-1], None, y0, args, throw=False, **options).ys
+        return diffrax.diffeqsolve(term, jrae.column.RK4(), 0.0, grid[-1], None, y0, args, throw=False, **options).ys
 
     by_hand = jax.jit(jax.vmap(loop, in_axes=(None, None, 0)))
     by_diffrax = jax.jit(jax.vmap(solve, in_axes=(None, None, 0)))

@@ -36,12 +36,11 @@ def lorenz(repeat: int) -> tuple[np.ndarray, float]:
     return solve_ivp(flow, (0, ts[-1]), start, t_eval=ts, rtol=1e-9, atol=1e-9).y.T, 0.02
 
 
-def column(repeat: int, input: jrae.AbstractExternalInput, burn_in: float) -> tuple[np.ndarray, float]:
+def column(repeat: int, input: jrae.column.AbstractExternalInput, burn_in: float) -> tuple[np.ndarray, float]:
     """The standard column, 1 ms apart, from some state."""
     y0 = jnp.asarray([0.13, 23.9, 16.2, -0.14, 5.68, 108.2]) * (1 + 0.05 * repeat)
     found = jrae.simulate(
-        jrae.JansenRitParameters(),
-        input,
+        jrae.Column.preset("jansen_rit_1995", input),
         t1=burn_in + 1e-3 * SAMPLES,
         dt=1e-3,
         burn_in=burn_in,
@@ -97,20 +96,20 @@ def measured(name: str, repeat: int) -> dict[str, float]:
     theiler = 0 if name == "straight line" else None
     horizon = 0.1 if name == "Lorenz 63" else 0.01
     start = time.perf_counter()
-    divergence = jrae.largest_exponent(points, dt, theiler=theiler)
-    two_nn = jrae.two_nn_dimension(points, theiler=theiler, key=keys[0])
-    correlation = jrae.correlation_dimension(points, theiler=theiler)
-    test = jrae.prediction_test(points, dt, horizon=horizon, key=keys[1])
+    exponent = jrae.timeseries.rosenstein_exponent(points, dt, theiler=theiler)
+    two_nn = jrae.timeseries.two_nn_dimension(points, theiler=theiler, key=keys[0])
+    correlation = jrae.timeseries.correlation_dimension(points, theiler=theiler)
+    test = jrae.timeseries.surrogate_test(points, dt, horizon=horizon, key=keys[1])
     return {
-        "exponent": divergence.value,
-        "exponent_se": divergence.standard_error,
-        "chaotic": float(divergence.chaotic),
-        "fold": divergence.fold,
+        "exponent": exponent.value,
+        "exponent_se": exponent.standard_error,
+        "chaotic": float(exponent.chaotic),
+        "fold": exponent.fold,
         "two_nn": two_nn.value,
         "two_nn_se": two_nn.standard_error,
         "correlation": correlation.value,
         "correlation_se": correlation.standard_error,
-        "straightness": jrae.straightness(points),
+        "straightness": jrae.timeseries.straightness(points),
         "ratio": test.ratio,
         "p_value": test.p_value,
         "nonlinear": float(test.nonlinear),

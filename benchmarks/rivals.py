@@ -71,7 +71,7 @@ SCHEMES = {"Euler": euler, "Heun": heun, "RK4": rk4}
 
 def uniform_noise(key: Any, holds: int, low: Any = LOW, high: Any = HIGH) -> Any:
     """The values that `simulate` draws for its first column, so that all get the same noise."""
-    stream = jrae.noise_stream(key, 0)
+    stream = jrae.column.noise_stream(key, 0)
     return low + (high - low) * jax.vmap(stream.uniform)(jnp.arange(holds))
 
 

@@ -45,7 +45,7 @@ class Contender:
     """One way to do the work."""
 
     labels: dict[str, Any]
-    """What tells it from the others, as it stands in the results."""
+    """What distinguishes it from the others, as in the results."""
     run: Callable[[], Any]
     """Does all of the work once."""
     compiled: bool = True
@@ -192,10 +192,10 @@ def arguments_parser(doc: str | None, script: str) -> argparse.ArgumentParser:
     return parser
 
 
-def run_apart(script: str, *arguments: str, quick: bool, **environment: str) -> dict[str, Any]:
+def run_apart(module: str, *arguments: str, quick: bool, **environment: str) -> dict[str, Any]:
     """The results of a benchmark run in a process of its own: some of JAX is settled once in a process."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "results.json"
-        command = [sys.executable, script, *arguments, *["--quick"] * quick, "--out", str(out)]
+        command = [sys.executable, "-m", module, *arguments, *["--quick"] * quick, "--out", str(out)]
         subprocess.run(command, check=True, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
         return json.loads(out.read_text())

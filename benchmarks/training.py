@@ -2,7 +2,7 @@
 
     python -m benchmarks.training [--out benchmarks/results/training.json] [--quick]
 
-10,000 samples of six standardized states, network 6-128-64-3-64-128-6, Adam 1e-3, batches of 32. Everything is timed
+10,000 samples of six standardized states, 6-128-64-3-64-128-6 units, Adam 1e-3, batches of 32. Everything is timed
 in a process with one JAX device, and on a CPU again in a process with two, over which an ensemble is shared out; the
 PyTorch loops take part in both.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import diffrax
 import jax
 import numpy as np
 
@@ -33,6 +34,7 @@ from .timing import (
 )
 
 SAMPLES, BATCH, LEARNING_RATE = 10_000, 32, 1e-3
+LOSS = jrae.ReconstructionLoss.observed()
 WIDTHS = (6, 128, 64, 3, 64, 128, 6)
 EPOCHS, STUDY_EPOCHS = 5, 50  # in one timed run; in the run that the final loss is from
 ENSEMBLES = (10, 30)
@@ -40,11 +42,10 @@ ENSEMBLES = (10, 30)
 
 def study_dataset() -> jrae.Dataset:
     """The study's run: forward Euler at 1 ms from zero, p uniform in [120, 320] and redrawn at every step."""
-    source = jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3)
-    recordings = jrae.simulate(
-        jrae.JansenRitParameters(), source, t1=SAMPLES * 1e-3, dt=1e-3, solver=jrae.Euler(), key=jax.random.key(0)
-    )
-    return jrae.make_dataset(recordings, observed=jrae.FULL, held_out=0)
+    column = jrae.Column.preset("jansen_rit_1995", jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3))
+    solver = diffrax.Euler()
+    trajectory = jrae.simulate(column, t1=SAMPLES * 1e-3, dt=1e-3, solver=solver, key=jax.random.key(0))
+    return jrae.make_dataset(trajectory, observed=jrae.recording.FULL, held_out=0)
 
 
 # Ours.
@@ -52,17 +53,17 @@ def study_dataset() -> jrae.Dataset:
 
 def fit_one(dataset: jrae.Dataset, epochs: int) -> list[float]:
     """The last training loss of one model."""
-    network = jrae.Autoencoder(inputs=jrae.FULL, key=jax.random.key(1))
-    fitted = jrae.fit(network, dataset, key=jax.random.key(2), loss="observed", epochs=epochs, batch_size=BATCH)
-    return [float(fitted.train_loss[-1])]
+    autoencoder = jrae.Autoencoder(inputs=jrae.column.STATES, key=jax.random.key(1))
+    training = jrae.train(autoencoder, dataset, key=jax.random.key(2), loss=LOSS, epochs=epochs, batch_size=BATCH)
+    return [float(training.train_loss[-1])]
 
 
 def fit_many(dataset: jrae.Dataset, members: int, epochs: int) -> list[float]:
     """The last training loss of each member of an ensemble."""
-    networks = [jrae.Autoencoder(inputs=jrae.FULL, key=key) for key in jax.random.split(jax.random.key(1), members)]
-    keys = jax.random.split(jax.random.key(2), members)
-    fits = jrae.fit_ensemble(networks, dataset, keys=keys, loss="observed", epochs=epochs, batch_size=BATCH)
-    return [float(fitted.train_loss[-1]) for fitted in fits]
+    weight_keys, keys = (jax.random.split(jax.random.key(seed), members) for seed in (1, 2))
+    autoencoders = [jrae.Autoencoder(inputs=jrae.column.STATES, key=key) for key in weight_keys]
+    trainings = jrae.train_ensemble(autoencoders, dataset, keys=keys, loss=LOSS, epochs=epochs, batch_size=BATCH)
+    return [float(training.train_loss[-1]) for training in trainings]
 
 
 # The rivals.
@@ -131,7 +132,7 @@ def contenders(epochs: int, ensembles: tuple[int, ...]) -> list[Contender]:
         ours.append(contender("fit_ensemble", fit_many, dataset, members, models=members, compiled=True))
     if torch is None:
         return ours
-    states = np.asarray(dataset.standardizer.standardize(dataset.train.recording))[0, :, :6]
+    states = np.asarray(dataset.standardizer.standardize(dataset.train.recording.values))[0, :, :6]
     samples, default = torch.tensor(states, device=TORCH_DEVICE), torch.get_num_threads()
     loops = [(threads, "as published", torch_as_published) for threads in sorted({1, default})]
     loops += [(threads, "tuned", torch_tuned) for threads in sorted({1, min(2, default)})]
@@ -188,9 +189,9 @@ def main() -> None:
     if arguments.devices is not None:
         runs = [run_here(arguments.devices, arguments.quick)]
     else:
-        runs = run_apart(__file__, "--devices", "1", quick=arguments.quick)["runs"]
+        runs = run_apart("benchmarks.training", "--devices", "1", quick=arguments.quick)["runs"]
         if runs[0]["environment"]["jax_platform"] == "cpu":
-            runs += run_apart(__file__, "--devices", "2", quick=arguments.quick)["runs"]
+            runs += run_apart("benchmarks.training", "--devices", "2", quick=arguments.quick)["runs"]
     sizes = {"samples": SAMPLES, "batch": BATCH, "widths": WIDTHS, "learning_rate": LEARNING_RATE}
     write({"quick": arguments.quick, "dtype": "float32", "sizes": sizes, "runs": runs}, arguments.out)
 

@@ -2,16 +2,20 @@
 
     python -m benchmarks.variational [--out benchmarks/results/variational.json] [--quick]
 
-Both get the held-out recordings of the atlas. The input is drawn anew every millisecond, and no sensor tells it sample
-by sample unless `y4` is seen; its slow part, below 20 Hz, is what can be hoped for, so both r are told. The smoother
-tells no input: here it is what its states need to obey the equation of `y4`. The bound is the posterior Cramer-Rao one
-along the true paths, told as the r of an estimate whose errors are as large. About five minutes on two cores.
+Both get the held-out recordings of the atlas. The input is drawn anew every millisecond, and cannot be inferred
+sample by sample unless `y4` is observed; its slow part, below 20 Hz, is what can be hoped for, so both r are reported.
+The smoother estimates no input: here it is what its states need to obey the equation of `y4`. The bound is the
+posterior Cramer-Rao one along the true paths, as the r of an estimate whose errors are as large. About five
+minutes on two cores.
 """
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import diffrax
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy import signal
 
@@ -23,34 +27,38 @@ MASKS = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5", "y1", "y4")
 NOISE = (0.0, 0.05, 0.2, 0.5)
 SEEDS, TRAJECTORIES, SECONDS, BURN_IN, EDGE = 5, 4, 10.0, 2.0, 0.5
 DT, SLOW_HZ = 1e-3, 20.0
-PARAMETERS = jrae.JansenRitParameters.preset("jansen_rit_1995")
 INPUT = jrae.UniformNoiseInput(120.0, 320.0, hold=DT)
+COLUMN = jrae.Column.preset("jansen_rit_1995", INPUT)
 
 
-def held_out(seeds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, jax.Array]:
-    """States and input of shape `(seed, trajectory, time, ...)`, what counts as 100 % noise, and a key for it."""
-    reference_key, held_out_key, noise_key = jax.random.split(jax.random.key(0), 3)
-    spread = jrae.reference(PARAMETERS, INPUT, dt=DT, key=reference_key).states
-    std = np.append(spread, spread[..., [1]] - spread[..., [2]], axis=-1).std(axis=(0, 1))
+class HeldOut(NamedTuple):
+    """Trajectories of all sets, and what their recordings are made of."""
+
+    trajectories: jrae.Trajectories
+    p: np.ndarray
+    """The input, of shape `(seed, trajectory, time)`."""
+    std: np.ndarray
+    """Of each channel: what counts as 100 % noise."""
+    noise_key: jax.Array
+
+
+def held_out(seeds: int) -> HeldOut:
+    """All that is estimated."""
+    statistics_key, held_out_key, noise_key = jax.random.split(jax.random.key(0), 3)
+    spread = jrae.estimators.simulate_statistics(COLUMN, dt=DT, key=statistics_key).states
+    std = np.asarray(jrae.column.to_channels(jnp.asarray(spread))).std(axis=(0, 1))
     batch, first = seeds * TRAJECTORIES, round(BURN_IN / DT) + 1
     settings = {"t1": BURN_IN + SECONDS, "dt": DT, "burn_in": BURN_IN, "batch": batch}
-    states = np.asarray(jrae.simulate(PARAMETERS, INPUT, **settings, key=held_out_key).ys)
-    steps = first + np.arange(states.shape[1])
-    streams = [jrae.noise_stream(held_out_key, number) for number in range(batch)]
+    trajectories = jrae.simulate(COLUMN, **settings, key=held_out_key)
+    steps = first + np.arange(trajectories.ys.shape[1])
+    streams = [jrae.column.noise_stream(held_out_key, number) for number in range(batch)]
     p = np.stack([jax.vmap(lambda step, stream=stream: INPUT.held(step, stream))(steps) for stream in streams])
-    shape = (seeds, TRAJECTORIES, len(steps))
-    return states.reshape(*shape, 6), p.reshape(shape), std, noise_key
-
-
-def recordings(states: np.ndarray, noise_std: np.ndarray, key: jax.Array) -> np.ndarray:
-    """All channels, with the sensor noise that the atlas gives them."""
-    channels = np.append(states, states[..., [1]] - states[..., [2]], axis=-1)
-    return channels + noise_std * np.asarray(jax.random.normal(jax.random.split(key)[0], channels.shape))
+    return HeldOut(trajectories, p.reshape(seeds, TRAJECTORIES, len(steps)), std, noise_key)
 
 
 def input_of(states: np.ndarray) -> np.ndarray:
     """What p(t) must have been between samples for the states to obey the equation of y4."""
-    known = PARAMETERS
+    known = COLUMN.parameters
     between = (states[:, 1:] + states[:, :-1]) / 2
     rate = 2 * known.e0 / (1 + np.exp(known.r * (known.v0 - known.C1 * between[..., 0])))
     damped = 2 * known.a * between[..., 4] + known.a**2 * between[..., 1]
@@ -74,41 +82,39 @@ def scores(states: np.ndarray, p: np.ndarray, found_states: np.ndarray, found_p:
     return {"r": r, "least_r": np.min(apart, axis=0), "r_p": correlation(p, found_p), "r_slow_p": correlation(*pair)}
 
 
-def bound(states: np.ndarray, known: dict[str, Any]) -> list[float]:
+def bound(trajectories: jrae.Trajectories, mask: Sequence[str], noise_std: np.ndarray) -> list[float]:
     """The largest r of each state that errors as small as they can be leave."""
     inner = slice(round(EDGE / DT), -round(EDGE / DT))
-    std = np.asarray(jrae.posterior_cramer_rao(states, **known).std)[:, inner]
-    return np.sqrt(1 - np.mean(std**2, axis=(0, 1)) / np.var(states[:, inner], axis=(0, 1))).tolist()
+    found = jrae.estimators.posterior_cramer_rao(COLUMN, trajectories, observed=mask, noise_std=noise_std)
+    std, states = np.asarray(found.std)[:, inner], np.asarray(trajectories.ys)[:, inner]
+    return np.sqrt(1 - np.mean(std**2, axis=(0, 1)) / np.var(states, axis=(0, 1))).tolist()
 
 
-def compare(mask: str, noise: float, data: Any) -> dict[str, Any]:
+def compare(mask: str, noise: float, data: HeldOut) -> dict[str, Any]:
     """Both estimators on every held-out set; means over sets."""
-    states, p, std, key = data
-    rows: dict[str, list[Any]] = {"kalman smoother": [], "4d-var": []}
-    seconds: dict[str, list[float]] = {name: [] for name in rows}
-    converged, bounds = [], []
-    known: dict[str, Any] = {
-        "mask": mask.split(","),
-        "parameters": PARAMETERS,
-        "input": INPUT,
-        "dt": DT,
-        "noise_std": noise * std,
+    estimators = {
+        "kalman smoother": jrae.estimators.KalmanSmoother(COLUMN),
+        "4d-var": jrae.estimators.FourDVar(COLUMN),
     }
-    for seed in range(len(states)):
-        bounds.append(bound(states[seed], known))
-        measured = recordings(states[seed], noise * std, jax.random.fold_in(key, seed)).astype(np.float32)
-        for name, estimate in (("kalman smoother", jrae.kalman_smoother), ("4d-var", jrae.weak_constraint_4dvar)):
+    rows: dict[str, list[Any]] = {name: [] for name in estimators}
+    seconds: dict[str, list[float]] = {name: [] for name in rows}
+    converged, bounds, names, noise_std = [], [], mask.split(","), noise * data.std
+    for seed, p in enumerate(data.p):
+        trajectories = data.trajectories[seed * TRAJECTORIES : (seed + 1) * TRAJECTORIES]
+        bounds.append(bound(trajectories, names, noise_std))
+        noise_key, _ = jax.random.split(jax.random.fold_in(data.noise_key, seed))
+        recording = jrae.observe(trajectories, observed=names, noise_std=noise_std, key=noise_key)
+        for name, estimator in estimators.items():
             start = time.perf_counter()
-            found = jax.block_until_ready(estimate(measured, **known))
+            found = jax.block_until_ready(estimator(recording))
             seconds[name].append(time.perf_counter() - start)
-            if isinstance(found, jrae.VariationalEstimate):
-                converged.append(np.mean(found.converged))
-                pair = np.asarray(found.states), np.asarray(found.input)
-            else:
-                pair = np.asarray(found.mean), input_of(np.asarray(found.mean, float))
-            rows[name].append(scores(states[seed], p[seed], *pair))
+            mean = np.asarray(found.mean, float)
+            if name == "4d-var":
+                converged.append(np.mean(np.asarray(found.result == diffrax.RESULTS.successful)))
+            found_p = input_of(mean) if found.input is None else np.asarray(found.input)
+            rows[name].append(scores(np.asarray(trajectories.ys), p, mean, found_p))
     return {
-        "seen": mask,
+        "observed": mask,
         "noise": noise,
         "converged": float(np.mean(converged)),
         "bound": np.mean(bounds, axis=0).tolist(),
@@ -126,7 +132,7 @@ def _means(found: list[dict[str, Any]]) -> dict[str, Any]:
 def _half_widths(found: list[dict[str, Any]]) -> dict[str, Any] | None:
     if len(found) < 2:
         return None
-    bounds = jrae.interval(np.array([[*each["r"], each["r_p"], each["r_slow_p"]] for each in found]))
+    bounds = jrae.recording.interval(np.array([[*each["r"], each["r_p"], each["r_slow_p"]] for each in found]))
     *r, r_p, r_slow_p = (bounds.high - bounds.mean).tolist()
     return {"r": r, "r_p": r_p, "r_slow_p": r_slow_p}
 
@@ -135,12 +141,12 @@ def main() -> None:
     """Estimate, compare, print and write."""
     options = arguments_parser(__doc__, __file__).parse_args()
     data = held_out(2 if options.quick else SEEDS)
-    compare(MASKS[0], NOISE[1], tuple(part[:1] for part in data[:2]) + data[2:])  # compiles both
+    compare(MASKS[0], NOISE[1], data._replace(p=data.p[:1]))  # compiles both
     rows = []
     for mask in MASKS[-1:] if options.quick else MASKS:
         for noise in NOISE[:2] if options.quick else NOISE:
             row = compare(mask, noise, data)
-            print(f"seen {mask}, noise {noise:.0%}, {row['converged']:.0%} converged", row["median_s"])
+            print(f"observed {mask}, noise {noise:.0%}, {row['converged']:.0%} converged", row["median_s"])
             print(f"  {'bound':<16}" + "".join(f"{value:9.4f}" for value in row["bound"]))
             for name, found in row["scores"].items():
                 print(f"  {name:<16}" + "".join(f"{value:9.4f}" for value in found["r"]), end="")

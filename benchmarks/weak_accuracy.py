@@ -10,6 +10,7 @@ it changes nothing beyond the Monte-Carlo error. Without noise: frequency and sw
 import math
 from typing import Any
 
+import diffrax
 import jax
 import numpy as np
 
@@ -17,7 +18,12 @@ import jrae_jax as jrae
 
 from . import timing
 
-SCHEMES = {"Euler": jrae.Euler(), "Heun": jrae.Heun(), "StrangSplitting": jrae.StrangSplitting(), "RK4": jrae.RK4()}
+SCHEMES = {
+    "Euler": diffrax.Euler(),
+    "Heun": jrae.column.FixedStepHeun(),
+    "StrangSplitting": jrae.column.StrangSplitting(),
+    "RK4": jrae.column.RK4(),
+}
 DTS = (2e-4, 5e-4, 1e-3, 2e-3, 5e-3)  # s
 REFERENCE_DTS = (1e-4, 5e-5)  # s
 P, SIGMA = 220.0, 2000.0  # 1/s, mV s^-3/2
@@ -30,17 +36,15 @@ BURN_IN, DURATION = 2.0, 22.0  # s
 
 def noisy(solver: Any, dt: float, columns: int) -> dict[str, Any]:
     """Mean, standard deviation and alpha share over all columns, each with its Monte-Carlo error."""
-    source = jrae.WhiteNoiseInput(P, SIGMA / 325)
     scan = jrae.parameter_scan(
-        jrae.JansenRitParameters(),
-        source,
+        jrae.Column.preset("jansen_rit_1995", jrae.WhiteNoiseInput(P, SIGMA / 325)),
         {},
         repeats=columns,
         t1=DURATION,
         dt=dt,
         burn_in=BURN_IN,
         solver=solver,
-        summaries=(jrae.Moments(), jrae.Spectrum()),
+        summaries=(jrae.scan.Moments(), jrae.scan.Spectrum()),
         key=jax.random.key(round(1 / dt)),
     )
     mean, sd, alpha = (scan[name].values.astype(float) for name in ("eeg_mean", "eeg_sd", "band_power"))
@@ -60,10 +64,9 @@ def noisy(solver: Any, dt: float, columns: int) -> dict[str, Any]:
 
 def cycle(solver: Any, dt: float) -> dict[str, float]:
     """Frequency, by interpolated upward crossings of the mean, and swing of the alpha cycle with constant input."""
-    column = jrae.simulate(
-        jrae.JansenRitParameters(), jrae.ConstantInput(P), t1=62.0, dt=dt, burn_in=42.0, solver=solver, throw=False
-    )
-    v, ts = np.asarray(jrae.eeg(column.ys), dtype=float), np.asarray(column.ts, dtype=float)
+    column = jrae.Column.preset("jansen_rit_1995", jrae.ConstantInput(P))
+    trajectory = jrae.simulate(column, t1=62.0, dt=dt, burn_in=42.0, solver=solver, throw=False)
+    v, ts = np.asarray(trajectory.eeg, dtype=float), trajectory.ts
     v = v - v.mean()
     up = np.flatnonzero((v[:-1] < 0) & (v[1:] >= 0))
     crossings = ts[up] - v[up] / (v[up + 1] - v[up]) * dt

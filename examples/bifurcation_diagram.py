@@ -23,23 +23,21 @@ def main(path: str = "bifurcation_diagram.png", *, columns=COLUMNS, low: float =
 def _draw(path: str, columns, low: float, high: float) -> None:
     figure = Figure(figsize=(8, 3.6 * len(columns)), layout="constrained")
     axes = figure.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
+    standard = jrae.Column.preset("jansen_rit_1995", jrae.ConstantInput(220.0))
     for ax, (title, changed) in zip(axes, columns.items(), strict=True):
-        found = jrae.bifurcation_diagram(jrae.JansenRitParameters(**changed), low, high)
-        rest = found.equilibria
-        v, stable = rest.states[:, 1] - rest.states[:, 2], np.asarray(rest.stable)
+        diagram = jrae.dynamics.bifurcation_diagram(standard.replace(**changed), low=low, high=high)
+        print(f"{title}: {diagram}")
+        rest, cycles = diagram.equilibria, diagram.cycles
+        v, stable = jrae.column.eeg(rest.states), np.asarray(rest.stable)
         ax.plot(rest.p[stable], v[stable], ".", ms=2, color="#333333", label="equilibria, stable")
-        ax.plot(rest.p[~stable], v[~stable], ".", ms=1, color="#aaaaaa", label="and not")
-        there, steady = np.asarray(found.cycles.exists), np.asarray(found.cycles.stable)
-        for shown, style, name in ((there & steady, "-", "cycles, stable"), (there & ~steady, "-.", "and not")):
-            extrema = np.where(shown[..., None], found.cycles.extrema, np.nan)
-            for family in range(len(extrema)):
-                label = name if family == 0 else None
-                ax.plot(found.cycles.p[family], extrema[family, :, 0], style, lw=1, color="#2a6f97", label=label)
-                ax.plot(found.cycles.p[family], extrema[family, :, 1], style, lw=1, color="#2a6f97")
-        hopf = found.hopf_points
-        inside = hopf.exists & (hopf.p > low) & (hopf.p < high)
-        for p, frequency in zip(hopf.p[inside], hopf.frequency[inside], strict=True):
-            print(f"{title}: Hopf point at p = {float(p):.5f} /s, {float(frequency):.4f} Hz")
+        ax.plot(rest.p[~stable], v[~stable], ".", ms=1, color="#aaaaaa", label="unstable")
+        there, stable = np.asarray(cycles.exists), np.asarray(cycles.stable)
+        for drawn, style, name in ((there & stable, "-", "cycles, stable"), (there & ~stable, "-.", "unstable")):
+            extrema = np.where(drawn[..., None], cycles.extrema, np.nan)
+            for branch, (least, largest) in enumerate(np.moveaxis(extrema, -1, 1)):
+                label = name if branch == 0 else None
+                ax.plot(cycles.p[branch], least, style, lw=1, color="#2a6f97", label=label)
+                ax.plot(cycles.p[branch], largest, style, lw=1, color="#2a6f97")
         ax.set_title(title, loc="left", fontsize=10)
         ax.set_ylabel("y1 - y2 (mV)")
     axes[0].legend(frameon=False, fontsize=8, ncols=4, loc="lower right")

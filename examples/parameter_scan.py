@@ -13,32 +13,36 @@ import numpy as np
 import jrae_jax as jrae
 
 
-class TimeAbove(jrae.AbstractSummary):
-    """The share of time that `y1 - y2` spends above a threshold."""
+class TimeAbove(jrae.scan.AbstractSummary):
+    """The fraction of time that `y1 - y2` spends above a threshold."""
 
     threshold: float = eqx.field(static=True)
     """mV"""
 
     @property
     def channels(self):
-        """What it wants to see."""
+        """What it is made of."""
         return ("eeg",)
 
-    def variables(self, dt, start, samples):
+    def quantum(self, dt):
+        """Blocks may have any length."""
+        return 1
+
+    def variables(self, info):
         """One number a column."""
-        return {"time_above": jrae.Variable("1", f"share of time above {self.threshold} mV")}
+        return {"time_above": jrae.scan.Variable("1", f"fraction of time above {self.threshold} mV")}
 
-    def init(self, run):
+    def init(self, info):
         """Samples above so far."""
-        return jnp.zeros(run.columns)
+        return jnp.zeros(info.batch)
 
-    def update(self, run, state, samples):
+    def update(self, info, state, samples):
         """`samples` are time, channels, columns."""
         return state + jnp.sum(samples[:, 0] > self.threshold, axis=0, dtype=state.dtype)
 
-    def result(self, run, state):
+    def result(self, info, state):
         """As described."""
-        return {"time_above": state / run.samples}
+        return {"time_above": state / info.samples}
 
 
 def main(
@@ -51,22 +55,25 @@ def main(
     seed: int = 0,
 ) -> None:
     """Scan `points` times `points` columns, each with `repeats` noises, and draw the maps."""
+    # sigma = 2000 mV s^-3/2 on y4
+    column = jrae.Column.preset("jansen_rit_1995", jrae.WhiteNoiseInput(220.0, 2000 / 325))
+    solver = jrae.column.StrangSplitting()
     scan = jrae.parameter_scan(
-        jrae.JansenRitParameters.preset("jansen_rit_1995"),
-        jrae.WhiteNoiseInput(220.0, 2000 / 325),  # sigma = 2000 mV s^-3/2 on y4
+        column,
         {"C": np.linspace(68.0, 270.0, points), "p": np.linspace(50.0, 350.0, points)},
         repeats=repeats,
         t1=duration,
-        dt=jrae.suggest_dt(0.01),
+        dt=jrae.suggest_dt(column, 0.01, solver=solver),
+        solver=solver,
         burn_in=burn_in,
-        summaries=(*jrae.DEFAULT_SUMMARIES, TimeAbove(10.0)),
+        summaries=(*jrae.scan.DEFAULT_SUMMARIES, TimeAbove(10.0)),
         key=jax.random.key(seed),
     )
     alpha = scan.band_power.sel(band="alpha").mean("repeat")
     best = alpha.where(alpha == alpha.max(), drop=True)
     print(f"most alpha power, {best.item():.1f} mV², at C = {best.C.item():.0f}, p = {best.p.item():.0f} /s")
     print(f"above 10 mV for {scan.time_above.mean().item():.0%} of the time, over all points")
-    jrae.plot_scan(scan).savefig(path, dpi=120)
+    jrae.plot.scan(scan).savefig(path, dpi=120)
     print(f"{scan.attrs['points']} columns; wrote {path}")
 
 

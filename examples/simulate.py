@@ -21,12 +21,12 @@ INPUTS = {
 
 def main(path: str = "simulate.png", *, duration: float = 5.0, burn_in: float = 2.0, seed: int = 0) -> None:
     """Simulate the column under each input and draw the EEG-like signal."""
-    parameters = jrae.JansenRitParameters.preset("jansen_rit_1995")
     figure = Figure(figsize=(8, 7), layout="constrained")
     axes = figure.subplots(len(INPUTS), 1, sharex=True)
     for ax, (title, drive) in zip(axes, INPUTS.items(), strict=True):
-        trajectory = jrae.simulate(parameters, drive, t1=duration, dt=1e-3, burn_in=burn_in, key=jax.random.key(seed))
-        ax.plot(trajectory.ts, np.asarray(jrae.eeg(trajectory.ys)), color="#2a6f97", lw=1)
+        column = jrae.Column.preset("jansen_rit_1995", drive)
+        trajectory = jrae.simulate(column, t1=duration, dt=1e-3, burn_in=burn_in, key=jax.random.key(seed))
+        ax.plot(trajectory.ts, np.asarray(trajectory.eeg), color="#2a6f97", lw=1)
         ax.set_title(title, loc="left", fontsize=10)
         ax.set_ylabel("y1 - y2 (mV)")
     axes[-1].set_xlabel("time (s)")

@@ -1,12 +1,18 @@
-"""Checks at the door: one line that names the argument, what was expected and what came."""
+"""Checks of arguments on entry, and the type of the `progress` argument.
 
-from collections.abc import Callable
+Every message is one line that names the argument as the user wrote it, what was expected and what came.
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+
+Progress = Callable[[float, float, str], None]
+"""Called with how much is done, how much there is to do in the same unit, and a message."""
 
 
 def as_float(value: Any) -> jax.Array:
@@ -15,8 +21,13 @@ def as_float(value: Any) -> jax.Array:
 
 
 def is_concrete(value: Any) -> bool:
-    """Whether the numbers in `value` can be looked at now, outside any JAX transformation."""
+    """Whether the numbers in `value` are known now, outside any JAX transformation."""
     return not isinstance(value, Tracer)
+
+
+def is_whole(value: float) -> bool:
+    """Whether `value` is a whole number, apart from rounding."""
+    return abs(value - round(value)) <= 1e-6 * max(abs(value), 1)
 
 
 def check_finite(**arguments: Any) -> None:
@@ -57,6 +68,20 @@ def check_choice(choices: tuple[str, ...], **arguments: Any) -> None:
     for name, value in arguments.items():
         if value not in choices:
             raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_names(known: Iterable[str], **arguments: Iterable[str]) -> None:
+    """Raise if a named argument names something that is not among `known`, or names it twice."""
+    known = tuple(known)
+    for argument, names in arguments.items():
+        if isinstance(names, str):
+            raise ValueError(f"`{argument}` must be a list of names, got {names!r}: [{names!r}]")
+        names = tuple(names)
+        for name in names:
+            if name not in known:
+                raise ValueError(f"`{argument}` must name some of {', '.join(known)}; got {name}")
+            if names.count(name) > 1:
+                raise ValueError(f"`{argument}` must name each quantity once, got {name} {names.count(name)} times")
 
 
 def check_type(expected: type, **arguments: Any) -> None:

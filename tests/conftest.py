@@ -4,10 +4,10 @@ import os
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_llvm_disable_expensive_passes=true"
 
 import jax
+import jaxtyping
 import matplotlib
 import numpy as np
 import pytest
-from jaxtyping import install_import_hook
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
@@ -16,14 +16,13 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 matplotlib.use("Agg")
 
 # Never uninstalled, so that modules which a test imports late are checked as well.
-install_import_hook("jrae_jax", "beartype.beartype")
+jaxtyping.install_import_hook("jrae_jax", "beartype.beartype")
 
-import jrae_jax  # noqa: E402
-from jrae_jax.autoencoder import fit_endless  # noqa: E402
+from jrae_jax.column.noise import noise_stream  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
-def flags_of_xla_are_as_they_were():
+def keep_xla_flags():
     """The command line sets some, which scans look at."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS"])
@@ -31,19 +30,10 @@ def flags_of_xla_are_as_they_were():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled_programs_go_with_their_tests():
+def drop_compiled_programs():
     """All programs of the suite together would take more memory maps than a process may have."""
     yield
     jax.clear_caches()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def endless_data_in_small_draws():
-    draws = {"_COLUMNS": 32, "_SAMPLES": 512, "_CALIBRATION_DRAWS": 8, "_CALIBRATION_INSTANTS": 2048}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in draws.items():
-            patch.setattr(fit_endless, name, value)
-        yield
 
 
 @pytest.fixture
@@ -51,6 +41,14 @@ def x64():
     """Double precision for one test; JAX keys its caches by it, so nothing leaks into the next."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def without_type_checker():
+    """As for users: what the type hints forbid reaches the checks of the package itself."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def held_values():
     """The first values that an input holds in one trajectory of a simulation, one by one."""
 
     def values(input, holds, key, trajectory=0):
-        stream = jrae_jax.noise_stream(key, trajectory)
+        stream = noise_stream(key, trajectory)
         return np.asarray(jax.vmap(lambda index: input.held(index, stream))(jax.numpy.arange(holds)))
 
     return values

@@ -2,24 +2,33 @@
 
 import importlib.metadata
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jrae_jax._checks import check_count, check_positive
-from jrae_jax.column.equations import coefficients, jansen_rit_vector_field, synaptic_drive
+from jrae_jax.column.column import Column
+from jrae_jax.column.equations import Coefficients, jansen_rit_vector_field, synaptic_drive
 from jrae_jax.column.inputs import ConstantInput
 from jrae_jax.column.parameters import JansenRitParameters
 from jrae_jax.column.simulate import simulate
-from jrae_jax.column.solvers import Dopri8, Heun, StrangSplitting
-from jrae_jax.column.states import CHANNELS, EXTERNAL_INPUT_STATE, eeg
+from jrae_jax.column.solvers import FixedStepHeun, StrangSplitting
+from jrae_jax.column.states import (
+    CHANNELS,
+    DERIVATIVE_STATES,
+    EXTERNAL_INPUT_STATE,
+    POTENTIAL_STATES,
+    States,
+    to_channels,
+)
 
 from .in_milliseconds import TVB, TVBOPTIM, VBJAX
 from .in_seconds import BRAINMASS, JRNMM
-from .package import Column, Package, apart
+from .package import Package, Quantities, apart
 from .pyrates import PYRATES
 
 PACKAGES = (VBJAX, TVBOPTIM, BRAINMASS, JRNMM, TVB, PYRATES)
@@ -34,10 +43,10 @@ _RANGES = {
     **{"alpha1": (0.5, 1.5), "alpha2": (0.4, 1.2), "alpha3": (0.125, 0.375), "alpha4": (0.125, 0.375)},
     "p": (0.0, 400.0),
 }
-"""Those of The Virtual Brain's `JansenRit`, but for p."""
+"""Those of The Virtual Brain's `JansenRit`, except for p."""
 
 _STATES = ((-0.1, 0.3), (-20.0, 60.0), (-20.0, 60.0), (-10.0, 10.0), (-1000.0, 1000.0), (-1000.0, 1000.0))
-_SOLVERS = {"Heun": Heun, "Strang splitting": StrangSplitting}
+_SOLVERS = {"Heun": FixedStepHeun, "Strang splitting": StrangSplitting}
 _PRESET, _P = "jansen_rit_1995", 220.0  # the alpha cycle
 
 
@@ -76,11 +85,10 @@ def agreement(
     samples: int = 1000,
     duration: float = 1.0,
     seed: int = 0,
-    progress: Callable[[str, float], None] | None = None,
 ) -> tuple[Agreement, ...]:
     """Compare derivatives, trajectories and default parameters with those of other packages, in double precision.
 
-    Units, names, order and scale of states are converted; what they differ in is told. **Derivatives** are those of
+    Units, names, order and scale of states are converted; the differences are listed. **Derivatives** are those of
     random states of random columns, over The Virtual Brain's ranges of parameters. The difference in each component is
     divided by the sum of the sizes of the terms that it is made of, such as `A a S + 2 a |y3| + a² |y0|`, so that
     terms which cancel don't count as disagreement. **Trajectories** are of the alpha cycle (Jansen and Rit's column,
@@ -91,26 +99,20 @@ def agreement(
     **Arguments:**
 
     - `packages`: which ones; vbjax, tvboptim, brainmass, jrnmm, TVB and PyRates if `None`. Those that are not
-        installed are told.
+        installed are listed as such.
     - `samples`: how many random states, each of another column.
     - `duration`: of trajectories, seconds.
     - `seed`: of the random states and columns.
-    - `progress`: called with what is being done, and the share that is done.
 
-    **Returns:** a record for each package; one that raises has failed, and the others go on. Settings of JAX and of the
-        process are as before.
+    **Returns:** a record for each package; one that raises has failed, and the others are compared all the same.
+        Settings of JAX and of the process are as before.
 
     **Raises:** `ValueError` if `samples` or `duration` is not positive.
     """
     check_count(1, samples=samples)
     check_positive(duration=duration)
-    steps, tell = max(1, round(duration / DT)), progress or (lambda doing, done: None)
-    found, packages = [], PACKAGES if packages is None else packages
-    for number, package in enumerate(packages):
-        tell(package.name, number / len(packages))
-        found.append(_judged(package, samples, steps, seed))
-    tell("compared", 1.0)
-    return tuple(found)
+    steps = max(1, round(duration / DT))
+    return tuple(_judged(package, samples, steps, seed) for package in (PACKAGES if packages is None else packages))
 
 
 def _judged(package: Package, samples: int, steps: int, seed: int) -> Agreement:
@@ -118,14 +120,14 @@ def _judged(package: Package, samples: int, steps: int, seed: int) -> Agreement:
         version = importlib.metadata.version(package.distribution)
     except importlib.metadata.PackageNotFoundError:
         return Agreement(package.name, None, "not installed")
-    told = {"scheme": package.scheme, "shows": package.shows, "conventions": package.conventions}
+    about = {"scheme": package.scheme, "shows": package.shows, "conventions": package.conventions}
     try:
         derivatives = _derivatives_differ(package, samples, seed)
         trajectory, error = _trajectories_differ(package, steps)
         defaults = _defaults_differ(package)
     except Exception as failure:  # whatever another package may raise
         reason = " ".join(f"{type(failure).__name__}: {failure}".split())
-        return Agreement(package.name, version, "failed", reason=f"{reason:.300}", **told)
+        return Agreement(package.name, version, "failed", reason=f"{reason:.300}", **about)
     agrees = derivatives <= DERIVATIVES and trajectory <= TRAJECTORIES and not defaults
     return Agreement(
         package.name,
@@ -136,7 +138,7 @@ def _judged(package: Package, samples: int, steps: int, seed: int) -> Agreement:
         error,
         preset=package.preset,
         defaults=defaults,
-        **told,
+        **about,
     )
 
 
@@ -150,7 +152,7 @@ def _derivatives_differ(package: Package, samples: int, seed: int) -> float:
     return float(np.max(np.abs(theirs - ours) / sizes))
 
 
-def _random(package: Package, samples: int, seed: int) -> tuple[Column, np.ndarray]:
+def _random(package: Package, samples: int, seed: int) -> tuple[Quantities, np.ndarray]:
     generator = np.random.default_rng(seed)
     column = {name: generator.uniform(low, high, samples) for name, (low, high) in _RANGES.items()}
     ys = np.stack([generator.uniform(low, high, samples) for low, high in _STATES], -1)
@@ -161,16 +163,15 @@ def _random(package: Package, samples: int, seed: int) -> tuple[Column, np.ndarr
 def _ours(parameters: JansenRitParameters, p: jax.Array, ys: np.ndarray) -> tuple[jax.Array, jax.Array]:
     """dy/dt, and the sum of the sizes of its terms."""
 
-    def of_column(parameters, p, y):
-        known = coefficients(parameters)
-        drives = jnp.stack(synaptic_drive(y, known))
+    def of_one(parameters, p, y):
+        drives = jnp.stack(synaptic_drive(States.unstack(y), Coefficients.of(parameters)))
         rates = jnp.stack([parameters.a, parameters.a, parameters.b])
-        potentials, slopes = jnp.abs(y[:3]), jnp.abs(y[3:])
+        potentials, slopes = (jnp.abs(y[jnp.array(some)]) for some in (POTENTIAL_STATES, DERIVATIVE_STATES))
         sizes = jnp.concatenate([slopes, drives + 2 * rates * slopes + rates**2 * potentials])
         sizes = sizes.at[EXTERNAL_INPUT_STATE].add(jnp.abs(parameters.A * parameters.a * p))
         return jansen_rit_vector_field(0.0, y, (parameters, p)), sizes
 
-    return jax.vmap(of_column)(parameters, p, jnp.asarray(ys))
+    return jax.vmap(of_one)(parameters, p, jnp.asarray(ys))
 
 
 def _trajectories_differ(package: Package, steps: int) -> tuple[float, float]:
@@ -182,7 +183,7 @@ def _trajectories_differ(package: Package, steps: int) -> tuple[float, float]:
         alpha = package.trajectory(standard, DT, steps) if package.moved else theirs
     with jax.enable_x64(True):
         same = _shown(package, column, steps, solver=_SOLVERS[package.scheme]())
-        exact = _shown(package, standard, steps, solver=Dopri8(), rtol=1e-11, atol=1e-11)
+        exact = _shown(package, standard, steps, solver=diffrax.Dopri8(), rtol=1e-11, atol=1e-11)
     for trajectory in (theirs, alpha):
         _check("a trajectory", trajectory, same.shape)
     return float(np.max(np.abs(theirs - same))), float(np.max(np.abs(alpha - exact)))
@@ -195,9 +196,9 @@ def _check(what: str, theirs: np.ndarray, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{what} must be finite, got {np.sum(~np.isfinite(theirs))} numbers that are not")
 
 
-def _shown(package: Package, column: Column, steps: int, **options: Any) -> np.ndarray:
-    ys = simulate(_parameters(column), ConstantInput(column["p"]), t1=steps * DT, dt=DT, **options).ys
-    channels = np.concatenate([ys, eeg(ys)[..., None]], axis=-1)
+def _shown(package: Package, column: Quantities, steps: int, **options: Any) -> np.ndarray:
+    ours = Column(_parameters(column), ConstantInput(column["p"]))
+    channels = np.asarray(to_channels(simulate(ours, t1=steps * DT, dt=DT, **options).ys))
     return channels[..., [CHANNELS.index(name) for name in package.shows]]
 
 
@@ -214,7 +215,7 @@ def _defaults_differ(package: Package) -> tuple[str, ...]:
     )
 
 
-def _parameters(column: Column) -> JansenRitParameters:
+def _parameters(column: Quantities) -> JansenRitParameters:
     return JansenRitParameters(**{name: value for name, value in column.items() if name != "p"})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .package import Column, Package
+from .package import Package, Quantities
 
 _MS = 1e-3  # s
 
@@ -22,7 +22,7 @@ _IN_COMMON = (
 )
 
 
-def _theirs(column: Column) -> dict[str, Any]:
+def _theirs(column: Quantities) -> dict[str, Any]:
     return {name: column[ours] * (_MS if ours in _RATES else 1) for ours, name in _NAMES.items()}
 
 
@@ -37,13 +37,13 @@ def _per_second(derivatives: Any) -> np.ndarray:
     return np.asarray(derivatives).T / _PER_MS / _MS
 
 
-def _vbjax_derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
+def _vbjax_derivatives(column: Quantities, ys: np.ndarray) -> np.ndarray:
     vbjax: Any = import_module("vbjax")
     theta = vbjax.jr_default_theta._replace(**_theirs(column))
     return _per_second(vbjax.jr_dfun((ys * _PER_MS).T, 0.0, theta))
 
 
-def _vbjax_trajectory(column: Column, dt: float, steps: int) -> np.ndarray:
+def _vbjax_trajectory(column: Quantities, dt: float, steps: int) -> np.ndarray:
     vbjax: Any = import_module("vbjax")
     theta = vbjax.jr_default_theta._replace(**_theirs(column))
     _, loop = vbjax.make_ode(dt / _MS, lambda y, theta: vbjax.jr_dfun(y, 0.0, theta), method="heun")
@@ -70,7 +70,7 @@ VBJAX = Package(
 )
 
 
-def _tvboptim_derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
+def _tvboptim_derivatives(column: Quantities, ys: np.ndarray) -> np.ndarray:
     bunch: Any = import_module("tvboptim.experimental.network_dynamics.core.bunch").Bunch
     model = import_module("tvboptim.experimental.network_dynamics.dynamics.tvb").JansenRit(**_theirs(column))
     none = np.zeros((1, len(ys)))
@@ -78,7 +78,7 @@ def _tvboptim_derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
     return _per_second(derivatives)
 
 
-def _tvboptim_trajectory(column: Column, dt: float, steps: int) -> np.ndarray:
+def _tvboptim_trajectory(column: Quantities, dt: float, steps: int) -> np.ndarray:
     networks: Any = import_module("tvboptim.experimental.network_dynamics")
     solvers: Any = import_module("tvboptim.experimental.network_dynamics.solvers")
     model = import_module("tvboptim.experimental.network_dynamics.dynamics.tvb").JansenRit(
@@ -113,17 +113,17 @@ TVBOPTIM = Package(
 )
 
 
-def _tvb_model(column: Column, **options: Any) -> Any:
+def _tvb_model(column: Quantities, **options: Any) -> Any:
     model: Any = import_module("tvb.simulator.models.jansen_rit").JansenRit
     return model(**{name: np.atleast_1d(value).astype(float) for name, value in _theirs(column).items()}, **options)
 
 
-def _tvb_derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
+def _tvb_derivatives(column: Quantities, ys: np.ndarray) -> np.ndarray:
     none = np.zeros((2, len(ys), 1))
     return _per_second(_tvb_model(column).dfun((ys * _PER_MS).T[..., None], none)[..., 0])
 
 
-def _tvb_trajectory(column: Column, dt: float, steps: int) -> np.ndarray:
+def _tvb_trajectory(column: Quantities, dt: float, steps: int) -> np.ndarray:
     simulator: Any = import_module("tvb.simulator.simulator").Simulator
     connectivity: Any = import_module("tvb.datatypes.connectivity").Connectivity
     alone = connectivity(

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .package import Column, Package
+from .package import Package, Quantities
 
 _BRAINMASS_NAMES = {"A": "Ae", "B": "Ai", "a": "be", "b": "bi", "e0": "s_max", "v0": "v0", "r": "r", "C": "C"}
 _BRAINMASS_NAMES |= {f"alpha{i}": f"a{i}" for i in (1, 2, 3, 4)}
@@ -21,7 +21,7 @@ def _brainmass_units() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _brainmass_model(column: Column, size: int, **options: Any) -> Iterator[Any]:
+def _brainmass_model(column: Quantities, size: int, **options: Any) -> Iterator[Any]:
     brainstate: Any = import_module("brainstate")
     units = _brainmass_units()
     with brainstate.environ.context(precision=64):
@@ -36,7 +36,7 @@ def _brainmass_defaults() -> dict[str, float]:
         return {ours: np.asarray(value / units.get(ours, 1)).item() for ours, value in values.items()}
 
 
-def _brainmass_derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
+def _brainmass_derivatives(column: Quantities, ys: np.ndarray) -> np.ndarray:
     unit: Any = import_module("brainunit")
     slope = unit.mV / unit.second
     with _brainmass_model(column, len(ys)) as model:
@@ -46,7 +46,7 @@ def _brainmass_derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
         return np.stack([np.asarray(dy) for dy in decimals], -1)
 
 
-def _brainmass_trajectory(column: Column, dt: float, steps: int) -> np.ndarray:
+def _brainmass_trajectory(column: Quantities, dt: float, steps: int) -> np.ndarray:
     brainstate: Any = import_module("brainstate")
     unit: Any = import_module("brainunit")
     with _brainmass_model(column, 1, method="rk2") as model, brainstate.environ.context(dt=dt * unit.second):
@@ -92,7 +92,7 @@ def _jrnmm_defaults() -> dict[str, float]:
     return {ours: given[name].default / (2 if ours == "e0" else 1) for ours, name in _JRNMM_NAMES.items()}
 
 
-def _jrnmm_derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
+def _jrnmm_derivatives(column: Quantities, ys: np.ndarray) -> np.ndarray:
     scheme: Any = import_module("jrnmm.simulator")
 
     def slope(column, y):
@@ -108,7 +108,7 @@ def _jrnmm_derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
     return np.asarray(jax.jit(jax.vmap(slope))(dict(column), ys))
 
 
-def _jrnmm_trajectory(column: Column, dt: float, steps: int) -> np.ndarray:
+def _jrnmm_trajectory(column: Quantities, dt: float, steps: int) -> np.ndarray:
     of_one = {name: np.atleast_1d(value) for name, value in {"Cs": column["C"], "mus": column["p"]}.items()}
     noise = {"sigmas": np.full(1, _NO_NOISE), "sigma_4": _NO_NOISE, "sigma_6": _NO_NOISE}
     rest = {name: column[ours] for ours, name in _JRNMM_NAMES.items() if ours not in ("C", "e0")}

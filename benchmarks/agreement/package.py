@@ -1,4 +1,4 @@
-"""What is known of another package that has the Jansen-Rit column, and what it is asked."""
+"""Another package that has the Jansen-Rit column: what is known of it, and how it is called."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
-Column = Mapping[str, Any]
+Quantities = Mapping[str, Any]
 """Parameters by our names and p, in seconds and mV: numbers, or arrays of shape `(columns,)`."""
 
 
@@ -28,9 +28,9 @@ class Package(NamedTuple):
     """The preset of `JansenRitParameters` that its own default parameters are."""
     defaults: Callable[[], dict[str, float]]
     """Its default parameters, by our names, in seconds and mV."""
-    derivatives: Callable[[Column, np.ndarray], np.ndarray]
+    derivatives: Callable[[Quantities, np.ndarray], np.ndarray]
     """dy/dt of columns, from states of shape `(columns, 6)`."""
-    trajectory: Callable[[Column, float, int], np.ndarray]
+    trajectory: Callable[[Quantities, float, int], np.ndarray]
     """What it shows of one column after each step: from zero, by its own integrator; `dt` in seconds, steps."""
     scheme: Literal["Heun", "Strang splitting"]
     """Of that integrator."""

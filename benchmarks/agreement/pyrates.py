@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .package import Column, Package
+from .package import Package, Quantities
 
 _CIRCUIT = "model_templates.neural_mass_models.jansenrit.JRC"
 _V = 1e-3  # of a mV
@@ -25,7 +25,7 @@ _STATES = ("pc/rpo_e_in", "pc/rpo_i", "ein/rpo_e", "iin/rpo_e")
 """Where potentials are: y1, -y2, C1 y0 and C3 y0."""
 
 
-def _nodes(column: Column) -> dict[str, Any]:
+def _nodes(column: Quantities) -> dict[str, Any]:
     """All it takes but weights, in s, V and 1/s."""
     values = {"pc/rpo_i/h": -column["B"] * _V, "pc/rpo_i/tau": 1 / column["b"], "pc/rpo_e_in/u": column["p"]}
     for synapse in ("pc/rpo_e_in", "ein/rpo_e", "iin/rpo_e"):
@@ -36,7 +36,7 @@ def _nodes(column: Column) -> dict[str, Any]:
     return values
 
 
-def _weights(column: Column) -> dict[str, Any]:
+def _weights(column: Quantities) -> dict[str, Any]:
     return {argument: column[name] * column["C"] for name, (argument, _) in _EDGES.items()}
 
 
@@ -82,7 +82,7 @@ def _defaults() -> dict[str, float]:
     }
 
 
-def _derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
+def _derivatives(column: Quantities, ys: np.ndarray) -> np.ndarray:
     function, arguments, places = _function()
     one = np.ones(len(ys))
     values = {name: value * one for name, value in (_nodes(column) | _weights(column)).items()}
@@ -96,7 +96,7 @@ def _derivatives(column: Column, ys: np.ndarray) -> np.ndarray:
     return np.stack([(y0 + again) / 2, y1, y2, (y3 + y3_again) / 2, y4, y5], -1)
 
 
-def trajectory(column: Column, dt: float, steps: int, *, backend: str = "jax") -> np.ndarray:
+def trajectory(column: Quantities, dt: float, steps: int, *, backend: str = "jax") -> np.ndarray:
     """The potentials after each step, by its `heun`, which is another method in another backend: see conventions."""
     weights = _weights(column)
     with _circuit() as circuit:

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import diffrax
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -36,17 +37,17 @@ from .work import DT, SIGMA, P, strengths
 CORES = os.cpu_count() or 1
 COLUMNS, STEPS = 16384, 10_000
 SAVED_COLUMNS, SAVED_STEPS = 1024, 1_000
-SOLVERS = {"Strang splitting": jrae.StrangSplitting(), "Heun": jrae.Heun()}
-SUMMARIES = {"moments": (jrae.Moments(),), "moments, spectrum, regime": jrae.DEFAULT_SUMMARIES}
+SOLVERS = {"Strang splitting": jrae.column.StrangSplitting(), "Heun": jrae.column.FixedStepHeun()}
+SUMMARIES = {"moments": (jrae.scan.Moments(),), "moments, spectrum, regime": jrae.scan.DEFAULT_SUMMARIES}
 
 MILLION = (
     "--axis C=68:270:200 --axis p=90:330:200 --repeats 25 --duration 10 --burn-in 1 --dt 1e-3 --solver strang --seed 0"
 )
 
 
-def noise() -> jrae.WhiteNoiseInput:
-    """The work's input."""
-    return jrae.WhiteNoiseInput(P, SIGMA / 325)
+def column() -> jrae.Column:
+    """The work's column."""
+    return jrae.Column.preset("jansen_rit_1995", jrae.WhiteNoiseInput(P, SIGMA / 325))
 
 
 def throughput(contenders: list[Contender], repeats: int) -> list[dict[str, Any]]:
@@ -67,8 +68,7 @@ def ours(columns: int, steps: int, scheme: str, summaries: str, dt: float = DT) 
     """`parameter_scan`, in memory."""
     run = partial(
         jrae.parameter_scan,
-        jrae.JansenRitParameters(),
-        noise(),
+        column(),
         {"C": strengths(columns)},
         t1=steps * dt,
         dt=dt,
@@ -86,8 +86,7 @@ def ours_saved(columns: int, steps: int, scheme: str) -> Contender:
     C = jax.device_put(strengths(columns), NamedSharding(mesh, PartitionSpec("columns")))
     run = partial(
         jrae.simulate,
-        jrae.JansenRitParameters(C=C),
-        noise(),
+        column().replace(C=C),
         t1=steps * DT,
         dt=DT,
         solver=SOLVERS[scheme],
@@ -133,7 +132,7 @@ def sizes(quick: bool) -> list[dict[str, Any]]:
 def accuracy(quick: bool) -> list[dict[str, Any]]:
     """What a column-second costs at the step that a scheme needs for an error below 1 %."""
     seconds, rows = (2 if quick else 10), []
-    steps = {name: jrae.suggest_dt(0.01, solver=solver) for name, solver in ACCURACY.items()}
+    steps = {name: jrae.suggest_dt(column(), 0.01, solver=solver) for name, solver in ACCURACY.items()}
     for name, dt in steps.items():
         SOLVERS.setdefault(name, ACCURACY[name])
         columns = 256 if dt < 1e-4 else 4096
@@ -142,7 +141,7 @@ def accuracy(quick: bool) -> list[dict[str, Any]]:
     return [{**row, "us_per_column_second": 1e6 / (row["per_second"] * row["dt"])} for row in timed]
 
 
-ACCURACY = {**SOLVERS, "RK4": jrae.RK4(), "Euler-Maruyama": jrae.Euler()}
+ACCURACY = {**SOLVERS, "RK4": jrae.column.RK4(), "Euler-Maruyama": diffrax.Euler()}
 
 
 def cores(quick: bool) -> list[dict[str, Any]]:
@@ -218,7 +217,7 @@ PARTS: dict[str, Callable[[bool], Any]] = {
 
 def apart(function: str, devices: int, *, fast: bool = True, **arguments: Any) -> Any:
     """What a function of this file gives in a process with so many CPU devices, and as many cores."""
-    command = [sys.executable, __file__, "--child", json.dumps([function, devices, arguments])]
+    command = [sys.executable, "-m", "benchmarks.scan", "--child", json.dumps([function, devices, arguments])]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "XLA_FLAGS": _FAST_LOOPS if fast else ""}
     run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return json.loads(run.stdout.splitlines()[-1])

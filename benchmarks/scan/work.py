@@ -43,7 +43,7 @@ class ScanRival:
     """One way to do the work, of a size at which it is fast, and slow rivals take a second or so."""
 
     labels: dict[str, Any]
-    """What tells it from the others, as it stands in the results."""
+    """What distinguishes it from the others, as in the results."""
     columns: int
     steps: int
     summaries: Callable[[], Any] | None

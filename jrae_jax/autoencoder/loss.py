@@ -1,114 +1,188 @@
-"""The loss of one example; `jax.vmap` makes it a batch's."""
+"""Losses: what training minimises, one instant at a time; `jax.vmap` makes it a batch's."""
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Generic
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
-from .._checks import as_float, check_choice
+from .._checks import as_float, check_not_negative
 from ..column.states import CHANNELS, STATES
-from ..recording.dataset import Standardizer
 from ..recording.mask import ObservationMask
-from .features import View
-from .windowed import WindowedAutoencoder
+from ..recording.standardizer import Standardizer
+from .base import AbstractAutoencoder, Features
 
-LOSSES = ("observed", "all")
-"""`"observed"` scores only what the encoder sees, as the study did; `"all"` scores all six states."""
-
-_LATENT_COST = 1e-5  # nats of the latent against nats of the states
+# Nats of the latent against nats of the states: so little that reconstruction comes first.
+_LATENT_COST = 1e-5
 
 
-@runtime_checkable
-class UnlabelledLoss(Protocol):
-    """A loss that knows no true states, but compares the reconstruction with samples and with itself, `steps` later."""
+class Instant(eqx.Module, Generic[Features]):
+    """What a loss is given of one instant of a standardized recording; with axes in front, of many."""
 
-    steps: int
+    features: Features
+    later: Features
+    """The same, the loss's `steps` later."""
+    truth: Float[Array, "*batch 7"]
+    """The true channels."""
+    values: Float[Array, "*batch step 7"]
+    """The samples at each of the loss's `steps` after the instant."""
+    measured: Bool[Array, "*batch step 7"]
+    """Which of them were measured."""
+
+
+class AbstractInstantLoss(eqx.Module):
+    """A loss that is ready for the data it is minimised on. Its array leaves may differ between ensemble members."""
 
     @property
-    def sampling(self) -> tuple[float, float]:
-        """Seconds between samples, and the sensor noise as a fraction of each channel's standard deviation."""
-        ...
+    @abstractmethod
+    def steps(self) -> int:
+        """How many samples after the instant it reads."""
 
+    @abstractmethod
     def __call__(
         self,
-        network: Callable[[View], Float[Array, "6"]],
-        now: View,
-        later: View,
-        measured: Float[Array, "step 7"],
-        seen: Bool[Array, "step 7"],
+        autoencoder: AbstractAutoencoder[Features],
+        instant: Instant[Features],
         standardizer: Standardizer,
+        key: PRNGKeyArray,
     ) -> Float[Array, ""]:
-        """The loss of one instant, from what was measured at each step after it."""
-        ...
+        """The loss of one instant."""
 
 
-def loss_weights(loss: str, mask: ObservationMask) -> Float[Array, "7"]:
-    """What each channel counts in the loss, summing to 1.
+class AbstractLoss(eqx.Module):
+    """What training minimises: an object that is resolved against the data."""
 
-    **Raises:** `ValueError` if `loss` is not one of `LOSSES`.
+    @abstractmethod
+    def resolve(
+        self,
+        autoencoder: AbstractAutoencoder,
+        *,
+        kinds: Bool[np.ndarray, "kind 7"],
+        dt: float,
+        noise: tuple[float, float] | None,
+    ) -> AbstractInstantLoss:
+        """The loss for an autoencoder and its data.
+
+        **Arguments:**
+
+        - `kinds`: which channels each kind of recording shows.
+        - `dt`: seconds between samples.
+        - `noise`: least and largest sensor noise of simulated recordings, as a fraction of each channel's standard
+            deviation; `None` for a dataset.
+
+        **Raises:** `ValueError` if it cannot go with them.
+        """
+
+
+class WeightedError(AbstractInstantLoss):
+    """Weighted squared error of the reconstruction; of a variational autoencoder, the negative evidence lower bound.
+
+    The latter is that of Kingma and Welling (2014), less constants, with a latent drawn by `key` and its part scaled
+    down (Higgins et al. 2017, "beta-VAE"): the weighted negative log-likelihood of the six states, and the divergence
+    of the latent from a standard normal distribution. The gradient of the likelihood is weighted by the variance
+    (Seitzer et al. 2022, arXiv:2203.09168), so that means are trained as by squared errors; else states that are hard
+    to reconstruct would be neglected.
     """
-    check_choice(LOSSES, loss=loss)
-    scored = as_float(mask.channels if loss == "observed" else [name in STATES for name in CHANNELS])
-    return scored / jnp.sum(scored)
+
+    weights: Float[Array, "7"]
+    """What each channel counts, summing to 1."""
+
+    @property
+    def steps(self):
+        """None: it compares with the truth at the instant."""
+        return 0
+
+    def __call__(self, autoencoder, instant, standardizer, key):
+        """See `AbstractInstantLoss`."""
+        if not autoencoder.reports_std:
+            channels = standardizer.with_eeg(autoencoder(instant.features))
+            return jnp.sum(self.weights * (channels - instant.truth) ** 2)
+        latent = autoencoder.encode(instant.features)
+        noise = jax.random.normal(key, latent.mean.shape, latent.mean.dtype)
+        states = autoencoder.decode(latent.mean + latent.std * noise)
+        weights, truth = self.weights[: len(STATES)], instant.truth[: len(STATES)]
+        variance = states.std**2
+        misfit = 0.5 * (jnp.log(variance) + (truth - states.mean) ** 2 / variance)
+        weighted = 2 * jax.lax.stop_gradient(variance) * misfit
+        # The value of the likelihood, with the weighted gradient.
+        misfit = jax.lax.stop_gradient(misfit - weighted) + weighted
+        divergence = 0.5 * (latent.std**2 + latent.mean**2 - 1) - jnp.log(latent.std)
+        return jnp.sum(weights * misfit) + _LATENT_COST * jnp.sum(divergence)
 
 
-def masked(channels: Float[Array, "*batch 7"], mask: Bool[Array, "7"]) -> Float[Array, "*batch 7"]:
-    """Standardized channels with the hidden ones zeroed, whatever they held, NaN included."""
-    return jnp.where(jnp.broadcast_to(mask, channels.shape), channels, 0)
+class ReconstructionLoss(AbstractLoss):
+    """The error of reconstructed channels against the true ones; it needs data whose states are known.
 
+    ```python
+    jrae.ReconstructionLoss.all()  # all six states
+    jrae.ReconstructionLoss.observed()  # only what the encoder reads, as the study did
+    jrae.ReconstructionLoss(weights=[3, 1, 1, 1, 1, 1, 0])
+    ```
 
-def example_loss(
-    network: Callable[[Float[Array, "7"]], Float[Array, "6"]],
-    recording: Float[Array, "7"],
-    truth: Float[Array, "7"],
-    mask: Bool[Array, "7"],
-    weights: Float[Array, "7"],
-    standardizer: Standardizer,
-) -> Float[Array, ""]:
-    """Weighted squared error of one instant's reconstruction.
+    What the encoder reads and what the loss scores are two things. A variational autoencoder has the negative evidence
+    lower bound with these weights instead of the squared error.
 
     **Arguments:**
 
-    - `network`: seven standardized channels in, six standardized states out.
-    - `recording`, `truth`: what the sensors gave and what was true, standardized.
-    - `mask`: what the network sees. `weights`: what the loss scores. The two are never the same thing.
-    - `standardizer`: gives the EEG that follows from the reconstructed states.
+    - `weights`: what each of the seven channels, the six states and the EEG, counts in relation to the others.
+
+    **Raises:** `ValueError` for weights that are not seven, negative, or all 0.
     """
-    return _squared_error(network(masked(recording, mask)), truth, weights, standardizer)
 
+    weights: Float[np.ndarray, "7"]
+    observed_only: bool = eqx.field(static=True)
+    """Whether weights of channels that are not observed are 0."""
 
-def view_loss(
-    network: WindowedAutoencoder,
-    view: View,
-    truth: Float[Array, "7"],
-    weights: Float[Array, "7"],
-    standardizer: Standardizer,
-    key: PRNGKeyArray,
-) -> Float[Array, ""]:
-    """Weighted squared error of the reconstruction of one instant from what is seen of its surroundings.
+    def __init__(self, weights: ArrayLike | Sequence[float | int], *, observed_only: bool = False):
+        """See the class."""
+        self.weights, self.observed_only = np.asarray(weights, dtype=float), bool(observed_only)
+        if self.weights.shape != (len(CHANNELS),):
+            raise ValueError(
+                f"`weights` must be {len(CHANNELS)}, one for each of {', '.join(CHANNELS)}, got shape "
+                f"{self.weights.shape}"
+            )
+        check_not_negative(weights=self.weights)
+        if not np.any(self.weights):
+            raise ValueError("`weights` must not all be 0")
 
-    A variational network has the negative evidence lower bound instead, less constants, with a latent drawn by `key`
-    and the latent's share scaled down (Higgins et al. 2017, "beta-VAE"): the weighted negative log-likelihood of the
-    six states, and the divergence of the latent from a standard normal distribution. The gradient of the likelihood is
-    weighted by the variance (Seitzer et al. 2022, arXiv:2203.09168), so that means are trained as by squared errors;
-    else states that are hard to tell would be neglected.
-    """
-    if not network.variational:
-        return _squared_error(network(view), truth, weights, standardizer)
-    latent = network.posterior(view)
-    noise = jax.random.normal(key, latent.mean.shape, latent.mean.dtype)
-    states = network.likelihood(latent.mean + latent.std * noise)
-    variance = states.std**2
-    misfit = 0.5 * (jnp.log(variance) + (truth[:6] - states.mean) ** 2 / variance)
-    weighted = 2 * jax.lax.stop_gradient(variance) * misfit
-    misfit = jax.lax.stop_gradient(misfit - weighted) + weighted
-    divergence = 0.5 * (latent.std**2 + latent.mean**2 - 1) - jnp.log(latent.std)
-    return jnp.sum(weights[:6] * misfit) + _LATENT_COST * jnp.sum(divergence)
+    @classmethod
+    def all(cls) -> "ReconstructionLoss":
+        """All six states, alike."""
+        return cls(np.isin(CHANNELS, STATES))
 
+    @classmethod
+    def observed(cls) -> "ReconstructionLoss":
+        """The channels that are observed, alike."""
+        return cls(np.ones(len(CHANNELS)), observed_only=True)
 
-def _squared_error(
-    states: Float[Array, "6"], truth: Float[Array, "7"], weights: Float[Array, "7"], standardizer: Standardizer
-) -> Float[Array, ""]:
-    return jnp.sum(weights * (standardizer.with_eeg(states) - truth) ** 2)
+    def resolve(self, autoencoder, *, kinds, dt, noise):
+        """See `AbstractLoss`."""
+        weights = self.weights
+        if self.observed_only:
+            if len(kinds) > 1:
+                raise ValueError(
+                    f"`loss` must score the same for all {len(kinds)} kinds of recordings in `data`, got {self}: "
+                    "ReconstructionLoss.all()"
+                )
+            weights = weights * kinds[0]
+            if not np.any(weights):
+                observed = ", ".join(ObservationMask(kinds[0]).names)
+                raise ValueError(f"`loss` must weigh something that is observed, {observed}, got {self}")
+        states, (eeg,) = np.split(weights, [len(STATES)])
+        if autoencoder.reports_std and (eeg or not np.all(states)):
+            raise ValueError(
+                f"`loss` must weigh all six states and not the EEG for a variational autoencoder, got {self}: "
+                "ReconstructionLoss.all()"
+            )
+        return WeightedError(as_float(weights / np.sum(weights)))
+
+    def __repr__(self) -> str:
+        for name, made in {"all": ReconstructionLoss.all(), "observed": ReconstructionLoss.observed()}.items():
+            if eqx.tree_equal(made, self):
+                return f"ReconstructionLoss.{name}()"
+        observed_only = ", observed_only=True" if self.observed_only else ""
+        return f"ReconstructionLoss(weights={self.weights.tolist()}{observed_only})"

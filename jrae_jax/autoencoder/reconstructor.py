@@ -1,163 +1,137 @@
-"""A trained network with all it needs to read a recording."""
+"""A trained autoencoder as an estimator: a recording in mV in, all six states out."""
 
-import math
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from ..column.states import CHANNELS, STATES
-from ..recording.dataset import Standardizer
-from ..recording.mask import ObservationMask, as_mask, to_channels
-from .autoencoder import Autoencoder
+from .._checks import check_type, is_concrete
+from ..recording.estimate import AbstractEstimator, Estimate, result_of
+from ..recording.mask import ObservationMask, as_masks
+from ..recording.recording import Recording
+from ..recording.standardizer import Standardizer
+from .base import AbstractAutoencoder, at_all, check_dt
 from .calibration import Calibration
-from .features import Surroundings, View, rows_of, surroundings
-from .loss import masked
 from .whitening import Whitener
-from .windowed import Gaussian, WindowedAutoencoder
 
-_AT_ONCE = 1024  # instants whose windows are gathered together
+Guarded = TypeVar("Guarded")
 
 
-class Reconstructor(eqx.Module):
-    """Recording in, all six states out, in mV and mV/s: network, observation mask and standardizer in one."""
+def _as_kinds(kinds: Any) -> Bool[Array | np.ndarray, "kind 7"]:
+    return as_masks(kinds) if is_concrete(kinds) else kinds
 
-    network: Autoencoder | WindowedAutoencoder
-    mask: ObservationMask
+
+class Reconstructor(AbstractEstimator):
+    """An autoencoder with all it needs to read a recording: its standardizer, and the kinds it was trained for.
+
+    It reads from a recording which channels are observed. A sample that is missing is given to an autoencoder with a
+    window as such; one without memory reads the mean of the channel instead, as it does for hidden channels.
+
+    **Arguments:**
+
+    - `autoencoder`: trained, or untrained for comparison.
+    - `kinds`: kinds of recordings that it was trained for, each a mask, names of channels, or truth values.
+    - `standardizer`: fitted to the training data.
+    - `calibration`, `whitener`: as training gives them; `None` for none.
+    - `at_once`: how many instants are worked on together, which needs memory for as many windows.
+
+    **Raises:** `ValueError` for kinds that are no masks.
+    """
+
+    autoencoder: AbstractAutoencoder
+    kinds: Bool[Array | np.ndarray, "kind 7"] = eqx.field(converter=_as_kinds)
+    """Which channels each kind of recording shows."""
     standardizer: Standardizer
-    trained_masks: Bool[np.ndarray, "masks 7"] | None = None
-    """What the network saw in training, one row for each kind of recording; nothing but `mask` if `None`."""
     calibration: Calibration | None = None
-    """Puts right the standard deviations that a variational network tells; `None`: they are left alone."""
+    """Of the standard deviations, where the autoencoder reports any."""
     whitener: Whitener | None = None
-    """Of a network with a window, what is done to the windows before it sees them."""
+    at_once: int = eqx.field(static=True, default=1024)
 
-    def observing(self, observed: Any) -> "Reconstructor":
-        """The same for recordings that show other channels.
-
-        **Arguments:**
-
-        - `observed`: a mask, names of channels, or truth values, as for `make_dataset`.
-
-        **Raises:** `ValueError` for a mask that the network was not trained for.
-        """
-        mask, trained = as_mask(observed), self._kinds
-        if not np.any(np.all(trained == np.asarray(mask.channels), axis=1)):
-            told = "; ".join(", ".join(ObservationMask(row).names) for row in trained[:3])
-            more = f"; and {len(trained) - 3} more" if len(trained) > 3 else ""
-            raise ValueError(
-                f"`observed` must be what the network was trained for ({told}{more}), got {', '.join(mask.names)}"
-            )
-        return eqx.tree_at(lambda model: model.mask, self, mask)
-
-    def __call__(
-        self, recording: Float[Array, "*time channels"], *, dt: float | None = None
-    ) -> Float[Array, "*time 6"]:
-        """Reconstruct all six states.
+    def __call__(self, recording: Recording) -> Estimate:
+        """The states at each sample, mV and mV/s.
 
         **Arguments:**
 
-        - `recording`: the last axis holds seven channels (see `recording`) or the six states, the one before it
-            time. What the mask hides is never read and may be NaN. A network with a window takes NaN in a channel
-            that the mask shows for a sample that is missing.
-        - `dt`: seconds between samples; a network with a window wants to be told.
+        - `recording`: one, or a batch of them, of a kind that the autoencoder was trained for.
 
-        **Returns:** the states, mV and mV/s.
+        **Returns:** an `Estimate`, with standard deviations if the autoencoder is variational.
 
-        **Raises:** `ValueError` if the last axis is neither 7 nor 6 long, or the sampling is not that of training.
+        **Raises:** `ValueError` for a recording of another kind, or of another `dt` than the autoencoder was trained
+            with.
         """
-        return self.standardizer.destandardize(self._each_instant(recording, dt, _states))
+        return _estimate(self, self._checked(recording))
 
-    def latents(
-        self, recording: Float[Array, "*time channels"], *, dt: float | None = None
-    ) -> Float[Array, "*time latent"]:
-        """The latent at each instant of a recording. Arguments and errors are those of a call."""
-        return self._each_instant(recording, dt, _latent)
+    def latents(self, recording: Recording) -> Float[Array, "*batch time latent"]:
+        """The latent at each sample of a recording. Arguments and errors are those of a call."""
+        return _latents(self, self._checked(recording))
 
-    def distribution(self, recording: Float[Array, "*time channels"], *, dt: float | None = None) -> Gaussian:
-        """Mean and standard deviation of each state, mV and mV/s, as a variational network sees them.
+    def kind(self, observed: ObservationMask) -> Int[Array, ""]:
+        """Which of the `kinds` a mask is."""
+        return jnp.argmax(self._is_kind(observed))
 
-        The latent is taken at its mean. Arguments as in a call.
+    def states(self, features: Any, kind: Int[Array, ""]) -> tuple[Float[Array, "6"], Float[Array, "6"] | None]:
+        """Mean and standard deviation of the states at one instant, mV and mV/s."""
+        states = self.autoencoder.decode(self.autoencoder.encode(features).mean)
+        mean = self.standardizer.destandardize(states.mean)
+        if not self.autoencoder.reports_std:
+            return mean, None
+        std = states.std if self.calibration is None else self.calibration(states.std, kind)
+        return mean, self.standardizer.destandardize_std(std)
 
-        **Raises:** `ValueError` as in a call, and if the network is not variational.
+    def check_kind(self, argument: str, observed: ObservationMask, guarded: Guarded) -> Guarded:
+        """`guarded`, if a mask is a kind that the autoencoder was trained for.
+
+        **Raises:** `ValueError`; under tracing, a runtime error where `guarded` is used.
         """
-        if not (isinstance(self.network, WindowedAutoencoder) and self.network.variational):
-            raise ValueError("`network` must be variational to tell how sure it is, got one that is not")
-        mean, std = jnp.split(self._each_instant(recording, dt, _mean_and_std), 2, axis=-1)
-        if self.calibration is not None:
-            kind = np.argmax(np.all(self._kinds == np.asarray(self.mask.channels), axis=1))
-            std = self.calibration(std, int(kind))
-        scale = jnp.broadcast_to(self.standardizer.std[:6], std.shape)
-        return Gaussian(self.standardizer.destandardize(mean), std * scale)
+        expected = f"`{argument}` must be of a kind that the autoencoder was trained for"
+        if not (is_concrete(self.kinds) and is_concrete(observed.channels)):
+            return eqx.error_if(guarded, ~jnp.any(self._is_kind(observed)), expected)
+        if not np.any(self._is_kind(observed)):
+            raise ValueError(f"{expected} ({_names(self.kinds)}), got {', '.join(observed.names)}")
+        return guarded
 
-    @property
-    def _kinds(self) -> Bool[np.ndarray, "masks 7"]:
-        return np.asarray(self.mask.channels)[None] if self.trained_masks is None else self.trained_masks
+    def _is_kind(self, observed: ObservationMask) -> Bool[Array, " kind"]:
+        return jnp.all(jnp.asarray(self.kinds) == jnp.asarray(observed.channels)[None], axis=1)
 
-    def surroundings(self, trajectories: Float[Array, "trajectory time 7"]) -> Surroundings:
-        """What a network with a window is shown of recordings in mV and mV/s."""
-        assert isinstance(self.network, WindowedAutoencoder)
-        shown = jnp.broadcast_to(jnp.asarray(self.mask.channels), trajectories.shape) & jnp.isfinite(trajectories)
-        channels = self.standardizer.standardize(trajectories)
-        return surroundings(self.network.window, channels, shown, self.whitener)
+    def _checked(self, recording: Recording) -> Recording:
+        check_type(Recording, recording=recording)
+        check_dt(self.autoencoder, "recording.dt", recording.dt)
+        if not recording.values.shape[-2]:
+            raise ValueError("`recording` must have at least one sample, got none")
+        return self.check_kind("recording", recording.observed, recording)
 
-    def _each_instant(self, recording: Any, dt: float | None, function: Callable[[Any, Any], Array]) -> Array:
-        if isinstance(self.network, WindowedAutoencoder):
-            check_sampling(dt, self.network.window.dt)
-        return self._compiled(recording, function)
-
-    @eqx.filter_jit
-    def _compiled(self, recording: Array, function: Callable[[Any, Any], Array]) -> Array:
-        channels = self._channels(recording)
-        instants = channels.shape[:-1]
-        if isinstance(self.network, Autoencoder):
-            seen = masked(self.standardizer.standardize(channels), jnp.asarray(self.mask.channels))
-            flat = jax.vmap(partial(function, self.network))(seen.reshape(math.prod(instants), len(CHANNELS)))
-        else:
-            flat = self._through_windows(self.network, channels, partial(function, self.network))
-        return flat.reshape(*instants, flat.shape[-1])
-
-    def _channels(self, recording: Array) -> Array:
-        if recording.shape[-1] not in (len(STATES), len(CHANNELS)):
-            raise ValueError(
-                f"`recording` must end in an axis of {len(CHANNELS)} channels or {len(STATES)} states, "
-                f"got shape {recording.shape}"
-            )
-        return to_channels(recording) if recording.shape[-1] == len(STATES) else recording
-
-    def _through_windows(self, network: WindowedAutoencoder, channels: Array, function: Callable) -> Array:
-        window = network.window
-        if channels.ndim < 2 or not channels.size:
-            raise ValueError(f"`recording` must have samples along an axis of time, got shape {channels.shape}")
-        trajectories = channels.reshape(-1, *channels.shape[-2:])
-        around = self.surroundings(trajectories)
-        rows = rows_of(window, *trajectories.shape[:2]).ravel()
-        at_once = min(_AT_ONCE, len(rows))
-        batches = np.pad(rows, (0, -len(rows) % at_once), mode="edge").reshape(-1, at_once)
-        found = jax.lax.map(lambda some: jax.vmap(function)(around.at(some)), jnp.asarray(batches))
-        return found.reshape(-1, found.shape[-1])[: len(rows)]
+    def __repr__(self) -> str:
+        if not is_concrete(self.kinds):
+            return eqx.tree_pformat(self)
+        chosen = ", ".join(f"{name}={value!r}" for name, value in self.autoencoder.settings.items())
+        return f"Reconstructor({type(self.autoencoder).__name__}({chosen}), for {_names(self.kinds)})"
 
 
-def _states(network: Any, seen: Any) -> Float[Array, "6"]:
-    return network(seen)
+def _names(kinds: Bool[Array | np.ndarray, "kind 7"]) -> str:
+    names = [", ".join(ObservationMask(np.asarray(row)).names) for row in kinds[:3]]
+    return "; ".join(names) + (f"; and {len(kinds) - 3} more" if len(kinds) > 3 else "")
 
 
-def _latent(network: Any, seen: Any) -> Float[Array, " latent"]:
-    return network.encode(seen)
+@eqx.filter_jit
+def _estimate(reconstructor: Reconstructor, recording: Recording) -> Estimate:
+    kind = reconstructor.kind(recording.observed)
+    mean, std = _at_each_sample(reconstructor, recording, lambda features: reconstructor.states(features, kind))
+    return Estimate(mean, std, result=result_of(mean), dt=recording.dt)
 
 
-def _mean_and_std(network: WindowedAutoencoder, view: View) -> Float[Array, "12"]:
-    states = network.likelihood(network.encode(view))
-    return jnp.concatenate([states.mean, states.std])
+@eqx.filter_jit
+def _latents(reconstructor: Reconstructor, recording: Recording) -> Float[Array, "*batch time latent"]:
+    return _at_each_sample(reconstructor, recording, lambda features: reconstructor.autoencoder.encode(features).mean)
 
 
-def check_sampling(dt: float | None, trained: float) -> None:
-    """Raise if a recording is not sampled as the network was trained."""
-    if dt is None or not abs(dt - trained) <= 1e-4 * trained:
-        came = "none" if dt is None else f"{dt:g} s: resample it first, with scipy.signal.resample_poly"
-        raise ValueError(f"`dt` must be the {trained:g} s between samples that the network was trained on, got {came}")
+def _at_each_sample(reconstructor: Reconstructor, recording: Recording, function: Callable[[Any], Any]) -> Any:
+    values = reconstructor.standardizer.standardize(recording.values).reshape(-1, *recording.values.shape[-2:])
+    measured = recording.measured.reshape(values.shape)
+    features = reconstructor.autoencoder.features(values, measured, reconstructor.whitener)
+    rows = jnp.asarray(features.rows.ravel())
+    found = at_all(function, features, rows, at_once=reconstructor.at_once)
+    return jax.tree.map(lambda leaf: leaf.reshape(*recording.values.shape[:-1], -1), found)

@@ -1,110 +1,120 @@
-"""Decoding as it happens: a recording comes in chunk by chunk, and the states of each sample at once."""
+"""Decoding in real time: a recording comes in chunk by chunk, the states of each sample go out at once."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from .._checks import check_positive, check_type, is_concrete
 from ..column.states import CHANNELS
-from .features import last_view
-from .reconstructor import Reconstructor, check_sampling
-from .window import Window
-from .windowed import WindowedAutoencoder
+from ..recording.estimate import Estimate, result_of
+from ..recording.mask import ObservationMask, Observed, as_mask
+from ..recording.recording import Recording
+from .base import check_dt
+from .reconstructor import Reconstructor
+
+_BEFORE = 2  # samples before a window that its first second difference compares with, for the noise estimate
 
 
 class StreamState(eqx.Module):
-    """What a decoder remembers of the recordings so far."""
+    """The last samples of the recordings so far."""
 
-    recording: Float[Array, "*recording memory 7"]
-    """The last samples, mV and mV/s; NaN before the first."""
+    values: Float[Array, "*batch memory 7"]
+    """mV and mV/s."""
+    measured: Bool[Array, "*batch memory 7"]
+    """False before the first sample."""
 
 
 class StreamingDecoder(eqx.Module):
     """Decodes any number of recordings side by side, with the numbers that the whole recording would give.
 
     ```python
-    decoder = jrae.StreamingDecoder(model, dt=1e-3)
+    decoder = jrae.StreamingDecoder(jrae.load_pretrained(causal=True), observed="eeg", dt=1e-3)
     state = decoder.init()
-    state, states = decoder(state, chunk)  # (samples, 7) in, (samples, 6) out
+    state, estimate = decoder(state, chunk)  # chunk: a Recording
     ```
 
     **Arguments:**
 
-    - `model`: with a causal window.
+    - `reconstructor`: that reads no future.
+    - `observed`: which channels the recordings show: a mask, names, or truth values.
     - `dt`: seconds between samples.
 
-    **Raises:** `ValueError` if the network looks into the future or has no window, or for another sampling.
+    **Raises:** `ValueError` if the autoencoder reads the future, or was trained for other recordings.
     """
 
-    model: Reconstructor
+    reconstructor: Reconstructor
+    observed: ObservationMask
+    dt: float = eqx.field(static=True)
 
-    def __init__(self, model: Reconstructor, *, dt: float):
+    def __init__(self, reconstructor: Reconstructor, *, observed: Observed, dt: float):
         """See the class."""
-        if not isinstance(model.network, WindowedAutoencoder):
-            raise ValueError("`model` must have a window to be streamed, got a memoryless network: call it as it is")
-        window = model.network.window
-        if window.future:
+        check_type(Reconstructor, reconstructor=reconstructor)
+        check_positive(dt=dt)
+        autoencoder = reconstructor.autoencoder
+        if autoencoder.future:
             raise ValueError(
-                f"`model` must be causal to decode as it happens, got a window of {window.future * window.dt:g} s "
-                "into the future"
+                f"`reconstructor` must be causal to decode in real time, got one that reads {autoencoder.future} "
+                "samples of the future: WindowedAutoencoder(..., future=0.0), or load_pretrained(causal=True)"
             )
-        check_sampling(dt, window.dt)
-        self.model = model
+        check_dt(autoencoder, "dt", dt)
+        self.observed, self.dt = as_mask(observed), float(dt)
+        self.reconstructor = reconstructor.check_kind("observed", self.observed, reconstructor)
 
-    def init(self, *recordings: int) -> StreamState:
+    def init(self, batch: int | None = None) -> StreamState:
         """The state before the first sample.
 
         **Arguments:**
 
-        - `recordings`: how many recordings there are side by side, if more than one: `init(256)`.
+        - `batch`: how many recordings there are side by side; `None` for chunks without a batch axis.
         """
-        memory = self._window.past + 2  # the roughness compares three samples
-        return StreamState(jnp.full((*recordings, memory, len(CHANNELS)), jnp.nan, self.model.standardizer.mean.dtype))
+        shape = () if batch is None else (batch,)
+        shape = (*shape, self.reconstructor.autoencoder.past + _BEFORE, len(CHANNELS))
+        return StreamState(jnp.zeros(shape, self.reconstructor.standardizer.mean.dtype), jnp.zeros(shape, bool))
 
-    @eqx.filter_jit
-    def __call__(
-        self, state: StreamState, chunk: Float[Array, "*recording samples 7"]
-    ) -> tuple[StreamState, Float[Array, "*recording samples 6"]]:
+    def __call__(self, state: StreamState, chunk: Recording) -> tuple[StreamState, Estimate]:
         """The states of the next samples.
 
         **Arguments:**
 
         - `state`: from `init`, or the last call.
-        - `chunk`: mV and mV/s; NaN in a channel that the mask shows: missing. Another length compiles anew.
+        - `chunk`: the next samples. Another length compiles anew.
 
-        **Returns:** the new state, and the reconstructed states, mV and mV/s.
+        **Returns:** the new state, and the estimate, with standard deviations if the autoencoder is variational.
 
-        **Raises:** `ValueError` if the chunk does not fit to the state.
+        **Raises:** `ValueError` if the chunk is of another batch, `dt` or kind than the decoder's.
         """
-        if chunk.ndim != state.recording.ndim or chunk.shape[:-2] != state.recording.shape[:-2]:
+        check_type(Recording, chunk=chunk)
+        if chunk.values.shape[:-2] != state.values.shape[:-2]:
             raise ValueError(
-                f"`chunk` must have shape {(*state.recording.shape[:-2], 'samples', len(CHANNELS))}, got {chunk.shape}"
+                f"`chunk` must have shape {(*state.values.shape[:-2], 'samples', len(CHANNELS))}, got "
+                f"{chunk.values.shape}: init(batch)"
             )
-        recording = jnp.concatenate([state.recording, chunk], axis=-2)
-        memory = state.recording.shape[-2]
-        trajectories = recording.reshape(-1, *recording.shape[-2:])
-        found = jax.vmap(self._newest, in_axes=(0, None))(trajectories, chunk.shape[-2])
-        return StreamState(recording[..., -memory:, :]), found.reshape(*chunk.shape[:-1], -1)
-
-    def _newest(self, recording: Float[Array, "time 7"], samples: int) -> Float[Array, "samples 6"]:
-        """The states of the last samples of one recording."""
-        standardizer, window = self.model.standardizer, self._window
-        all_seen = jnp.broadcast_to(self.model.mask.channels, recording.shape) & jnp.isfinite(recording)
-        all_channels, needed = standardizer.standardize(recording), len(recording) - samples + 1
-
-        def of_instant(start):
-            channels, seen = (
-                jax.lax.dynamic_slice_in_dim(values, start, needed) for values in (all_channels, all_seen)
+        if abs(chunk.dt - self.dt) > 1e-4 * self.dt:
+            raise ValueError(f"`chunk.dt` must be {self.dt:g} s, as the decoder was made for, got {chunk.dt:g} s")
+        masks = self.observed, chunk.observed
+        if all(is_concrete(mask.channels) for mask in masks) and self.observed.names != chunk.observed.names:
+            raise ValueError(
+                f"`chunk` must show {', '.join(self.observed.names)}, as the decoder was made for, got "
+                f"{', '.join(chunk.observed.names)}"
             )
-            return self._network(last_view(window, channels, seen, self.model.whitener))
+        return _decode(self, state, chunk)
 
-        return standardizer.destandardize(jax.vmap(of_instant)(jnp.arange(samples)))
 
-    @property
-    def _network(self) -> WindowedAutoencoder:
-        assert isinstance(self.model.network, WindowedAutoencoder)
-        return self.model.network
+@eqx.filter_jit
+def _decode(decoder: StreamingDecoder, state: StreamState, chunk: Recording) -> tuple[StreamState, Estimate]:
+    reconstructor, samples, memory = decoder.reconstructor, chunk.values.shape[-2], state.values.shape[-2]
+    values = jnp.concatenate([state.values, chunk.values], axis=-2)
+    measured = jnp.concatenate([state.measured, chunk.measured], axis=-2)
+    standardized, kind = reconstructor.standardizer.standardize(values), reconstructor.kind(decoder.observed)
 
-    @property
-    def _window(self) -> Window:
-        return self._network.window
+    def states(values, measured, start):
+        values, measured = (jax.lax.dynamic_slice_in_dim(part, start, memory + 1) for part in (values, measured))
+        features = reconstructor.autoencoder.last_features(values, measured, reconstructor.whitener)
+        return reconstructor.states(features, kind)
+
+    each_sample = jax.vmap(states, in_axes=(None, None, 0))
+    each_recording = each_sample if chunk.batch is None else jax.vmap(each_sample, in_axes=(0, 0, None))
+    mean, std = each_recording(standardized, measured, jnp.arange(samples))
+    state = StreamState(values[..., -memory:, :], measured[..., -memory:, :])
+    return state, Estimate(mean, std, result=result_of(mean), dt=chunk.dt)

@@ -1,6 +1,6 @@
-"""Training: one compiled program for one network or for an ensemble of them."""
+"""Training: one compiled program for one autoencoder or for an ensemble of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -10,276 +10,267 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from .._checks import check_count
+from .._checks import Progress, check_count, check_positive, check_type
 from ..recording.dataset import Dataset
-from .autoencoder import Autoencoder
-from .reconstructor import Reconstructor, check_sampling
-from .train_step import Data, Program, State, flattened, initial_states, train_epochs
-from .whitening import Whitener
-from .window import Window
-from .windowed import WindowedAutoencoder
+from ..recording.simulated import SimulatedRecordings
+from .base import AbstractAutoencoder, float_type
+from .loss import AbstractLoss, ReconstructionLoss
+from .reconstructor import Reconstructor
+from .sources import AbstractTrainingData, DatasetPasses, EpochSettings, SimulatedDraws, StepSettings
+from .train_step import Program, initial_states
 
-Progress = Callable[[int, np.ndarray], None]
-"""Called now and then with the number of epochs done and the training loss of each member in the last of them."""
-
-_REPORTS = 10  # how often a fit of any length comes up for air, to report and to see whether all members are done
-_default_optimiser = optax.adam(1e-3)
+# Without a rate, which is data: optax.adam(1e-3) anew for each training would compile each of them anew.
+_ADAM = optax.scale_by_adam()
 
 
-class FitSettings(eqx.Module):
-    """How a network was trained."""
+class Training(eqx.Module):
+    """A trained autoencoder and how its training went."""
 
-    loss: str = eqx.field(static=True)
-    epochs: int = eqx.field(static=True)
-    batch_size: int = eqx.field(static=True)
-    patience: int | None = eqx.field(static=True)
-
-
-class EndlessSettings(eqx.Module):
-    """How a network was trained on endless recordings."""
-
-    steps: int = eqx.field(static=True)
-    batch_size: int = eqx.field(static=True)
-
-
-class Fit(eqx.Module):
-    """A trained network and how its training went."""
-
-    model: Reconstructor
-    train_loss: Float[np.ndarray, " epochs"]
-    """Mean loss of each epoch, NaN where the member had stopped; of endless training, of each draw of columns."""
-    validation_loss: Float[np.ndarray, " epochs"]
+    reconstructor: Reconstructor
+    train_loss: Float[np.ndarray, " epoch"]
+    """Mean loss of each epoch, NaN where the member had stopped; on simulated recordings, of each draw of them."""
+    validation_loss: Float[np.ndarray, " epoch"]
     """Loss on the validation trajectories after each epoch; NaN without any."""
     failed_epoch: int | None = eqx.field(static=True)
-    """The epoch, from 1, in which the loss or a weight became non-finite; the model is the one before it."""
+    """The epoch, from 1, in which the loss or a weight became non-finite; the reconstructor is that before it."""
     best_epoch: int | None = eqx.field(static=True)
-    """With early stopping, the epoch, from 1, whose model was kept."""
-    settings: FitSettings | EndlessSettings
+    """With early stopping, the epoch, from 1, whose reconstructor was kept."""
+    settings: EpochSettings | StepSettings
+
+    def __repr__(self) -> str:
+        chosen = ", ".join(f"{name}={value}" for name, value in vars(self.settings).items())
+        lines = [f"Training({chosen}", f"  {self.reconstructor!r}"]
+        for name, losses in (("train_loss", self.train_loss), ("validation_loss", self.validation_loss)):
+            known = np.asarray(losses)[np.isfinite(losses)]
+            if known.size:
+                lines.append(f"  {name}: {known[0]:.4g} to {known[-1]:.4g} over {known.size}")
+        epochs = {"failed_epoch": self.failed_epoch, "best_epoch": self.best_epoch}
+        lines += [f"  {name}: {epoch}" for name, epoch in epochs.items() if epoch is not None]
+        return "\n".join(lines) + ")"
 
 
-def fit(
-    network: Autoencoder | WindowedAutoencoder,
-    dataset: Dataset,
+def train(
+    autoencoder: AbstractAutoencoder,
+    data: Dataset | SimulatedRecordings,
     *,
     key: PRNGKeyArray,
-    loss: str = "all",
+    loss: AbstractLoss | None = None,
     optimiser: optax.GradientTransformation | None = None,
-    epochs: int = 50,
-    batch_size: int = 32,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
     patience: int | None = None,
+    steps: int | None = None,
+    steps_per_draw: int = 32,
+    calibration_draws: int = 16,
+    calibration_instants: int = 8192,
     progress: Progress | None = None,
-) -> Fit:
-    """Train one network to reconstruct all six states from what the mask shows.
+) -> Training:
+    """Train one autoencoder to reconstruct all six states from what is observed.
+
+    On a `Dataset` it passes over the training trajectories again and again. On `SimulatedRecordings` no instant is
+    used twice but by chance, so nothing is overfitted, and the error on new recordings is limited by the autoencoder
+    and the time given to it.
 
     **Arguments:**
 
-    - `network`: the initial network.
-    - `dataset`: from `make_dataset`; its mask is what the network sees.
-    - `key`: shuffles the samples, anew in every epoch.
-    - `loss`: `"all"` scores all six states, `"observed"` only what is seen, as the study did.
-    - `optimiser`: any Optax gradient transformation; `optax.adam(1e-3)` if `None`.
-    - `epochs`, `batch_size`: passes over the training samples, and samples a step; the last step of an epoch
-        takes what is left.
-    - `patience`: stop after so many epochs without a better loss on the validation trajectories, and keep the
-        best network; needs `make_dataset(validation=...)`.
-    - `progress`: called with the epochs done and the last training losses, some ten times a fit.
+    - `autoencoder`: the initial one.
+    - `data`: from `make_dataset`, whose recordings show what the encoder reads; or `SimulatedRecordings`.
+    - `key`: for the order of instants, and for simulated recordings.
+    - `loss`: `ReconstructionLoss.all()` if `None`; `ReconstructionLoss.observed()` scores only what is observed, as
+        the study did; `PhysicsLoss(column)` needs no true states.
+    - `optimiser`: any Optax gradient transformation; Adam if `None`.
+    - `learning_rate`: of Adam; 1e-3 on a dataset. On simulated recordings it is warmed up to it, 2e-3 if `None`, and
+        lowered to 0 along a cosine.
+    - `batch_size`: instants a step; 32 of a dataset, the last step of an epoch taking what is left; 1024 of simulated
+        recordings.
+    - `epochs`, `patience`: on a dataset, passes over the training instants, 50 if `None`; and after how many without a
+        better loss on the validation trajectories to stop and keep the best, which needs `make_dataset(validation=1)`.
+    - `steps`, `steps_per_draw`: on simulated recordings, steps of the optimiser, rounded up to whole draws, and steps
+        before new recordings are drawn.
+    - `calibration_draws`, `calibration_instants`: on simulated recordings, how many times they are drawn to calibrate
+        the standard deviations of a variational autoencoder, and instants of each draw.
+    - `progress`: called with the epochs done, how many there are, and the training loss.
 
-    **Returns:** a `Fit`, whose `model` reads recordings in mV.
+    **Returns:** a `Training`, whose `reconstructor` turns recordings into estimates.
 
-    **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` naming the epoch if the loss
-        becomes non-finite.
+    **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` naming the epoch, which on
+        simulated recordings is a draw of them, if the loss becomes non-finite.
     """
-    (fitted,) = fit_ensemble(
-        [network],
-        dataset,
+    (training,) = train_ensemble(
+        [autoencoder],
+        data,
         keys=key[None],
         loss=loss,
         optimiser=optimiser,
-        epochs=epochs,
+        learning_rate=learning_rate,
         batch_size=batch_size,
+        epochs=epochs,
         patience=patience,
+        steps=steps,
+        steps_per_draw=steps_per_draw,
+        calibration_draws=calibration_draws,
+        calibration_instants=calibration_instants,
         progress=progress,
     )
-    if fitted.failed_epoch is not None:
+    if training.failed_epoch is not None:
         raise RuntimeError(
-            f"`fit`: the loss or a weight became non-finite in epoch {fitted.failed_epoch} of {epochs}; "
-            "lower the learning rate"
+            f"`train`: the loss or a weight became non-finite in epoch {training.failed_epoch} of "
+            f"{len(training.train_loss)}; lower the learning rate"
         )
-    return fitted
+    return training
 
 
-def fit_ensemble(
-    networks: Sequence[Autoencoder | WindowedAutoencoder],
-    datasets: Dataset | Sequence[Dataset],
+def train_ensemble(
+    autoencoders: Sequence[AbstractAutoencoder],
+    data: Dataset | Sequence[Dataset] | SimulatedRecordings,
     *,
-    keys: Key[Array, " members"],
-    loss: str | Sequence[str] = "all",
+    keys: Key[Array, " member"],
+    loss: AbstractLoss | Sequence[AbstractLoss] | None = None,
     optimiser: optax.GradientTransformation | None = None,
-    epochs: int = 50,
-    batch_size: int = 32,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
     patience: int | None = None,
+    steps: int | None = None,
+    steps_per_draw: int = 32,
+    calibration_draws: int = 16,
+    calibration_instants: int = 8192,
     progress: Progress | None = None,
-) -> list[Fit]:
-    """Train many networks at once, each as `fit` would: the members are vmapped, and shared out over all devices.
+) -> list[Training]:
+    """Train many autoencoders at once, each as `train` would: they are vmapped, and shared out over all devices.
 
-    **Arguments:** as in `fit`, and
+    **Arguments:** as in `train`, and
 
-    - `networks`: initial networks of one architecture.
-    - `datasets`, `loss`: one for all, or one for each member; masks may differ from member to member.
-    - `keys`: one PRNG key for each member, shape `(members,)`.
+    - `autoencoders`: initial ones, of one architecture.
+    - `data`, `loss`: one for all, or one for each member, whose masks may differ; `SimulatedRecordings` are for all.
+    - `keys`: one PRNG key for each member, shape `(member,)`.
 
-    **Returns:** a `Fit` for each member. One whose loss becomes non-finite ends there, with its `failed_epoch`, and
-        leaves the others as they are.
+    **Returns:** a `Training` for each member. One whose loss becomes non-finite ends there, with its `failed_epoch`,
+        and leaves the others as they are.
 
     **Raises:** `ValueError` for arguments that do not fit together.
     """
-    members = len(networks)
-    datasets = [datasets] * members if isinstance(datasets, Dataset) else list(datasets)
-    losses = [loss] * members if isinstance(loss, str) else list(loss)
-    settings = [FitSettings(loss, int(epochs), int(batch_size), patience and int(patience)) for loss in losses]
-    _check_members(members, networks=networks, datasets=datasets, loss=losses, keys=keys)
-    _check_settings(datasets, epochs, batch_size, patience)
-    _check_inputs(networks, datasets, losses)
-    parameters, skeletons = zip(*(eqx.partition(network, eqx.is_array) for network in networks), strict=True)
-    if any(not eqx.tree_equal(skeleton, skeletons[0]) for skeleton in skeletons):
-        raise ValueError("`networks` must have one architecture, got members that differ in shape or activation")
-    optimiser = _default_optimiser if optimiser is None else optimiser
-    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:members]), ("member",))
-    program = Program(skeletons[0], optimiser, batch_size, patience, mesh)
-    dtype = networks[0].encoder[0].weight.dtype
-    window = getattr(skeletons[0], "window", None)
-    whiteners = _whiteners(window, datasets)
-    data = [
-        flattened(dataset, loss, window, whitener, dtype)
-        for dataset, loss, whitener in zip(datasets, losses, whiteners, strict=True)
-    ]
-    state = jax.device_put(initial_states(program, _spread(parameters, mesh)), _by_member(mesh))
-    state, history = _run(program, state, _spread(data, mesh), _spread(list(keys), mesh), epochs, members, progress)
-    trained = jax.device_get(state)
-    return [
-        _member(index, trained, history, skeletons[0], datasets[index], whiteners[index], settings[index])
-        for index in range(members)
-    ]
-
-
-def _whiteners(window: Window | None, datasets: Sequence[Dataset]) -> list[Whitener | None]:
-    """For each member the whitener of its training recordings; one that several share is fitted once."""
-    if window is None:
-        return [None] * len(datasets)
-    distinct = {id(dataset): dataset for dataset in datasets}
-
-    def of(dataset: Dataset) -> Whitener:
-        recordings = np.asarray(dataset.standardizer.standardize(dataset.train.recording))
-        return Whitener.fitted_to(window, recordings, np.asarray(dataset.noise_std / dataset.standardizer.std))
-
-    fitted = {number: of(dataset) for number, dataset in distinct.items()}
-    return [fitted[id(dataset)] for dataset in datasets]
-
-
-def _spread(records: Sequence[Any], mesh: jax.sharding.Mesh) -> Any:
-    """One record of all members', with a leading member axis shared out over devices.
-
-    Where they do not come out even, the last member is repeated.
-    """
-    missing = -len(records) % mesh.size
-    padded = [*records, *[records[-1]] * missing]
-    # On the host stacking compiles nothing.
-    stacked = jax.tree.map(_stack, *padded)
-    return jax.device_put(stacked, _by_member(mesh))
-
-
-def _by_member(mesh: jax.sharding.Mesh) -> jax.sharding.Sharding:
-    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("member"))
-
-
-def _stack(*leaves: Array) -> Any:
-    if jnp.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
-        return jnp.stack(leaves)
-    return np.stack([np.asarray(leaf) for leaf in leaves])
-
-
-def _check_members(members: int, **arguments: Any) -> None:
-    check_count(1, **{"len(networks)": members})
-    for name, values in arguments.items():
-        if len(values) != members:
-            raise ValueError(f"`{name}` must have one entry for each of {members} networks, got {len(values)}")
-
-
-def _check_settings(datasets: Sequence[Dataset], epochs: int, batch_size: int, patience: int | None) -> None:
-    check_count(1, epochs=epochs, batch_size=batch_size)
-    shapes = {jax.tree.map(jnp.shape, (dataset.train, dataset.validation)) for dataset in datasets}
-    if len({str(shape) for shape in shapes}) > 1:
-        raise ValueError("`datasets` must have one shape, got members with different numbers of samples")
-    trajectories, samples, _ = datasets[0].train.states.shape
-    if batch_size > trajectories * samples:
-        raise ValueError(
-            f"`batch_size` must be at most the {trajectories * samples} training samples, got {batch_size}"
+    members = len(autoencoders)
+    check_count(1, **{"len(autoencoders)": members})
+    for one in autoencoders:
+        check_type(AbstractAutoencoder, autoencoders=one)
+    if isinstance(data, SimulatedRecordings):
+        _check_left_out("SimulatedRecordings, which takes `steps`", epochs=epochs, patience=patience)
+        if steps is None:
+            raise ValueError("`steps` must be given for SimulatedRecordings, got None: steps=3000")
+        source = SimulatedDraws(
+            data,
+            steps=steps,
+            steps_per_draw=steps_per_draw,
+            batch_size=1024 if batch_size is None else batch_size,
+            calibration_draws=calibration_draws,
+            calibration_instants=calibration_instants,
         )
-    if patience is not None:
-        check_count(1, patience=patience)
-        if datasets[0].validation is None:
-            raise ValueError("`patience` needs validation trajectories: make_dataset(..., validation=1)")
+    else:
+        _check_left_out("a Dataset, which takes `epochs`", steps=steps)
+        datasets = list(data) if isinstance(data, Sequence) else [data] * members
+        for one in datasets:
+            check_type(Dataset, data=one)
+        _check_members(members, data=datasets)
+        source = DatasetPasses(
+            datasets,
+            epochs=50 if epochs is None else epochs,
+            batch_size=32 if batch_size is None else batch_size,
+            patience=patience,
+        )
+    if loss is not None:
+        _check_losses(loss)
+    if isinstance(loss, Sequence):
+        losses = list(loss)
+    else:
+        losses = [ReconstructionLoss.all() if loss is None else loss] * members
+    _check_members(members, keys=keys, loss=losses)
+    if learning_rate is not None:
+        check_positive(learning_rate=learning_rate)
+    if optimiser is not None and learning_rate is not None:
+        raise ValueError(f"`learning_rate` must be left out where there is an `optimiser`, got {learning_rate}")
+    schedule = source.schedule(learning_rate)
+
+    def descent(count):
+        return -jnp.asarray(schedule(count))
+
+    # The updates of an optimiser of the user's are taken as they are.
+    optimiser, factor = (_ADAM, descent) if optimiser is None else (optimiser, optax.constant_schedule(1.0))
+    return _trained(source, list(autoencoders), losses, keys, optimiser, factor, progress)
 
 
-def _check_inputs(
-    networks: Sequence[Autoencoder | WindowedAutoencoder], datasets: Sequence[Dataset], losses: Sequence[str]
-) -> None:
-    for network, dataset, loss in zip(networks, datasets, losses, strict=True):
-        read, shown = network.settings["inputs"], dataset.mask.names
-        if not set(shown) <= set(read):
-            raise ValueError(f"`networks` must read what `datasets` show, {', '.join(shown)}, got {', '.join(read)}")
-        if isinstance(network, WindowedAutoencoder):
-            check_sampling(dataset.dt, network.window.dt)
-            if network.variational and loss != "all":
-                raise ValueError(f'`loss` must be "all" for a variational network, got {loss!r}')
-
-
-def _run(
-    program: Program,
-    state: State,
-    data: Data,
-    keys: Key[Array, " members"],
-    epochs: int,
-    members: int,
+def _trained(
+    data: AbstractTrainingData,
+    autoencoders: Sequence[AbstractAutoencoder],
+    losses: Sequence[AbstractLoss],
+    keys: Key[Array, " member"],
+    optimiser: optax.GradientTransformation,
+    factor: optax.Schedule,
     progress: Progress | None,
-) -> tuple[State, np.ndarray]:
-    """All epochs, some at a time; the losses come back as `(members, epochs, 2)`."""
-    chunk = -(-epochs // _REPORTS)
-    history = []
-    for start in range(0, epochs, chunk):
-        numbers = jnp.asarray(np.arange(start, start + chunk, dtype=np.int32))
-        state, losses = train_epochs(program, state, data, keys, numbers, jnp.int32(epochs))
-        losses = np.asarray(losses)[:members, : epochs - start]
-        history.append(losses)
+) -> list[Training]:
+    """The trainings, by updates that are those of the optimiser times a factor at each step."""
+    members, sources = range(len(autoencoders)), [data.member(index) for index in range(len(autoencoders))]
+    parameters, skeletons = zip(*(eqx.partition(one, eqx.is_array) for one in autoencoders), strict=True)
+    resolved = []
+    for index, (autoencoder, loss) in enumerate(zip(autoencoders, losses, strict=True)):
+        data.check(autoencoder, index)
+        kinds, dt, noise, _ = sources[index]
+        resolved.append(loss.resolve(autoencoder, kinds=kinds, dt=dt, noise=noise))
+    if any(not eqx.tree_equal(skeleton, skeletons[0]) for skeleton in skeletons):
+        raise ValueError("`autoencoders` must have one architecture, got members that differ in size or activation")
+    if len({jax.tree.structure(loss) for loss in resolved}) > 1:
+        raise ValueError(f"`loss` must be of one kind for all members, got {', '.join(map(repr, losses))}")
+    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[: len(members)]), ("member",))
+    program = Program(skeletons[0], optimiser, data.batch_size, data.patience, mesh, float_type(autoencoders[0]))
+    whiteners = data.whiteners(autoencoders, keys)
+    advance = data.advance(program, resolved, whiteners, keys, factor)
+    state, history = program.place(initial_states(program, program.spread(parameters))), []
+    for start in range(0, data.epochs, data.report_every):
+        state, epoch_losses = advance(state, start)
+        history.append(np.asarray(epoch_losses)[: len(members), : data.epochs - start])
         if progress is not None:
-            progress(start + losses.shape[1], losses[:, -1, 0])
+            last = history[-1][:, -1, 0]
+            known = last[~np.isnan(last)]  # of members that have not stopped
+            loss = f", loss {known.mean():.4g}" if known.size else ""
+            progress(start + history[-1].shape[1], data.epochs, f"training{loss}")
         if np.all(np.asarray(state.stopped)):
             break
-    done = np.concatenate(history, axis=1)
-    return state, np.pad(done, ((0, 0), (0, epochs - done.shape[1]), (0, 0)), constant_values=np.nan)
+    history = np.concatenate(history, axis=1)
+    history = np.pad(history, ((0, 0), (0, data.epochs - history.shape[1]), (0, 0)), constant_values=np.nan)
+    trained = jax.device_get(state)
+    trainings = []
+    for index in members:
+        own = jax.tree.map(lambda leaf, index=index: leaf[index], trained)
+        kept = own.parameters if data.patience is None else own.best_parameters
+        autoencoder = eqx.combine(jax.tree.map(jnp.asarray, kept), program.skeleton)
+        calibration = data.calibration(autoencoder, whiteners[index], keys[index])
+        kinds, *_, standardizer = sources[index]
+        trainings.append(
+            Training(
+                Reconstructor(autoencoder, kinds, standardizer, calibration, whiteners[index]),
+                *np.moveaxis(history[index], -1, 0),
+                failed_epoch=None if own.failed_epoch < 0 else int(own.failed_epoch) + 1,
+                best_epoch=None if data.patience is None or own.best_epoch < 0 else int(own.best_epoch) + 1,
+                settings=data.settings(repr(losses[index])),
+            )
+        )
+    return trainings
 
 
-def _member(
-    index: int,
-    state: State,
-    history: np.ndarray,
-    skeleton: Any,
-    dataset: Dataset,
-    whitener: Whitener | None,
-    settings: FitSettings,
-) -> Fit:
-    own = jax.tree.map(lambda leaf: leaf[index], state)
-    parameters = own.parameters if settings.patience is None else own.best_parameters
-    network = eqx.combine(jax.tree.map(jnp.asarray, parameters), skeleton)
+def _check_left_out(data: str, **arguments: int | None) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"`{name}` must be left out for {data}, got {value}")
 
-    def epoch(number: Any) -> int | None:
-        return int(number) + 1 if number >= 0 else None
 
-    return Fit(
-        Reconstructor(network, dataset.mask, dataset.standardizer, whitener=whitener),
-        history[index, :, 0],
-        history[index, :, 1],
-        epoch(own.failed_epoch),
-        epoch(own.best_epoch) if settings.patience is not None else None,
-        settings,
-    )
+def _check_members(members: int, **arguments: Sequence[Any] | Array) -> None:
+    for name, values in arguments.items():
+        if len(values) != members:
+            raise ValueError(f"`{name}` must have one entry for each of {members} autoencoders, got {len(values)}")
+
+
+def _check_losses(losses: object) -> None:
+    """Raise unless it is a loss, or a list of them; a string is a sequence too, of letters."""
+    for one in losses if isinstance(losses, list | tuple) else [losses]:
+        check_type(AbstractLoss, loss=one)

@@ -1,41 +1,45 @@
-"""What is seen through a window, turned into components that all matter alike, however noisy the recording."""
+"""Whitening of windows: components that count alike, as far as they stand out of the sensor noise."""
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..column.states import CHANNELS
 from .window import Window, averaging
 
-_INSTANTS = 8192
-_UNSURE = 0.1  # of what second differences of the signal are by themselves: their size varies, and noise is the rest
-_LARGEST = 8.0  # standard deviations, that components stay below; only the edges of gaps would go beyond
+_INSTANTS = 8192  # windows that the components are fitted to, some hundred times as many as there are components
+# Of the power of the signal's own second differences: it varies from window to window, so that noise far below it
+# cannot be estimated by subtracting it.
+_LEAST_NOISE = 0.1
+_LARGEST_COMPONENT = 8.0  # standard deviations; only the edges of gaps would go beyond
 
 
 class Whitener(eqx.Module):
     """Principal components of each channel's window, as far as they stand out of the noise, in standard deviations.
 
-    Neighbouring samples are so much alike that what a recording tells about fast states lies in differences a
-    thousand times smaller than the signal. Each component is replaced by what a Wiener filter makes of it (Wiener
-    1949), and divided by its standard deviation: a small one counts as much as a large one where it can be measured,
-    and as nothing where it is lost in noise, whose size each window tells anew.
+    Neighbouring samples are so much alike that the information on fast states lies in differences a thousand times
+    smaller than the signal. Each component is replaced by its Wiener estimate (Wiener 1949, Extrapolation,
+    Interpolation, and Smoothing of Stationary Time Series) and divided by its standard deviation: a small one counts
+    as much as a large one where it can be measured, and nothing where it is lost in noise, whose size is estimated
+    from each window anew.
     """
 
-    basis: Float[Array, "7 taps component"]
-    """Of averages over so many samples that white noise is white in the components, too."""
+    basis: Float[Array, "7 average component"]
+    """Of averages that are scaled so that white noise is white in the components, too."""
     variance: Float[Array, "7 component"]
     """Of the components, without noise."""
-    roughness: Float[Array, "7"]
-    """That of the signals: the size of their second differences."""
+    signal_noise: Float[Array, "7"]
+    """The noise estimate of signals without noise: the size of their own second differences."""
 
     @classmethod
-    def fitted_to(
+    def fit(
         cls,
         window: Window,
-        recordings: Float[np.ndarray, "trajectory time 7"],
+        recordings: Float[np.ndarray, "recording time 7"],
         noise: Float[np.ndarray, "7"] | float = 0.0,
     ) -> "Whitener":
-        """That of standardized recordings; trajectories with a NaN are left out.
+        """That of standardized recordings; recordings with a NaN are left out.
 
         **Arguments:**
 
@@ -47,49 +51,50 @@ class Whitener(eqx.Module):
         samples, length = values.shape[1], window.past + 1 + window.future
         if samples < length:
             raise ValueError(
-                f"`network` must have a window that fits into the recordings of {samples} samples, got one of {length}"
+                f"`autoencoder` must have a window that fits into the {samples} samples of the recordings, got one of "
+                f"{length}"
             )
         values = values[np.isfinite(values).all(axis=(1, 2))]
         each = max(1, _INSTANTS // max(1, len(values)))
         starts = np.linspace(0, samples - length, min(each, samples - length + 1)).astype(int)
-        found = [_components(window, values[:, :, channel], starts) for channel in range(values.shape[-1])]
-        bases, variances = zip(*found, strict=True)
+        components = [_components(window, values[:, :, channel], starts) for channel in range(len(CHANNELS))]
+        bases, variances = zip(*components, strict=True)
         squares = np.diff(values.astype(float), 2, axis=1) ** 2 / 6
-        rough = squares.sum(axis=(0, 1)) / max(1, len(values) * squares.shape[1])
-        noise = np.broadcast_to(np.square(noise), rough.shape)
-        clean = np.maximum(np.stack(variances) - noise[:, None], 0), np.sqrt(np.maximum(rough - noise, 0))
+        mean_square = squares.sum(axis=(0, 1)) / max(1, len(values) * squares.shape[1])
+        power = np.broadcast_to(np.square(noise), mean_square.shape)
+        clean = np.maximum(np.stack(variances) - power[:, None], 0), np.sqrt(np.maximum(mean_square - power, 0))
         return cls(*(jnp.asarray(part, values.dtype) for part in (np.stack(bases), *clean)))
 
     @classmethod
-    def blank(cls, window: Window, dtype: np.dtype) -> "Whitener":
-        """One of the right shape and of no content."""
-        shape = (7, window.taps, window.taps)
+    def blank(cls, size: int, dtype: np.dtype) -> "Whitener":
+        """One of zeros, for windows of so many averages."""
+        shape = (len(CHANNELS), size, size)
         return cls(jnp.zeros(shape, dtype), jnp.zeros(shape[:-1], dtype), jnp.zeros(shape[:1], dtype))
 
     def __call__(
-        self, values: Float[Array, "*batch taps 7"], roughness: Float[Array, "*batch 7"]
+        self, averages: Float[Array, "*batch average 7"], log_noise: Float[Array, "*batch 7"]
     ) -> Float[Array, "*batch component 7"]:
-        """The components of averages over taps, with as much noise as second differences tell.
+        """The whitened components of windows.
 
         **Arguments:**
 
-        - `values`: 0 where nothing was measured.
-        - `roughness`: logarithm of the size of second differences.
+        - `averages`: standardized, 0 where nothing was measured.
+        - `log_noise`: logarithm of the size of second differences.
         """
-        components = jnp.einsum("...tc,cts->...sc", values, self.basis)
+        components = jnp.einsum("...tc,cts->...sc", averages, self.basis)
         signal = jnp.broadcast_to(self.variance.T, components.shape)
-        own = jnp.broadcast_to(self.roughness**2, roughness.shape)
-        noise = jnp.maximum(jnp.exp(2 * roughness) - own, _UNSURE * own)[..., None, :]
+        own = jnp.broadcast_to(self.signal_noise**2, log_noise.shape)
+        noise = jnp.maximum(jnp.exp(2 * log_noise) - own, _LEAST_NOISE * own)[..., None, :]
         scaled = components * signal**0.5 / (signal + noise)
-        return scaled * (1 + (scaled / _LARGEST) ** 2) ** -0.5
+        return scaled * (1 + (scaled / _LARGEST_COMPONENT) ** 2) ** -0.5
 
 
 def _components(
-    window: Window, channel: Float[np.ndarray, "trajectory time"], starts: np.ndarray
-) -> tuple[Float[np.ndarray, "taps component"], Float[np.ndarray, " component"]]:
+    window: Window, channel: Float[np.ndarray, "recording time"], starts: np.ndarray
+) -> tuple[Float[np.ndarray, "average component"], Float[np.ndarray, " component"]]:
     scale = np.sqrt(np.array(window.widths, dtype=float))[:, None]
     average = scale * averaging(window)
-    seen = np.lib.stride_tricks.sliding_window_view(channel, average.shape[1], axis=1)[:, starts]
-    taps = seen.reshape(-1, average.shape[1]).astype(float) @ average.T
-    variance, basis = np.linalg.eigh(taps.T @ taps / max(1, len(taps)))
+    windows = np.lib.stride_tricks.sliding_window_view(channel, average.shape[1], axis=1)[:, starts]
+    averages = windows.reshape(-1, average.shape[1]).astype(float) @ average.T
+    variance, basis = np.linalg.eigh(averages.T @ averages / max(1, len(averages)))
     return scale * basis, np.maximum(variance, 0)

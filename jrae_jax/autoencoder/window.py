@@ -1,4 +1,4 @@
-"""Which samples a network with a memory sees: the surroundings of an instant, ever coarser with distance."""
+"""Windows of a recording: single samples near an instant, averages that are ever wider farther away."""
 
 import itertools
 
@@ -8,12 +8,14 @@ from jaxtyping import Float
 
 from .._checks import check_count, check_positive
 
-_FINE = 16  # samples on either side of the instant that are seen one by one
-_TAPS_A_WIDTH = 11  # then so many averages of each width, each twice as wide as those before
+# States change within milliseconds and are smooth: at 1 kHz, 16 ms to either side are resolved, and what is older is
+# averaged over 2, 4, 8, ... ms, 11 averages of each width, so that 0.33 s are 60 numbers instead of 330.
+_SINGLE_SAMPLES = 16
+_AVERAGES_PER_WIDTH = 11
 
 
 class Window(eqx.Module):
-    """Which samples around an instant are seen: the nearest one by one, farther ones averaged over 2, 4, 8, ... .
+    """The samples around an instant: the nearest one by one, farther ones averaged over 2, 4, 8, ... .
 
     **Arguments:**
 
@@ -35,37 +37,33 @@ class Window(eqx.Module):
         check_positive(dt=dt)
         self.dt = float(dt)
         self.past, self.future = (
-            sum(_side(_samples(name, seconds, dt))) for name, seconds in {"past": past, "future": future}.items()
+            sum(_widths_outwards(_samples(name, seconds, dt)))
+            for name, seconds in {"past": past, "future": future}.items()
         )
-
-    @classmethod
-    def of_samples(cls, *, past: int, future: int, dt: float) -> "Window":
-        """A window of so many samples."""
-        return cls(past=past * dt, future=future * dt, dt=dt)
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """How many samples each tap averages, from the farthest past to the farthest future."""
-        return (*reversed(_side(self.past)), 1, *_side(self.future))
+        """How many samples each average is over, from the farthest past to the farthest future."""
+        return (*reversed(_widths_outwards(self.past)), 1, *_widths_outwards(self.future))
 
     @property
     def starts(self) -> tuple[int, ...]:
-        """The first sample of each tap, counted from the instant."""
+        """The first sample of each average, counted from the instant."""
         return tuple(itertools.accumulate(self.widths[:-1], initial=-self.past))
 
     @property
-    def taps(self) -> int:
+    def size(self) -> int:
         """How many averages there are."""
         return len(self.widths)
 
     @property
-    def span(self) -> int:
-        """Samples over which the noise is judged: a power of two that fits into the window."""
+    def noise_samples(self) -> int:
+        """Samples from which the sensor noise is estimated: a power of two that fits into the window."""
         return 1 << ((self.past + self.future + 1).bit_length() - 1)
 
 
-def averaging(window: Window) -> Float[np.ndarray, "taps samples"]:
-    """The matrix that makes taps of the samples of a window."""
+def averaging(window: Window) -> Float[np.ndarray, "average sample"]:
+    """The matrix that makes averages of the samples of a window."""
     sample = np.arange(-window.past, window.future + 1)
     starts, widths = (np.array(values)[:, None] for values in (window.starts, window.widths))
     return ((starts <= sample) & (sample < starts + widths)) / widths
@@ -77,11 +75,11 @@ def _samples(name: str, seconds: float, dt: float) -> int:
     return count
 
 
-def _side(samples: int) -> list[int]:
+def _widths_outwards(samples: int) -> list[int]:
     """Widths from the instant outwards, until at least so many samples are covered."""
-    widths, width = [1] * min(samples, _FINE), 1
+    widths, width = [1] * min(samples, _SINGLE_SAMPLES), 1
     while sum(widths) < samples:
         width *= 2
-        while sum(widths) < samples and widths.count(width) < _TAPS_A_WIDTH:
+        while sum(widths) < samples and widths.count(width) < _AVERAGES_PER_WIDTH:
             widths.append(width)
     return widths

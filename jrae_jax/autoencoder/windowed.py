@@ -1,8 +1,7 @@
-"""Networks that see the surroundings of an instant, and which channels and samples there are."""
+"""The windowed autoencoder: six states from a window of a recording, and from what of it was measured."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,45 +10,46 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import check_choice, check_count
 from ..column.states import CHANNELS, STATES
-from ..recording.mask import as_mask
-from .autoencoder import ACTIVATIONS, linear_layers
-from .features import View
+from ..recording.mask import Observed
+from .autoencoder import ACTIVATIONS, checked_sizes, input_channels, linear_layers
+from .base import AbstractAutoencoder, Gaussian, through
+from .features import RecordingWindows, WindowFeatures, last_window
+from .whitening import Whitener
 from .window import Window
 
+# Two small hidden layers: the gate has only two numbers a channel to read.
 _GATE_WIDTHS = (64, 64)
-_MOST_LOG_STD = 4.0  # a standard deviation between e^-4 and e^4 is all that standardized values call for
+# A standard deviation between e^-4 and e^4 is all that standardized values need, and keeps gradients finite.
+_LARGEST_LOG_STD = 4.0
 
 
-class Gaussian(eqx.Module):
-    """Independent normal distributions."""
+class WindowedAutoencoder(AbstractAutoencoder[WindowFeatures]):
+    """A multilayer autoencoder that reads a window of a recording, and what of it was measured.
 
-    mean: Float[Array, "*batch values"]
-    std: Float[Array, "*batch values"]
-
-
-class WindowedAutoencoder(eqx.Module):
-    """A multilayer autoencoder that sees a window of a recording, and what of it was measured.
-
-    A few learned filters look at the window of each channel; a small network told which channels are measured, and
-    how noisy they seem, scales them and the first hidden layer: so one network can serve many recordings. From there
-    on it is an `Autoencoder`: encoder, linear latent, decoder, six standardized states.
+    A few learned filters weigh the window of each channel. A small gate, which reads what fraction of each channel was
+    measured and how noisy it is, scales them and the first hidden layer: so one autoencoder can serve many kinds of
+    recordings. From there on it is like `Autoencoder`: encoder, linear latent, decoder, six standardized states.
 
     **Arguments:**
 
-    - `window`: what it sees.
-    - `latent_size`: k, the size of the bottleneck.
+    - `past`, `future`: seconds before and after the instant that it reads, rounded up to whole averages: the nearest
+        samples one by one, farther ones averaged over 2, 4, 8, ... . A causal one has no future.
+    - `dt`: seconds between samples.
+    - `latent_size`: k, the size of the latent.
     - `widths`: hidden layers of the encoder; the decoder mirrors them, less the first.
-    - `filters`: how many look at each channel.
+    - `filters`: how many weigh each channel.
     - `activation`: one of `"relu"`, `"gelu"`, `"silu"`, `"tanh"`.
     - `inputs`: channels that it can read; all seven if `None`.
-    - `variational`: whether latent and states are normal distributions, so that it tells how sure it is (Kingma and
-        Welling 2014, arXiv:1312.6114).
+    - `variational`: whether latent and states are normal distributions, so that it reports a standard deviation
+        (Kingma and Welling 2014, arXiv:1312.6114).
     - `key`: for the initial weights.
 
-    **Raises:** `ValueError` for a size below 1, an unknown activation or channel.
+    **Raises:** `ValueError` for times that are negative or not finite, a size below 1, an unknown activation or
+        channel.
     """
 
-    filters: Float[Array, "inputs taps filters"]
+    filters: Float[Array, "inputs twice_averages filters"]
+    """For the averages of a window, then for what fraction of each was measured."""
     gate: tuple[eqx.nn.Linear, ...]
     encoder: tuple[eqx.nn.Linear, ...]
     decoder: tuple[eqx.nn.Linear, ...]
@@ -61,76 +61,67 @@ class WindowedAutoencoder(eqx.Module):
     def __init__(
         self,
         *,
-        window: Window,
+        past: float,
+        future: float = 0.0,
+        dt: float = 1e-3,
         latent_size: int = 8,
         widths: Sequence[int] = (256, 256, 128),
         filters: int = 32,
         activation: str = "gelu",
-        inputs: Any = None,
+        inputs: Observed | None = None,
         variational: bool = False,
         key: PRNGKeyArray,
     ):
         """See the class."""
-        check_count(1, latent_size=latent_size, filters=filters, **{"len(widths)": len(widths)})
-        for width in widths:
-            check_count(1, widths=width)
-        latent_size, filters, widths = int(latent_size), int(filters), [int(width) for width in widths]
+        check_count(1, filters=filters, **{"len(widths)": len(widths)})
+        latent_size, widths = checked_sizes(latent_size, widths)
         check_choice(tuple(ACTIVATIONS), activation=activation)
-        names = CHANNELS if inputs is None else as_mask(inputs).names
-        self.inputs = tuple(CHANNELS.index(name) for name in names)
-        self.window, self.activation, self.variational = window, activation, bool(variational)
+        self.window = Window(past=past, future=future, dt=dt)
+        self.inputs, self.activation, self.variational = input_channels(inputs), activation, bool(variational)
         filter_key, gate_key, encoder_key, decoder_key = jax.random.split(key, 4)
-        channels, outputs = len(names), 2 if variational else 1
-        features = channels * filters
-        self.filters = _filters((channels, 2 * window.taps, filters), filter_key)
-        self.gate = linear_layers([2 * channels, *_GATE_WIDTHS, features + 2 * widths[0]], gate_key)
-        self.encoder = linear_layers([features + 2 * channels, *widths, outputs * latent_size], encoder_key)
+        channels, outputs = len(self.inputs), 2 if variational else 1
+        filtered = channels * int(filters)
+        # Uniform, of the size that keeps the variance of white input.
+        shape = (channels, 2 * self.window.size, int(filters))
+        limit = math.sqrt(3 / shape[1])
+        self.filters = jax.random.uniform(filter_key, shape, minval=-limit, maxval=limit)
+        self.gate = linear_layers([2 * channels, *_GATE_WIDTHS, filtered + 2 * widths[0]], gate_key)
+        self.encoder = linear_layers([filtered + 2 * channels, *widths, outputs * latent_size], encoder_key)
         self.decoder = linear_layers([latent_size, *reversed(widths[1:]), outputs * len(STATES)], decoder_key)
 
-    def __call__(self, view: View) -> Float[Array, "6"]:
-        """Reconstructed states of one instant, standardized."""
-        return self.decode(self.encode(view))
-
-    def encode(self, view: View) -> Float[Array, " latent"]:
-        """The latent of one instant; of a distribution, its mean."""
-        return self.posterior(view).mean
-
-    def decode(self, latent: Float[Array, " latent"]) -> Float[Array, "6"]:
-        """The states that a latent stands for, standardized; of a distribution, their mean."""
-        return self.likelihood(latent).mean
-
-    def posterior(self, view: View) -> Gaussian:
-        """The distribution of the latent, given what is seen; its standard deviation is 0 if not variational."""
-        inputs = jnp.array(self.inputs)
-        seen = jnp.concatenate([view.values, view.seen])[:, inputs]
-        share, loudness = (
-            view.share[inputs],
-            0.5 * view.roughness[inputs] + 1.5,
-        )  # of the size of 1, as inputs should be
-        condition = jnp.concatenate([share, share * loudness])
-        features = jnp.einsum("tc,ctf->cf", seen, self.filters).reshape(-1)
-        gates = self._through(self.gate, condition)
-        of_features, scale, shift = jnp.split(gates, [len(features), (len(features) + len(gates)) // 2])
-        first, *others = self.encoder
-        hidden = first(jnp.concatenate([features * (1 + of_features), condition])) * (1 + scale) + shift
-        return self._gaussian(self._through(others, ACTIVATIONS[self.activation](hidden)))
-
-    def likelihood(self, latent: Float[Array, " latent"]) -> Gaussian:
-        """The distribution of the states, given a latent; its standard deviation is 0 if not variational."""
-        return self._gaussian(self._through(self.decoder, latent))
+    @property
+    def dt(self):
+        """That of the window."""
+        return self.window.dt
 
     @property
-    def latent_size(self) -> int:
-        """k, the size of the bottleneck."""
-        return int(self.decoder[0].in_features)
+    def past(self):
+        """That of the window."""
+        return self.window.past
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make an autoencoder of this shape, as plain JSON values."""
-        window = {"past": self.window.past, "future": self.window.future, "dt": self.window.dt}
+    def future(self):
+        """That of the window."""
+        return self.window.future
+
+    @property
+    def distinguishes_missing(self):
+        """Yes."""
+        return True
+
+    @property
+    def reports_std(self):
+        """If it is variational."""
+        return self.variational
+
+    @property
+    def settings(self):
+        """See `AbstractAutoencoder`."""
         return {
-            "window": window,
-            "latent_size": self.latent_size,
+            "past": self.window.past * self.window.dt,
+            "future": self.window.future * self.window.dt,
+            "dt": self.window.dt,
+            "latent_size": self.decoder[0].in_features,
             "widths": [layer.out_features for layer in self.encoder[:-1]],
             "filters": self.filters.shape[-1],
             "activation": self.activation,
@@ -138,20 +129,43 @@ class WindowedAutoencoder(eqx.Module):
             "variational": self.variational,
         }
 
-    def _gaussian(self, values: Array) -> Gaussian:
+    def fit_whitener(self, recordings, noise):
+        """See `AbstractAutoencoder`."""
+        return Whitener.fit(self.window, recordings, noise)
+
+    def features(self, values, measured, whitener):
+        """See `AbstractAutoencoder`."""
+        return RecordingWindows.of(self.window, values, measured, whitener)
+
+    def last_features(self, values, measured, whitener):
+        """See `AbstractAutoencoder`."""
+        return last_window(self.window, values, measured, whitener)
+
+    def encode(self, features: WindowFeatures) -> Gaussian:
+        """The distribution of the latent at one instant; its standard deviation is 0 if not variational."""
+        inputs, activation = jnp.array(self.inputs), ACTIVATIONS[self.activation]
+        windows = jnp.concatenate([features.averages, features.measured])[:, inputs]
+        fraction = features.fraction[inputs]
+        # Logarithms of the noise of standardized signals lie between about -5 and 0; inputs should be of the size of 1.
+        noise = 0.5 * features.log_noise[inputs] + 1.5
+        condition = jnp.concatenate([fraction, fraction * noise])
+        filtered = jnp.einsum("tc,ctf->cf", windows, self.filters).reshape(-1)
+        gates = through(self.gate, condition, activation)
+        filter_gain, scale, shift = jnp.split(gates, [len(filtered), (len(filtered) + len(gates)) // 2])
+        first, *others = self.encoder
+        hidden = first(jnp.concatenate([filtered * (1 + filter_gain), condition])) * (1 + scale) + shift
+        return self._gaussian(through(others, activation(hidden), activation))
+
+    def decode(self, latent: Float[Array, " latent"]) -> Gaussian:
+        """The distribution of the standardized states of a latent; its standard deviation is 0 if not variational."""
+        return self._gaussian(through(self.decoder, latent, ACTIVATIONS[self.activation]))
+
+    def __call__(self, features: WindowFeatures) -> Float[Array, "6"]:
+        """The standardized states of one instant: the mean of the states, at the mean of the latent."""
+        return self.decode(self.encode(features).mean).mean
+
+    def _gaussian(self, outputs: Float[Array, " outputs"]) -> Gaussian:
         if not self.variational:
-            return Gaussian(values, jnp.zeros_like(values))
-        mean, log_std = jnp.split(values, 2)
-        return Gaussian(mean, jnp.exp(_MOST_LOG_STD * jnp.tanh(log_std / _MOST_LOG_STD)))
-
-    def _through(self, layers: Sequence[eqx.nn.Linear], values: Array) -> Array:
-        *hidden, last = layers
-        for layer in hidden:
-            values = ACTIVATIONS[self.activation](layer(values))
-        return last(values)
-
-
-def _filters(shape: tuple[int, int, int], key: PRNGKeyArray) -> Float[Array, "inputs taps filters"]:
-    """Uniform, of the size that keeps the variance of white input."""
-    limit = math.sqrt(3 / shape[1])
-    return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
+            return Gaussian(outputs, jnp.zeros_like(outputs))
+        mean, log_std = jnp.split(outputs, 2)
+        return Gaussian(mean, jnp.exp(_LARGEST_LOG_STD * jnp.tanh(log_std / _LARGEST_LOG_STD)))

@@ -1,4 +1,4 @@
-"""The command line's `atlas` and `pretrain`: arguments, progress, printing; no numerics."""
+"""The commands `atlas` and `pretrain`."""
 
 import argparse
 import time
@@ -6,82 +6,102 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SHOWN = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5")
+from .._checks import Progress
+from .options import add_device_option
 
-Bar = Callable[[str, float], None]
+_PRINTED = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5")  # masks, of those that the atlas has
+_PLOTTED_NOISE = 0.05  # where the atlas has it
+
+_OPTIONS = {
+    "masks": "--masks",
+    "noise": "--noise",
+    "seeds": "--seeds",
+    "store": "--store",
+    "steps": "--steps",
+}
+"""The options by the arguments that they become."""
 
 
-def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Bar]) -> None:
-    """Add the two commands; `prepare` sets up JAX and returns what shows progress."""
-    atlas = commands.add_parser("atlas", help="score every method on every kind of recording; goes on if it was killed")
-    atlas.add_argument("--store", type=Path, required=True, help="a new zarr store, or one to go on with")
-    atlas.add_argument("--masks", help="what is seen, as y0+eeg+y0,y1,y2 (all 63 masks over the states, and the EEG)")
-    atlas.add_argument("--noise", help="sensor noise, shares of each signal's sd (0,0.01,0.05,0.1,0.5)")
+def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress]) -> None:
+    """Add the two commands; `prepare` configures JAX and returns what reports progress."""
+    atlas = commands.add_parser(
+        "atlas", help="score every estimator on every kind of recording; resumes if the store is there"
+    )
+    atlas.add_argument("--store", type=Path, required=True, help="a new zarr store, or one to resume")
+    atlas.add_argument("--masks", help="what is observed, as y0+eeg+y0,y1,y2 (all 63 masks of states, and the EEG)")
+    atlas.add_argument(
+        "--noise", help="sensor noise, fractions of each channel's standard deviation (0,0.01,0.05,0.1,0.5)"
+    )
     atlas.add_argument("--seeds", type=int, help="held-out sets (3)")
-    atlas.add_argument("--seed", type=int, help="where all randomness comes from (0)")
+    atlas.add_argument("--seed", type=int, default=0, help="of all randomness (0)")
     atlas.add_argument("--table", type=Path, help="all scores, to a .csv or .csv.gz")
     atlas.add_argument("--plot", type=Path, help="heat maps at 5 %% noise, or at the first level")
     atlas.add_argument("--quick", action="store_true", help="a look in two minutes: four masks, 5 %% noise, one set")
-    _add_device(atlas)
-    atlas.set_defaults(run=lambda options: _atlas(options, prepare(options)))
+    add_device_option(atlas)
+    atlas.set_defaults(run=lambda options: _atlas(options, prepare))
 
-    pretrain = commands.add_parser("pretrain", help="train a network that comes with the package")
-    pretrain.add_argument("--causal", action="store_true", help="one that looks at the past only")
-    pretrain.add_argument("--steps", type=int, help="of the optimiser (30000)")
-    pretrain.add_argument("--seed", type=int, default=0, help="where all randomness comes from (0)")
-    pretrain.add_argument("--out", type=Path, required=True, help="where the network is saved")
-    _add_device(pretrain)
-    pretrain.set_defaults(run=lambda options: _pretrain(options, prepare(options)))
-
-
-def _add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", choices=("cpu", "gpu"), help="where to compute (what JAX finds)")
+    pretrain = commands.add_parser("pretrain", help="train an autoencoder as those that come with the package")
+    pretrain.add_argument("--causal", action="store_true", help="one that reads the past only")
+    pretrain.add_argument("--steps", type=int, help="of the optimiser, rounded up to a multiple of 32 (30000)")
+    pretrain.add_argument("--seed", type=int, default=0, help="of all randomness (0)")
+    pretrain.add_argument("--out", type=Path, required=True, help="a file for the training, such as centred.jrae")
+    add_device_option(pretrain)
+    pretrain.set_defaults(run=lambda options: _pretrain(options, prepare))
 
 
-def _atlas(options: argparse.Namespace, progress: Bar) -> int:
-    from ..autoencoder.pretrained import load_pretrained
-    from ..plot.atlas import atlas_table, plot_atlas
+def _atlas(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
+    progress = prepare(options)
+    from ..autoencoder.checkpoint import load_pretrained
+    from ..plot.atlas import atlas as atlas_figure, atlas_table
     from ..studies.atlas import RESULTS, AtlasSettings, atlas
+    from .arguments import check_figure_file, key_from_seed, options_named
+    from .printing import save_figure
 
-    chosen = {name: getattr(options, name) for name in ("seeds", "seed") if getattr(options, name) is not None}
+    key_from_seed(options.seed)  # refuses a seed that JAX does not take
+    if options.plot is not None:
+        check_figure_file("--plot", options.plot)
+    if options.table is not None and not options.table.absolute().parent.is_dir():
+        raise ValueError(f"`--table` must lie in a folder that exists, got {options.table}")
+    chosen: dict[str, Any] = {"seed": options.seed}
+    if options.seeds is not None:
+        chosen["seeds"] = options.seeds
     if options.masks is not None:
         chosen["masks"] = tuple(options.masks.split("+"))
     if options.noise is not None:
-        chosen["noise"] = _levels(options.noise)
-    settings = AtlasSettings.quick(**chosen) if options.quick else AtlasSettings(**chosen)
-    networks = {"network causal": load_pretrained(causal=True), "network": load_pretrained()}
-    found = atlas(settings, networks=networks, store=options.store, progress=progress).load()
-    noise = 0.05 if 0.05 in settings.noise else settings.noise[0]
-    shown = tuple(mask for mask in SHOWN if mask in settings.masks) or settings.masks[:4]
-    print(atlas_table(found, masks=shown, noise=noise))
+        chosen["noise"] = _noise_levels(options.noise)
+    autoencoders = {"autoencoder causal": load_pretrained(causal=True), "autoencoder": load_pretrained()}
+    with options_named(_OPTIONS):
+        settings = AtlasSettings.quick(**chosen) if options.quick else AtlasSettings(**chosen)
+        found = atlas(settings, autoencoders=autoencoders, store=options.store, progress=progress).load()
+    noise = _PLOTTED_NOISE if _PLOTTED_NOISE in settings.noise else settings.noise[0]
+    printed = tuple(mask for mask in _PRINTED if mask in settings.masks) or settings.masks[:4]
+    print(atlas_table(found, masks=printed, noise=noise))
     if options.table is not None:
         found[list(RESULTS)].to_dataframe().to_csv(options.table, float_format="%.5g")
         print(f"\nall scores in {options.table}")
     if options.plot is not None:
-        plot_atlas(found, noise=noise).savefig(options.plot, dpi=150)
-        print(f"\nheat maps in {options.plot}")
+        save_figure(atlas_figure(found, noise=noise), options.plot)
     return 0
 
 
-def _levels(text: str) -> tuple[float, ...]:
+def _noise_levels(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(level) for level in text.split(","))
     except ValueError:
         raise ValueError(f"`--noise` must be numbers with commas between them, got {text!r}") from None
 
 
-def _pretrain(options: argparse.Namespace, progress: Bar) -> int:
-    import jrae_jax as jrae
-
+def _pretrain(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
+    start, progress = time.perf_counter(), prepare(options)
+    from ..autoencoder.checkpoint import save
     from ..studies.pretraining import PRETRAINING_STEPS, pretrain
+    from .arguments import key_from_seed, options_named
 
-    start, steps = time.perf_counter(), options.steps or PRETRAINING_STEPS
-    fitted = pretrain(
-        causal=options.causal,
-        steps=steps,
-        seed=options.seed,
-        progress=lambda done, losses: progress(f"step {done} of {steps}, loss {losses[0]:.4f}", min(done / steps, 1.0)),
-    )
-    jrae.save(options.out, fitted)
-    print(f"{time.perf_counter() - start:.0f} s; the network is in {options.out}")
+    if not options.out.absolute().parent.is_dir():
+        raise ValueError(f"`--out` must lie in a folder that exists, got {options.out}")
+    key, steps = key_from_seed(options.seed), PRETRAINING_STEPS if options.steps is None else options.steps
+    with options_named(_OPTIONS):
+        training = pretrain(causal=options.causal, steps=steps, key=key, progress=progress)
+    save(options.out, training)
+    print(f"{time.perf_counter() - start:.0f} s; the training is in {options.out}")
     return 0

@@ -1,118 +1,150 @@
-"""The command line's `dynamics`: arguments, progress, printing; no numerics."""
+"""The command `dynamics`."""
 
 import argparse
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .scan import column, parsed_axis, parsed_number
+from .._checks import Progress, check_choice
+from .options import add_device_option, add_preset_option, add_set_option
 
-Bar = Callable[[str, float], None]
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from ..column.column import Column
+    from ..dynamics.continuation import BifurcationCurves
+    from ..dynamics.diagram import BifurcationDiagram
+
+_RANGE_OF_P = "-60:400"  # all bifurcations of the standard column
 
 
-def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Bar]) -> None:
-    """Add the command; `prepare` sets up JAX and returns what shows progress."""
+class _Results(NamedTuple):
+    """What can be written to files, each made when it is needed."""
+
+    table: "Callable[[], pd.DataFrame]"
+    figure: "Callable[[], Figure]"
+
+
+def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress]) -> None:
+    """Add the command; `prepare` configures JAX and returns what reports progress."""
     dynamics = commands.add_parser(
         "dynamics",
         help="equilibria, cycles and their bifurcations along p or a parameter; or, with two axes, a map of regimes",
     )
-    dynamics.add_argument("--preset", default="jansen_rit_1995", help="parameters to start from (jansen_rit_1995)")
-    dynamics.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, or p")
+    add_preset_option(dynamics)
+    add_set_option(dynamics)
     dynamics.add_argument("--along", metavar="NAME", help="what changes: p, or a parameter as C (p)")
-    dynamics.add_argument("--range", metavar="LOW:HIGH", help="of what changes, in its unit (p: -60:400)")
+    dynamics.add_argument("--range", metavar="LOW:HIGH", help=f"of what changes, in its unit (p: {_RANGE_OF_P})")
     dynamics.add_argument(
         "--axis", action="append", default=[], metavar="NAME=VALUES", help="of a map: start:stop:count, or a,b,c"
     )
     dynamics.add_argument("--table", type=Path, help="all points of the diagram or the map, to a .csv")
     dynamics.add_argument("--plot", type=Path, help="a picture of it")
-    dynamics.add_argument("--device", choices=("cpu", "gpu"), help="where to compute (what JAX finds)")
-    dynamics.set_defaults(run=lambda options: _dynamics(options, prepare(options)))
+    add_device_option(dynamics)
+    dynamics.set_defaults(run=lambda options: _dynamics(options, prepare))
 
 
-def _dynamics(options: argparse.Namespace, progress: Bar) -> int:
+def _dynamics(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
+    progress = prepare(options)
     import jax
 
-    with contextlib.nullcontext() if options.axis else jax.enable_x64(True):  # cycles near folds need double precision
-        table, figure = _map(options, progress) if options.axis else _diagram(options)
+    from .arguments import check_figure_file
+
+    if options.plot is not None:
+        check_figure_file("--plot", options.plot)
+    if options.table is not None and not options.table.absolute().parent.is_dir():
+        raise ValueError(f"`--table` must lie in a folder that exists, got {options.table}")
+    # Cycles near folds need double precision, a map does not.
+    with contextlib.nullcontext() if options.axis else jax.enable_x64(True):
+        results = _map(options, progress) if options.axis else _diagram(options)
         if options.table is not None:
-            table().to_csv(options.table)
+            results.table().to_csv(options.table)
             print(f"\nall points in {options.table}")
         if options.plot is not None:
-            figure().savefig(options.plot, dpi=150)
+            results.figure().savefig(options.plot, dpi=150)
             print(f"\npicture in {options.plot}")
     return 0
 
 
-def _map(options: argparse.Namespace, progress: Bar) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    from ..dynamics.regime_map import ENDS, regime_map
-    from ..plot.dynamics import plot_regime_map
+def _map(options: argparse.Namespace, progress: Progress) -> _Results:
+    from ..dynamics.regime_map import ATTRACTORS, regime_map
+    from ..plot.dynamics import regime_map as regime_map_figure
+    from .arguments import axes_from, column_from, options_named
 
     if options.along is not None:
         raise ValueError(f"`--along` must not be given with `--axis`, which makes a map; got {options.along}")
-    axes = [parsed_axis(text) for text in options.axis]
-    if len(axes) != 2:
-        raise ValueError(f"`--axis` must be given twice for a map, got {len(axes)}")
-    columns = column(options.preset, "constant", options.set)
-    found = regime_map(columns.parameters, columns.input, axes, progress=progress)
-    for code, name in enumerate(ENDS):
+    if options.range is not None:
+        raise ValueError(f"`--range` must not be given with `--axis`, which makes a map; got {options.range}")
+    if len(options.axis) != 2:
+        raise ValueError(f"`--axis` must be given twice for a map, got {len(options.axis)}")
+    column = column_from(options.preset, "constant", options.set)
+    axes = axes_from(options.axis, column, options.set)
+    named = {name: f"--axis {name}" for axis in axes for name in axis.values}
+    with options_named({**_set_options(options.set), **named, "axes": "--axis"}):
+        found = regime_map(column, axes, progress=progress)
+    for code, name in enumerate(ATTRACTORS):
         print(f"{name:<10}{float((found.regime == code).mean()):6.1%} of {found.regime.size} points")
     failed = int((found.regime < 0).sum())
     if failed:
-        print(f"{failed} of {found.regime.size} points failed: their simulation blew up")
-    return found.to_dataframe, lambda: plot_regime_map(found, _curves(columns.parameters, found))
+        print(f"{failed} of {found.regime.size} points failed: their simulation diverged")
+    return _Results(found.to_dataframe, lambda: regime_map_figure(found, _curves(column, found)))
 
 
-def _curves(parameters: Any, found: Any) -> Any:
+def _curves(column: "Column", found: "xr.Dataset") -> "BifurcationCurves | None":
     """The bifurcations over a map of p and a parameter; of another map `None`."""
-    from ..column.parameters import PARAMETER_UNITS
     from ..dynamics.continuation import bifurcation_curves
 
-    dims = set(found.regime.dims)
-    if "p" not in dims or not dims < {"p", *PARAMETER_UNITS}:
+    dims = {str(dim) for dim in found.regime.dims}
+    if "p" not in dims or not dims < set(column.quantities):
         return None
-    (along,) = dims - {"p"}
-    low, high = (float(bound) for bound in (found[along].min(), found[along].max()))
-    return bifurcation_curves(parameters, along, low, high) if low < high else None
+    (parameter,) = dims - {"p"}
+    low, high = (float(bound) for bound in (found[parameter].min(), found[parameter].max()))
+    return bifurcation_curves(column, parameter, low=low, high=high) if low < high else None
 
 
-def _diagram(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    from .._checks import check_choice
-    from ..dynamics.changing import QUANTITIES
-    from ..dynamics.diagram import bifurcation_diagram, diagram_table
-    from ..plot.dynamics import plot_bifurcations
+def _diagram(options: argparse.Namespace) -> _Results:
+    from ..dynamics.diagram import bifurcation_diagram
+    from ..plot.dynamics import bifurcation_diagram as bifurcation_diagram_figure
     from ..scan.axes import check_range
+    from .arguments import column_from, options_named, parsed_number
 
-    along = options.along or "p"
-    check_choice(QUANTITIES, **{"--along": along})
-    if any(text.partition("=")[0] == along for text in options.set):
-        raise ValueError(f"`--set` must not name what changes along the diagram, got {along}")
-    if options.range is None and along != "p":
-        raise ValueError(f"`--range` must be given for {along} as LOW:HIGH, got none")
-    low, _, high = (options.range or "-60:400").partition(":")
-    bounds = [parsed_number("--range", name, text) for name, text in (("low", low), ("high", high))]
-    check_range("--range", *bounds, log=False)
-    columns = column(options.preset, "constant", options.set)
-    p = None if along == "p" else float(columns.input.p)
-    found = bifurcation_diagram(columns.parameters, *bounds, along=along, p=p)
-    if p is not None:
-        print(f"along {along} from {bounds[0]:g} to {bounds[1]:g}, at p = {p:g} /s")
-    for line in _told(found):
+    parameter = options.along or "p"
+    column = column_from(options.preset, "constant", options.set)
+    check_choice(tuple(column.quantities), **{"--along": parameter})
+    if parameter in _set_options(options.set):
+        raise ValueError(f"`--set` must not name what changes along the diagram, got {parameter}")
+    if options.range is None and parameter != "p":
+        raise ValueError(f"`--range` must be given for {parameter} as LOW:HIGH, got none")
+    texts = dict(zip(("low", "high"), (options.range or _RANGE_OF_P).partition(":")[::2], strict=True))
+    low, high = (parsed_number("--range", name, text) for name, text in texts.items())
+    check_range("--range", low, high, log=False)
+    with options_named({**_set_options(options.set), parameter: "--range"}):
+        found = bifurcation_diagram(column, parameter=parameter, low=low, high=high)
+    if parameter != "p":
+        print(f"along {parameter} from {low:g} to {high:g}, at p = {float(column.value('p')):g} /s")
+    for line in _bifurcations(found):
         print(line)
-    return lambda: diagram_table(found), lambda: plot_bifurcations(found)
+    return _Results(found.to_dataframe, lambda: bifurcation_diagram_figure(found))
 
 
-def _told(found: Any) -> Iterator[str]:
-    """Bifurcations, one a line."""
-    from ..column.parameters import PARAMETER_UNITS
+def _set_options(settings: Sequence[str]) -> dict[str, str]:
+    """By the name of each quantity that `--set` gives, how the option was written."""
+    names = (text.partition("=")[0] for text in settings)
+    return {name: f"--set {name}" for name in names}
 
-    unit = {"p": "/s", **PARAMETER_UNITS}[found.along].removeprefix("1")
+
+def _bifurcations(found: "BifurcationDiagram") -> Iterator[str]:
+    """One a line."""
+    unit = "/s" if found.parameter == "p" else found.unit.removeprefix("1")
     kinds = {"saddle-node": found.saddle_nodes, "Hopf point": found.hopf_points, "fold of cycles": found.cycle_folds}
     for name, points in kinds.items():
         for value, frequency, there in zip(points.value, points.frequency, points.exists, strict=True):
             if there:
                 hertz = "" if name == "saddle-node" else f"   {float(frequency):9.5f} Hz"
-                yield f"{name:<16} {found.along} = {float(value):13.8f} {unit}{hertz}".rstrip()
+                yield f"{name:<16} {found.parameter} = {float(value):13.8f} {unit}{hertz}".rstrip()
         if not points.exists.any():
             yield f"{name:<16} none"
     if not found.cycles.exists.any():

@@ -1,22 +1,33 @@
-"""The command line's `fit`: arguments, reading, printing; no numerics."""
+"""The command `fit`."""
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .scan import INPUTS, column, parsed_number
+from .._checks import Progress, check_names
+from .options import INPUTS, add_device_option, add_preset_option, add_set_option
 
-Bar = Callable[[str, float], None]
+if TYPE_CHECKING:
+    import pandas as pd
 
-_EVEN = 1e-3  # of the distance between samples
+    from ..inference.least_squares import ParameterFit
+    from ..recording.recording import Recording
+
+_UNEVEN = 1e-3  # of the distance between samples: times in files are rounded
+_TIME_ROUNDING = 1e-6  # of the latest time: what six or seven digits leave
 
 
-def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Bar]) -> None:
-    """Add the command; `prepare` sets up JAX and returns what shows progress."""
+class _Samples(NamedTuple):
+    dt: float
+    start: float
+
+
+def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress]) -> None:
+    """Add the command; `prepare` configures JAX and returns what reports progress."""
     fit = commands.add_parser("fit", help="find parameters of a column in an EEG")
     fit.add_argument("recording", type=Path, help="a .csv with a column of mV, and one of seconds called time")
     fit.add_argument(
@@ -24,95 +35,111 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Bar]) ->
     )
     fit.add_argument("--signal", help="the column to read (eeg, or the only one)")
     fit.add_argument("--rate", type=float, metavar="HZ", help="samples a second, where there is no column called time")
-    fit.add_argument("--preset", default="jansen_rit_1995", help="of what is known (jansen_rit_1995)")
+    add_preset_option(fit)
     fit.add_argument(
         "--input", choices=INPUTS, default="white", help="constant: follow the trace; else: match the spectrum (white)"
     )
     fit.add_argument("--hold", type=float, default=1e-3, help="of uniform and ou: seconds a value is held (1e-3)")
-    fit.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, or a quantity of the input"
-    )
+    add_set_option(fit)
     fit.add_argument("--seed", type=int, default=0, help="of the starts and the noise (0)")
     fit.add_argument("--json", type=Path, metavar="FILE", help="values, standard deviations and correlations")
     fit.add_argument("--plot", type=Path, help="a picture of recording and fit")
-    fit.add_argument("--device", choices=("cpu", "gpu"), help="where to compute (what JAX finds)")
-    fit.set_defaults(run=lambda options: _fit(options, prepare(options)))
+    add_device_option(fit)
+    fit.set_defaults(run=lambda options: _fit(options, prepare))
 
 
-def _fit(options: argparse.Namespace, progress: Bar) -> int:
-    import jax
+def _fit(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
+    progress = prepare(options)
+    from ..inference.fit_parameters import fit_parameters
+    from ..inference.identifiability import GAIN
+    from .arguments import check_figure_file, column_from, key_from_seed, options_named
 
-    from ..inference.spectrum import fit_spectrum
-    from ..inference.trace import fit_trace
-
-    del progress
-    free = dict(_bounds(text) for text in options.free)
-    known = column(options.preset, options.input, options.set, options.hold)
-    values, dt = _read(options)
-    method = fit_spectrum if known.input.random else fit_trace
-    found = method(values, known.parameters, known.input, dt=dt, free=free, key=jax.random.key(options.seed))
+    if options.plot is not None:
+        check_figure_file("--plot", options.plot)
+    if options.json is not None and not options.json.absolute().parent.is_dir():
+        raise ValueError(f"`--json` must lie in a folder that exists, got {options.json}")
+    column = column_from(options.preset, options.input, options.set, options.hold)
+    bounds = [_parsed_bounds(text) for text in options.free]
+    check_names((*column.quantities, GAIN), **{"--free": [name for name, _ in bounds]})
+    key, recording = key_from_seed(options.seed), _read_recording(options.recording, options.signal, options.rate)
+    named = {f"bounds[{name!r}]": f"--free {name}" for name, _ in bounds}
+    with options_named({"bounds": "--free", "column": "--input", **named}):
+        found = fit_parameters(column, recording, bounds=dict(bounds), key=key, progress=progress)
     print(found)
     if options.json is not None:
         options.json.write_text(json.dumps(_record(found), indent=1) + "\n", encoding="utf-8")
         print(f"\nall of it in {options.json}")
     if options.plot is not None:
-        from ..plot.fit import plot_fit
+        from ..plot.fit import fit as fit_figure
+        from .printing import save_figure
 
-        plot_fit(found).savefig(options.plot, dpi=150)
-        print(f"\npicture in {options.plot}")
+        save_figure(fit_figure(found), options.plot)
     return 0 if found.converged else 1
 
 
-def _bounds(text: str) -> tuple[str, tuple[float, float]]:
-    name, _, bounds = text.partition("=")
-    low, _, high = bounds.partition(":")
+def _parsed_bounds(text: str) -> tuple[str, tuple[float, float]]:
+    from .arguments import parsed_number
+
+    name, equals, bounds = text.partition("=")
+    low, colon, high = bounds.partition(":")
+    if not (equals and colon):
+        raise ValueError(f"`--free` must be NAME=LOW:HIGH, got {text}")
     return name, (parsed_number("--free", name, low), parsed_number("--free", name, high))
 
 
-def _read(options: argparse.Namespace) -> tuple[np.ndarray, float]:
-    """The recording, mV, and the seconds between its samples."""
+def _read_recording(path: Path, signal: str | None, rate: float | None) -> "Recording":
+    """The EEG in a file, one column of numbers in mV."""
     import pandas as pd
 
-    table = pd.read_csv(options.recording)
-    name = options.signal or _only_signal(list(table.columns))
-    if name not in table:
-        raise ValueError(f"`--signal` must be one of {', '.join(map(str, table.columns))}, got {name}")
-    if not pd.api.types.is_numeric_dtype(table[name]):
-        raise ValueError(f"`{name}` must be a column of numbers, got {table[name].iloc[0]!r}")
-    return table[name].to_numpy(float), _seconds_between(table, options.rate)
+    from ..recording.recording import Recording, RecordingInfo
+    from .arguments import options_named
+
+    table = pd.read_csv(path)
+    signals = [str(name) for name in table.columns if name != "time"]
+    if signal is None:
+        if "eeg" not in signals and len(signals) != 1:
+            raise ValueError(f"`--signal` must name the column to read, one of {', '.join(signals)}")
+        signal = "eeg" if "eeg" in signals else signals[0]
+    if signal not in table:
+        raise ValueError(f"`--signal` must be one of {', '.join(map(str, table.columns))}, got {signal}")
+    if not pd.api.types.is_numeric_dtype(table[signal]):
+        raise ValueError(f"`{signal}` must be a column of numbers, got {table[signal].iloc[0]!r}")
+    samples = _sample_times(table, rate)
+    info = RecordingInfo(name=signal, unit="mV", start=samples.start)
+    with options_named({"values": signal}):
+        return Recording.of(eeg=table[signal].to_numpy(float), dt=samples.dt, info=info)
 
 
-def _only_signal(names: Sequence[str]) -> str:
-    signals = [name for name in names if name != "time"]
-    if "eeg" in signals:
-        return "eeg"
-    if len(signals) != 1:
-        raise ValueError(f"`--signal` must name the column to read, one of {', '.join(signals)}")
-    return signals[0]
-
-
-def _seconds_between(table: Any, rate: float | None) -> float:
+def _sample_times(table: "pd.DataFrame", rate: float | None) -> _Samples:
+    """When samples were taken, s."""
     if "time" not in table:
-        if rate is None or rate <= 0:
+        if rate is None or not 0 < rate < np.inf:
             raise ValueError(f"`--rate` must be positive where there is no column called time, got {rate}")
-        return 1 / rate
-    steps = np.diff(table["time"].to_numpy(float))
+        return _Samples(1 / rate, 0.0)
+    times = table["time"].to_numpy(float)
+    steps = np.diff(times)
     dt = float(np.median(steps)) if len(steps) else np.nan
-    if not dt > 0 or np.any(np.abs(steps - dt) > _EVEN * dt + np.abs(table["time"]).max() * 1e-6):
+    if not dt > 0 or np.any(np.abs(steps - dt) > _UNEVEN * dt + _TIME_ROUNDING * np.abs(times).max()):
         raise ValueError(
             f"`time` must rise evenly, in seconds, got steps of {np.min(steps, initial=np.inf):g} to "
             f"{np.max(steps, initial=-np.inf):g} s: one continuous recording, resampled where it needs to be"
         )
-    if rate is not None and abs(rate * dt - 1) > _EVEN:
+    if rate is not None and abs(rate * dt - 1) > _UNEVEN:
         raise ValueError(f"`--rate` must be that of the column called time, {1 / dt:g} Hz, got {rate:g} Hz")
-    return dt
+    return _Samples(dt, float(times[0]))
 
 
-def _record(found: Any) -> dict[str, Any]:
-    told = {
+def _record(found: "ParameterFit") -> dict[str, Any]:
+    """For JSON, which has no infinity."""
+    quantities = {
         name: {"value": value, "std": std if np.isfinite(std) else None}
         for name, value, std in zip(found.names, found.values.tolist(), found.std.tolist(), strict=True)
     }
-    shares = {"explained": found.explained, "converged": found.converged}
-    starts = {"agreeing": found.agreeing, "starts": found.starts}
-    return {"found": told, "correlation": found.correlation.tolist()} | shares | starts
+    return {
+        "found": quantities,
+        "correlation": found.correlation.tolist(),
+        "explained": found.explained,
+        "converged": found.converged,
+        "agreeing": found.agreeing,
+        "starts": found.starts,
+    }

@@ -8,14 +8,14 @@ doi 10.1162/neco.2006.18.12.3052:
     y2'' = B b C4 S(C3 y0)            - 2 b y2' - b^2 y2
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Real
 
 from .parameters import JansenRitParameters
-from .states import EXTERNAL_INPUT_STATE
+from .states import EXTERNAL_INPUT_STATE, STATES, States
 
 
 def sigmoid(v: Float[Array, "*batch"], parameters: JansenRitParameters) -> Float[Array, "*batch"]:
@@ -48,72 +48,85 @@ def jansen_rit_vector_field(
     """
     del t
     parameters, p = args
-    return derivative(y, p, coefficients(parameters))
+    return derivative(y, p, Coefficients.of(parameters))
 
 
-def coefficients(parameters: JansenRitParameters) -> tuple[Float[Array, "*batch"], ...]:
-    """The products of parameters that the equations need, worked out once for a whole simulation."""
-    A, B, a, b, e0, r = (getattr(parameters, name) for name in ("A", "B", "a", "b", "e0", "r"))
-    return (
-        -r * parameters.v0,
-        r,
-        2 * e0 * A * a,
-        r * parameters.C1,
-        2 * e0 * A * a * parameters.C2,
-        r * parameters.C3,
-        2 * e0 * B * b * parameters.C4,
-        2 * a,
-        a**2,
-        2 * b,
-        b**2,
-        A * a,
-    )
+class Coefficients(NamedTuple):
+    """The products of parameters that the equations need, computed once for a whole simulation."""
+
+    threshold: Float[Array, "*batch"]
+    """`-r v0`"""
+    pyramidal_slope: Float[Array, "*batch"]
+    pyramidal_drive: Float[Array, "*batch"]
+    excitatory_slope: Float[Array, "*batch"]
+    excitatory_drive: Float[Array, "*batch"]
+    inhibitory_slope: Float[Array, "*batch"]
+    inhibitory_drive: Float[Array, "*batch"]
+    """Slopes of the sigmoids' arguments, and the largest drive (mV/s^2) of each population."""
+    excitatory_damping: Float[Array, "*batch"]
+    excitatory_stiffness: Float[Array, "*batch"]
+    inhibitory_damping: Float[Array, "*batch"]
+    inhibitory_stiffness: Float[Array, "*batch"]
+    """`2 k` and `k^2` of the synapses' rate constants k."""
+    input_gain: Float[Array, "*batch"]
+    """`A a`: from p to the derivative of `y4`."""
+
+    @classmethod
+    def of(cls, parameters: JansenRitParameters) -> "Coefficients":
+        """From the parameters of one column, or of a batch."""
+        A, B, a, b, e0, r = (parameters.A, parameters.B, parameters.a, parameters.b, parameters.e0, parameters.r)
+        return cls(
+            threshold=-r * parameters.v0,
+            pyramidal_slope=r,
+            pyramidal_drive=2 * e0 * A * a,
+            excitatory_slope=r * parameters.C1,
+            excitatory_drive=2 * e0 * A * a * parameters.C2,
+            inhibitory_slope=r * parameters.C3,
+            inhibitory_drive=2 * e0 * B * b * parameters.C4,
+            excitatory_damping=2 * a,
+            excitatory_stiffness=a**2,
+            inhibitory_damping=2 * b,
+            inhibitory_stiffness=b**2,
+            input_gain=A * a,
+        )
 
 
-def derivative(
-    y: Float[Array, "6"], p: Float[Array, ""], coefficients: Sequence[Array] | Float[Array, " coefficients"]
-) -> Float[Array, "6"]:
-    """dy/dt of one column, from the `coefficients` of its parameters."""
-    y0, y1, y2, y3, y4, y5 = y
-    pyramidal, excitatory, inhibitory = synaptic_drive(y, coefficients)
-    excitatory_damping, excitatory_stiffness, inhibitory_damping, inhibitory_stiffness, input_gain = (
-        coefficients[i] for i in range(7, 12)
-    )
+class Drive(NamedTuple):
+    """What the three populations add to the derivatives of `y3`, `y4` and `y5`, mV/s^2."""
+
+    pyramidal: Float[Array, "*batch"]
+    excitatory: Float[Array, "*batch"]
+    inhibitory: Float[Array, "*batch"]
+
+
+def derivative(y: Float[Array, "6"], p: Float[Array, ""], coefficients: Coefficients) -> Float[Array, "6"]:
+    """dy/dt of one column, from the coefficients of its parameters."""
+    y0, y1, y2, y3, y4, y5 = states = States.unstack(y)
+    drive = synaptic_drive(states, coefficients)
+    c = coefficients
     return jnp.stack(
         [
             y3,
             y4,
             y5,
-            pyramidal - excitatory_damping * y3 - excitatory_stiffness * y0,
-            excitatory + input_gain * p - excitatory_damping * y4 - excitatory_stiffness * y1,
-            inhibitory - inhibitory_damping * y5 - inhibitory_stiffness * y2,
+            drive.pyramidal - c.excitatory_damping * y3 - c.excitatory_stiffness * y0,
+            drive.excitatory + c.input_gain * p - c.excitatory_damping * y4 - c.excitatory_stiffness * y1,
+            drive.inhibitory - c.inhibitory_damping * y5 - c.inhibitory_stiffness * y2,
         ]
     )
 
 
-def synaptic_drive(
-    y: Float[Array, "6 *batch"] | Sequence[Array], coefficients: Sequence[Array] | Float[Array, " coefficients"]
-) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """What the three populations add to the derivatives of `y3`, `y4` and `y5`: all that is not linear, but for p."""
-    (
-        threshold,
-        pyramidal_slope,
-        pyramidal_drive,
-        excitatory_slope,
-        excitatory_drive,
-        inhibitory_slope,
-        inhibitory_drive,
-    ) = (coefficients[i] for i in range(7))
-    return (
-        pyramidal_drive * jax.nn.sigmoid(pyramidal_slope * (y[1] - y[2]) + threshold),
-        excitatory_drive * jax.nn.sigmoid(excitatory_slope * y[0] + threshold),
-        inhibitory_drive * jax.nn.sigmoid(inhibitory_slope * y[0] + threshold),
+def synaptic_drive(y: States, coefficients: Coefficients) -> Drive:
+    """The three sigmoids: all that is nonlinear in the equations."""
+    c = coefficients
+    return Drive(
+        c.pyramidal_drive * jax.nn.sigmoid(c.pyramidal_slope * (y.y1 - y.y2) + c.threshold),
+        c.excitatory_drive * jax.nn.sigmoid(c.excitatory_slope * y.y0 + c.threshold),
+        c.inhibitory_drive * jax.nn.sigmoid(c.inhibitory_slope * y.y0 + c.threshold),
     )
 
 
-def external_input_direction(
-    coefficients: Sequence[Array] | Float[Array, " coefficients"],
-) -> Float[Array, "6"]:
+def external_input_direction(coefficients: Coefficients) -> Float[Array, "6"]:
     """Derivative of the vector field with respect to p: `A a` in the equation of `y4`, zero elsewhere."""
-    gain = coefficients[11]
-    return jnp.zeros(6, gain.dtype).at[EXTERNAL_INPUT_STATE].set(gain)
+    gain = coefficients.input_gain
+    return jnp.zeros(len(STATES), gain.dtype).at[EXTERNAL_INPUT_STATE].set(gain)

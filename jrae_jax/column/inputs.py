@@ -1,21 +1,28 @@
 """External input p(t): the mean firing rate, in 1/s, of the afferents from outside the column."""
 
 from abc import abstractmethod
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._checks import as_float, check_count, check_finite, check_not_negative, check_positive
+from .._checks import as_float, check_count, check_finite, check_not_negative, check_positive, check_type
 from .noise import NoiseStream
+from .quantities import described, unit
 
-INPUT_UNITS = MappingProxyType(
-    dict(p="1/s", low="1/s", high="1/s", intensity="s^-1/2", sd="1/s", correlation_time="s", onset="s", q="1/s", w="s")
-)
-"""Unit of each quantity of the external inputs below."""
+
+class InputStatistics(NamedTuple):
+    """An input over one step, as a sequence of independent values: what an estimator that cannot see it knows."""
+
+    mean: Float[Array, "*batch"]
+    """1/s"""
+    held_std: Float[Array, "*batch"]
+    """Standard deviation of the values held for a step, 1/s."""
+    white: Float[Array, "*batch"]
+    """Intensity of the white noise, s^-1/2."""
 
 
 class AbstractExternalInput(eqx.Module):
@@ -40,25 +47,35 @@ class AbstractExternalInput(eqx.Module):
     def rate(self, t: Float[Array, ""]) -> Float[Array, ""]:
         """The smooth part at `t` seconds, 1/s."""
 
+    @abstractmethod
     def held(self, index: Int[Array, ""], stream: NoiseStream) -> Float[Array, ""]:
-        """The random value (1/s) of hold number `index`, counted from t = 0."""
-        raise NotImplementedError
+        """The random value (1/s) of hold number `index`, counted from t = 0; 0 if none is held."""
 
     @property
+    @abstractmethod
     def memory(self) -> Float[Array, "*batch"] | None:
-        """What share of a held value is carried over into the next, on top of that one's own; `None`: nothing."""
-        return None
+        """The fraction of a held value that is carried over into the next, on top of its own; `None`: nothing."""
 
     @property
+    @abstractmethod
     def white(self) -> Float[Array, "*batch"] | None:
         """Intensity of the white noise, s^-1/2: its integral over h seconds has the standard deviation
         `white * sqrt(h)`; `None`: there is none."""
-        return None
+
+    @abstractmethod
+    def statistics(self, dt: float) -> InputStatistics:
+        """Mean and spread over steps of `dt` seconds.
+
+        **Raises:** `ValueError` for an input that is no sequence of independent values over such steps.
+        """
 
     @property
     def random(self) -> bool:
-        """Whether there is anything random in it."""
+        """Whether anything in it is random."""
         return self.hold is not None or self.white is not None
+
+    def __repr__(self) -> str:
+        return described(self)
 
 
 class ConstantInput(AbstractExternalInput):
@@ -71,15 +88,34 @@ class ConstantInput(AbstractExternalInput):
     **Raises:** `ValueError` if `p` is not finite.
     """
 
-    p: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    p: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
     hold = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __check_init__(self):
         check_finite(p=self.p)
+        _check_one_shape(p=self.p)
 
     def rate(self, t):
         """`p`, whatever `t`."""
         return self.p
+
+    def held(self, index, stream):
+        """Nothing is held."""
+        return jnp.zeros_like(self.p)
+
+    @property
+    def memory(self):
+        """Nothing is carried over."""
+        return None
+
+    @property
+    def white(self):
+        """There is none."""
+        return None
+
+    def statistics(self, dt):
+        """No spread."""
+        return InputStatistics(self.p, jnp.zeros_like(self.p), jnp.zeros_like(self.p))
 
 
 class UniformNoiseInput(AbstractExternalInput):
@@ -97,9 +133,11 @@ class UniformNoiseInput(AbstractExternalInput):
     **Raises:** `ValueError` if `hold` is not positive, or `high` is not above `low`.
     """
 
-    low: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    high: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    hold: float = eqx.field(static=True, kw_only=True)  # pyright: ignore[reportIncompatibleMethodOverride]
+    low: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
+    high: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
+    hold: float = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
+        static=True, kw_only=True, converter=float, metadata=unit("s")
+    )
 
     def __check_init__(self):
         check_finite(low=self.low, high=self.high)
@@ -114,6 +152,24 @@ class UniformNoiseInput(AbstractExternalInput):
     def held(self, index, stream):
         """Uniform in [`low`, `high`)."""
         return self.low + (self.high - self.low) * stream.uniform(index)
+
+    @property
+    def memory(self):
+        """Nothing is carried over."""
+        return None
+
+    @property
+    def white(self):
+        """There is none."""
+        return None
+
+    def statistics(self, dt):
+        """Those of the uniform distribution; the values must be held for `dt`."""
+        if abs(self.hold - dt) > 1e-6 * dt:
+            raise ValueError(
+                f"`column` must have an input that is held for the {dt:g} s between samples, got hold={self.hold:g} s"
+            )
+        return InputStatistics((self.low + self.high) / 2, (self.high - self.low) / 12**0.5, jnp.zeros_like(self.low))
 
 
 class WhiteNoiseInput(AbstractExternalInput):
@@ -131,8 +187,8 @@ class WhiteNoiseInput(AbstractExternalInput):
     **Raises:** `ValueError` if `p` is not finite, or `intensity` is negative.
     """
 
-    p: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    intensity: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    p: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
+    intensity: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("s^-1/2"))
     hold = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __check_init__(self):
@@ -149,6 +205,19 @@ class WhiteNoiseInput(AbstractExternalInput):
         """`intensity`."""
         return self.intensity
 
+    def held(self, index, stream):
+        """Nothing is held."""
+        return jnp.zeros_like(self.p)
+
+    @property
+    def memory(self):
+        """Nothing is carried over."""
+        return None
+
+    def statistics(self, dt):
+        """White noise about `p`."""
+        return InputStatistics(self.p, jnp.zeros_like(self.p), self.intensity)
+
 
 class OrnsteinUhlenbeckInput(AbstractExternalInput):
     """Gaussian noise around `p` whose correlation falls off as `exp(-|s| / correlation_time)`.
@@ -163,10 +232,12 @@ class OrnsteinUhlenbeckInput(AbstractExternalInput):
     **Raises:** `ValueError` if `p` is not finite, `sd` is negative, or `correlation_time` or `hold` not positive.
     """
 
-    p: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    sd: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    correlation_time: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    hold: float = eqx.field(static=True, kw_only=True)  # pyright: ignore[reportIncompatibleMethodOverride]
+    p: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
+    sd: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
+    correlation_time: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("s"))
+    hold: float = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
+        static=True, kw_only=True, converter=float, metadata=unit("s")
+    )
 
     def __check_init__(self):
         check_finite(p=self.p)
@@ -179,7 +250,7 @@ class OrnsteinUhlenbeckInput(AbstractExternalInput):
         return self.p
 
     def held(self, index, stream):
-        """What a value has of its own, so that with what it remembers its standard deviation is `sd`."""
+        """The new part of a value: with the part carried over, its standard deviation is `sd`."""
         own = jnp.sqrt(-jnp.expm1(-2 * self.hold / self.correlation_time))
         return self.sd * jnp.where(index == 0, jnp.ones_like(own), own) * stream.normal_pair(index)[0]
 
@@ -187,6 +258,15 @@ class OrnsteinUhlenbeckInput(AbstractExternalInput):
     def memory(self):
         """`exp(-hold / correlation_time)`."""
         return jnp.exp(-self.hold / self.correlation_time)
+
+    @property
+    def white(self):
+        """There is none."""
+        return None
+
+    def statistics(self, dt):
+        """Not available: successive values depend on each other."""
+        raise _no_statistics(self)
 
 
 class EvokedPulseInput(AbstractExternalInput):
@@ -205,13 +285,14 @@ class EvokedPulseInput(AbstractExternalInput):
         finite.
     """
 
-    onset: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    onset: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("s"))
     background: AbstractExternalInput
-    q: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.5, kw_only=True)
-    w: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.005, kw_only=True)
+    q: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.5, kw_only=True, metadata=unit("1/s"))
+    w: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.005, kw_only=True, metadata=unit("s"))
     n: int = eqx.field(static=True, default=7, kw_only=True)
 
     def __check_init__(self):
+        check_type(AbstractExternalInput, background=self.background)
         check_finite(onset=self.onset, q=self.q)
         check_positive(w=self.w)
         check_count(1, n=self.n)
@@ -240,11 +321,34 @@ class EvokedPulseInput(AbstractExternalInput):
         """That of the background."""
         return self.background.white
 
+    def statistics(self, dt):
+        """Not available: the mean changes in time."""
+        raise _no_statistics(self)
+
 
 def _check_one_shape(**arguments: Array) -> None:
     """Each argument is a scalar, or one value for each column of the same batch."""
     shapes = {np.shape(value) for value in arguments.values() if np.ndim(value)}
+    for name, value in arguments.items():
+        if np.ndim(value) > 1:
+            raise ValueError(f"`{name}` must be a scalar or one value a column, got shape {np.shape(value)}")
     if len(shapes) > 1:
         names = " and ".join(f"`{name}`" for name in arguments)
         came = " and ".join(str(np.shape(value)) for value in arguments.values())
         raise ValueError(f"{names} must have one shape, got {came}")
+
+
+def _no_statistics(input: AbstractExternalInput) -> ValueError:
+    return ValueError(
+        f"`column` must have a ConstantInput, WhiteNoiseInput or UniformNoiseInput, got {type(input).__name__}"
+    )
+
+
+def checked_key(input: AbstractExternalInput, key: PRNGKeyArray | None) -> PRNGKeyArray:
+    """`key`, if it is one key, which a random input needs.
+
+    **Raises:** `ValueError` for none, or for several.
+    """
+    if key is None or (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim):
+        raise ValueError(f"`key` must be one PRNG key for a {type(input).__name__}, got {key}")
+    return key

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from .inputs import AbstractExternalInput
 from .noise import NoiseStream
-from .terms import ColumnTerm, RandomInput, batch_axes
+from .quantities import batch_axes
+from .terms import ColumnTerm, RandomInput
 
 _LONGEST_ADAPTIVE_STEP = 0.02  # s; the synapses' slowest standard time constant, so that no pulse is stepped over
 _BACKWARD = diffrax.RecursiveCheckpointAdjoint()
@@ -19,7 +20,7 @@ _ADAPTIVE_STEPS_PER_DT, _FEWEST_ADAPTIVE_STEPS = 256, 4096
 
 
 class Holds(eqx.Module):
-    """How the steps of a simulation, or of a block of one, and the holds of its random input lie to each other."""
+    """How the steps of a simulation, or of a block of one, and the holds of its random input are aligned."""
 
     first_step: Int[Array, ""] | int
     """The first step, counted from t = 0."""
@@ -65,12 +66,12 @@ def next_held(
 
 
 def _next_held(input: AbstractExternalInput, stream: NoiseStream, batch: int | None, index: Array, before: Array):
-    def of_column(input, stream, before):
+    def following(input, stream, before):
         return input.memory * before + input.held(index, stream)
 
     if batch is not None:
-        of_column = jax.vmap(of_column, (batch_axes(input), batch_axes(stream), 0))
-    return of_column(input, stream, before)
+        following = jax.vmap(following, (batch_axes(input), batch_axes(stream), 0))
+    return following(input, stream, before)
 
 
 def solve_fixed(

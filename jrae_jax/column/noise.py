@@ -17,7 +17,7 @@ _SECOND_LANE = (np.uint32(0x2C1B3C6D), np.uint32(0x85EBCA6B))
 
 
 class NoiseStream(eqx.Module):
-    """What tells the random numbers of one trajectory from those of another."""
+    """The random numbers of one trajectory, made from two words of 32 bits."""
 
     first: UInt32[Array, "*batch"]
     second: UInt32[Array, "*batch"]

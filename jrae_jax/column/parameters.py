@@ -3,11 +3,10 @@
 from types import MappingProxyType
 
 import equinox as eqx
-import jax
-import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import as_float, check_choice, check_finite, check_positive
+from .quantities import described, unit
 
 
 class JansenRitParameters(eqx.Module):
@@ -19,42 +18,45 @@ class JansenRitParameters(eqx.Module):
     theirs with `JansenRitParameters.preset("tvb")`, which converts.
 
     Every field is an array leaf of shape `()`, or `(batch,)` to give each column of a batch its own value;
-    so every field can be scanned with `jax.vmap`, differentiated, and changed without a recompile. Change one
-    with `dataclasses.replace(parameters, C=200.0)`.
+    so every field can be scanned with `jax.vmap`, differentiated, and changed without a recompile: by
+    `column.replace(C=200.0)`.
 
     Source of the standard values: Jansen and Rit (1995), doi 10.1007/BF00199471.
 
     **Raises:** `ValueError` if a value is not finite, or if `a` or `b` is not positive.
     """
 
-    A: Float[Array, "*batch"] = eqx.field(default=3.25, converter=as_float)
+    A: Float[Array, "*batch"] = eqx.field(default=3.25, converter=as_float, metadata=unit("mV"))
     """Maximum amplitude of the excitatory postsynaptic potential, mV."""
-    B: Float[Array, "*batch"] = eqx.field(default=22.0, converter=as_float)
+    B: Float[Array, "*batch"] = eqx.field(default=22.0, converter=as_float, metadata=unit("mV"))
     """Maximum amplitude of the inhibitory postsynaptic potential, mV."""
-    a: Float[Array, "*batch"] = eqx.field(default=100.0, converter=as_float)
+    a: Float[Array, "*batch"] = eqx.field(default=100.0, converter=as_float, metadata=unit("1/s"))
     """Rate constant of the excitatory synapses (inverse of membrane and dendritic delay), 1/s."""
-    b: Float[Array, "*batch"] = eqx.field(default=50.0, converter=as_float)
+    b: Float[Array, "*batch"] = eqx.field(default=50.0, converter=as_float, metadata=unit("1/s"))
     """Rate constant of the inhibitory synapses, 1/s."""
-    e0: Float[Array, "*batch"] = eqx.field(default=2.5, converter=as_float)
+    e0: Float[Array, "*batch"] = eqx.field(default=2.5, converter=as_float, metadata=unit("1/s"))
     """Half of the maximum firing rate of a population, 1/s."""
-    v0: Float[Array, "*batch"] = eqx.field(default=6.0, converter=as_float)
+    v0: Float[Array, "*batch"] = eqx.field(default=6.0, converter=as_float, metadata=unit("mV"))
     """Potential at which half of the maximum firing rate is reached, mV."""
-    r: Float[Array, "*batch"] = eqx.field(default=0.56, converter=as_float)
+    r: Float[Array, "*batch"] = eqx.field(default=0.56, converter=as_float, metadata=unit("1/mV"))
     """Steepness of the sigmoid, 1/mV."""
-    C: Float[Array, "*batch"] = eqx.field(default=135.0, converter=as_float)
+    C: Float[Array, "*batch"] = eqx.field(default=135.0, converter=as_float, metadata=unit("1"))
     """Average number of synapses between the populations; scales the four connections below."""
-    alpha1: Float[Array, "*batch"] = eqx.field(default=1.0, converter=as_float)
-    """Pyramidal to excitatory synapses as a share of `C`."""
-    alpha2: Float[Array, "*batch"] = eqx.field(default=0.8, converter=as_float)
-    """Excitatory to pyramidal synapses as a share of `C`."""
-    alpha3: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_float)
-    """Pyramidal to inhibitory synapses as a share of `C`."""
-    alpha4: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_float)
-    """Inhibitory to pyramidal synapses as a share of `C`."""
+    alpha1: Float[Array, "*batch"] = eqx.field(default=1.0, converter=as_float, metadata=unit("1"))
+    """Pyramidal to excitatory synapses as a fraction of `C`."""
+    alpha2: Float[Array, "*batch"] = eqx.field(default=0.8, converter=as_float, metadata=unit("1"))
+    """Excitatory to pyramidal synapses as a fraction of `C`."""
+    alpha3: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_float, metadata=unit("1"))
+    """Pyramidal to inhibitory synapses as a fraction of `C`."""
+    alpha4: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_float, metadata=unit("1"))
+    """Inhibitory to pyramidal synapses as a fraction of `C`."""
 
     def __check_init__(self):
         check_finite(**vars(self))
         check_positive(a=self.a, b=self.b)
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def C1(self) -> Array:
@@ -119,30 +121,3 @@ _PRESETS = MappingProxyType(
 
 PRESETS = tuple(_PRESETS)
 """Names that `JansenRitParameters.preset` knows."""
-
-
-PARAMETER_UNITS = MappingProxyType(
-    dict(A="mV", B="mV", a="1/s", b="1/s", e0="1/s", v0="mV", r="1/mV", C="1")
-    | dict(alpha1="1", alpha2="1", alpha3="1", alpha4="1")
-)
-"""Unit of each field of `JansenRitParameters`."""
-
-
-def batch_size(**records: eqx.Module | Array) -> int | None:
-    """The batch length shared by the array leaves of `records`; `None` when every leaf is a scalar.
-
-    **Raises:** `ValueError` naming the leaf whose length disagrees, or that has more than one axis.
-    """
-    size = None
-    for name, record in records.items():
-        for path, leaf in jax.tree_util.tree_leaves_with_path(record):
-            label = f"`{name}{jax.tree_util.keystr(path)}`"
-            if np.ndim(leaf) > 1:
-                raise ValueError(f"{label} must be a scalar or one value a column, got shape {np.shape(leaf)}")
-            if np.ndim(leaf) == 1:
-                if size is not None and np.shape(leaf)[0] != size:
-                    raise ValueError(
-                        f"{label} has a batch axis of {np.shape(leaf)[0]}, but {size} columns were given before it"
-                    )
-                size = np.shape(leaf)[0]
-    return size

@@ -1,6 +1,7 @@
-"""From parameters to trajectories."""
+"""Integration of a column, or of a batch of columns, with Diffrax."""
 
 import math
+from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -9,20 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_count, check_finite, check_positive, check_type, is_concrete
-from .arguments import checked_key, count_steps, is_whole, steps_per_hold
-from .inputs import AbstractExternalInput
+from .._checks import as_float, check_count, check_finite, check_positive, check_type, is_concrete, is_whole
+from .column import Column
+from .inputs import AbstractExternalInput, checked_key
 from .integrate import Holds, held_with_memory, solve_adaptive, solve_fixed
 from .noise import noise_stream
-from .parameters import JansenRitParameters, batch_size
+from .quantities import batch_axes
 from .solvers import RK4
-from .terms import Clock, ColumnTerm, RandomInput, batch_axes
+from .states import STATES
+from .step_size import count_steps, steps_per_hold
+from .terms import Clock, ColumnTerm, RandomInput
 from .trajectories import Trajectories
 
 
 def simulate(
-    parameters: JansenRitParameters,
-    input: AbstractExternalInput,
+    column: Column,
     *,
     t1: float,
     dt: float,
@@ -50,22 +52,22 @@ def simulate(
     Everything is differentiable: parameters, input and `y0`, backward or forward, under `jax.vmap` too. On a limit
     cycle without noise, mind the length: what a parameter changes in the period adds up, so that the sensitivity of
     the state at time t grows with t, and the squared difference of two long trajectories is full of local minima.
-    `spectral_residuals`, `summary_residuals` and `shooting_residuals` do not suffer from that.
+    The residuals in `jrae_jax.inference` do not suffer from that.
 
     **Arguments:**
 
-    - `parameters`, `input`: the column; every array leaf has shape `()`, or `(batch,)`.
+    - `column`: every array leaf has shape `()`, or `(batch,)`.
     - `t0`, `t1`, `dt`: start, end and step, seconds; the duration is a whole number of steps. With
         tolerances, `dt` is the first step tried and the grid on which `SaveAt(steps=n)` saves.
     - `y0`: state at `t0`, mV and mV/s, shape `(6,)` or `(batch, 6)`; all zero if `None`.
     - `solver`: any Diffrax solver; `RK4()` if `None`.
-    - `rtol`, `atol`: tolerances (mV, mV/s) of an adaptive solver such as `Tsit5()`, `Dopri8()` or, for stiff
-        parameters, `Kvaerno5()` (below 1e-4 in float64 only); both or neither. The jumps of held noise are told to
-        the step controller.
+    - `rtol`, `atol`: tolerances (mV, mV/s) of an adaptive solver such as `diffrax.Tsit5()`, `diffrax.Dopri8()` or, for
+        stiff parameters, `diffrax.Kvaerno5()` (below 1e-4 in float64 only); both or neither. No step crosses a jump of
+        held noise.
     - `saveat`: `diffrax.SaveAt(steps=n)` saves after every n-th `dt` (`steps=1` if `None`);
         `SaveAt(t1=True)` saves the end; `SaveAt(ts=...)` saves at any times, by the solver's interpolation.
     - `burn_in`: seconds from `t0` on, of which nothing is saved.
-    - `batch`: how many columns; needed only when no leaf and no `y0` says it.
+    - `batch`: how many columns; needed only when no leaf and no `y0` has a batch axis.
     - `key`: needed when the input is random.
     - `throw`: raise if a trajectory fails; if `False` it carries its failure in `result`, and its neighbours are
         untouched.
@@ -76,20 +78,18 @@ def simulate(
 
     **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` for a trajectory that fails.
     """
-    check_type(JansenRitParameters, parameters=parameters)
-    check_type(AbstractExternalInput, input=input)
+    check_type(Column, column=column)
     steps = count_steps(t0, t1, dt, burn_in)
     solver = RK4() if solver is None else solver
     check_type(diffrax.AbstractSolver, solver=solver)
     tolerances = _checked_tolerances(solver, rtol, atol)
-    batch = _resolved_batch(parameters, input, y0, batch)
-    holds = _holds(input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
+    batch = _resolved_batch(column, y0, batch)
+    holds = _holds(column.input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
     every, ts = _save_times(saveat, t0, dt, steps, burn_in)
-    state = as_float(np.zeros(6) if y0 is None else y0)
+    state = as_float(np.zeros(len(STATES)) if y0 is None else y0)
     check_finite(y0=state)
     ys, result = _integrate(
-        parameters,
-        input,
+        column,
         _columns_last(state, batch),
         Clock(as_float(t0), as_float(dt), steps),
         holds,
@@ -100,7 +100,8 @@ def simulate(
         key,
         diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
     )
-    trajectories = Trajectories(as_float(ts), ys[..., -len(ts) :, :], result)
+    saved: dict[str, Any] = {"every": every, "t0": float(ts[0])} if every else {"times": tuple(ts.tolist())}
+    trajectories = Trajectories(ys[..., -len(ts) :, :], result, dt=float(dt), **saved)
     return _raise_failures(trajectories) if throw else trajectories
 
 
@@ -125,24 +126,22 @@ def _checked_tolerances(
     if not isinstance(solver, diffrax.AbstractAdaptiveSolver):
         raise ValueError(
             f"`solver` must estimate its error to be used with tolerances, got {type(solver).__name__}(): "
-            "take Tsit5(), Dopri8() or Kvaerno5()"
+            "take diffrax.Tsit5(), Dopri8() or Kvaerno5()"
         )
     return (float(rtol), float(atol))
 
 
-def _resolved_batch(
-    parameters: JansenRitParameters, input: AbstractExternalInput, y0: ArrayLike | None, batch: int | None
-) -> int | None:
-    sizes = {"batch": batch, "parameters and input": batch_size(parameters=parameters, input=input)}
+def _resolved_batch(column: Column, y0: ArrayLike | None, batch: int | None) -> int | None:
+    sizes = {"batch": batch, "column": column.batch}
     if y0 is not None:
         shape = np.shape(y0)
-        if not shape or shape[-1] != 6 or len(shape) > 2:
+        if not shape or shape[-1] != len(STATES) or len(shape) > 2:
             raise ValueError(f"`y0` must have shape (6,) or (batch, 6), got {shape}")
         sizes["y0"] = shape[0] if len(shape) == 2 else None
     known = {name: size for name, size in sizes.items() if size is not None}
     if len(set(known.values())) > 1:
-        told = ", ".join(f"{size} from `{name}`" for name, size in known.items())
-        raise ValueError(f"`batch` must be the same everywhere, got {told}")
+        came = ", ".join(f"{size} from `{name}`" for name, size in known.items())
+        raise ValueError(f"`batch` must be the same everywhere, got {came}")
     batch = next(iter(known.values()), None)
     if batch is not None:
         check_count(1, batch=batch)
@@ -215,13 +214,12 @@ def _save_times(
 def _columns_last(y0: Float[Array, "*given 6"], batch: int | None) -> Float[Array, "6 *batch"]:
     if batch is None:
         return y0
-    return jnp.broadcast_to(y0, (batch, 6)).T
+    return jnp.broadcast_to(y0, (batch, len(STATES))).T
 
 
 @eqx.filter_jit
 def _integrate(
-    parameters: JansenRitParameters,
-    input: AbstractExternalInput,
+    column: Column,
     y0: Float[Array, "6 *batch"],
     clock: Clock,
     holds: Holds | None,
@@ -232,9 +230,9 @@ def _integrate(
     key: PRNGKeyArray | None,
     adjoint: diffrax.AbstractAdjoint,
 ) -> tuple[Float[Array, "*batch time 6"], diffrax.RESULTS]:
-    random = _random_input(input, clock.steps, holds, plan.batch, key)
+    random = _random_input(column.input, clock.steps, holds, plan.batch, key)
     if tolerances is None:
-        terms = ColumnTerm(parameters, input, random, clock, plan.batch)
+        terms = ColumnTerm(column, random, clock, plan.batch)
         saveat = diffrax.SaveAt(steps=plan.every) if plan.every else diffrax.SaveAt(ts=ts)
         ys, result = solve_fixed(terms, solver, y0, saveat, adjoint)
         ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
@@ -242,14 +240,13 @@ def _integrate(
         steps = clock.steps
         grid = jnp.arange(plan.every, steps + 1, plan.every, dtype=y0.dtype) - steps if plan.every else ts
 
-        def solve(parameters, input, y0, random):
-            terms = ColumnTerm(parameters, input, random, clock, None)
+        def solve(column, y0, random):
+            terms = ColumnTerm(column, random, clock, None)
             return solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), tolerances, holds, adjoint)
 
         if plan.batch is not None:
-            axes = (batch_axes(parameters), batch_axes(input), -1, _random_axes(random))
-            solve = jax.vmap(solve, in_axes=axes)
-        ys, result = solve(parameters, input, y0, random)
+            solve = jax.vmap(solve, in_axes=(column.axes, -1, _random_axes(random)))
+        ys, result = solve(column, y0, random)
     return ys, _with_nonfinite(result, ys, plan)
 
 
@@ -280,14 +277,14 @@ def _random_axes(random: RandomInput | None) -> RandomInput | None:
 def _with_nonfinite(result: diffrax.RESULTS, ys: Float[Array, "*batch time 6"], plan: _Plan) -> diffrax.RESULTS:
     """What a column's last saved state adds: in these equations a value once not finite never is so again."""
 
-    def of_column(result, last):
+    def checked(result, last):
         failed = (result == diffrax.RESULTS.successful) & ~jnp.all(jnp.isfinite(last))
         return diffrax.RESULTS.where(failed, diffrax.RESULTS.nonfinite, result)  # pyright: ignore[reportArgumentType]
 
     if plan.batch is None:
-        return of_column(result, ys[-1])
+        return checked(result, ys[-1])
     results = jax.tree.map(lambda code: jnp.broadcast_to(code, (plan.batch,)), result)
-    return jax.vmap(of_column)(results, ys[:, -1])
+    return jax.vmap(checked)(results, ys[:, -1])
 
 
 def _raise_failures(trajectories: Trajectories) -> Trajectories:

@@ -1,18 +1,18 @@
-"""The Diffrax solvers on offer, and our own."""
+"""Fixed-step solvers that Diffrax does not have: lean Runge-Kutta methods, and Strang splitting."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from diffrax import Dopri8 as Dopri8, Euler as Euler, Kvaerno5 as Kvaerno5, Tsit5 as Tsit5
 from jax.scipy.special import gammainc
 from jaxtyping import Array, Float
 
-from .equations import synaptic_drive
+from .equations import Coefficients, Drive, synaptic_drive
+from .states import States
 from .terms import ColumnTerm
 
 
@@ -53,7 +53,7 @@ class _AbstractLeanSolver(diffrax.AbstractSolver):
         return terms.vf(t0, y0, args)
 
 
-class Heun(_AbstractLeanSolver):
+class FixedStepHeun(_AbstractLeanSolver):
     """Heun's second-order method for fixed steps; two evaluations of the vector field a step.
 
     `diffrax.Heun()` is the same method with an error estimate, for adaptive steps.
@@ -111,7 +111,7 @@ class StrangSplitting(diffrax.AbstractSolver):
         del args
         terms = _column(terms)
         duration = terms.duration(t0, t1)
-        return _half_kick(terms, duration, y0), _LinearFlow(terms.coefficients, duration)
+        return _half_kick(terms, duration, States.unstack(y0)), LinearFlow(terms.coefficients, duration)
 
     def step(self, terms, t0, t1, y0: Array, args, solver_state, made_jump):
         """One step from `t0` to `t1`."""
@@ -120,7 +120,7 @@ class StrangSplitting(diffrax.AbstractSolver):
         kick, flow = solver_state
         noise = jax.lax.optimization_barrier(terms.white_pair(t0))
         p = terms.rate(jnp.asarray(t0 + (t1 - t0) / 2)) + terms.held(t0, t1)
-        linear = flow(_kicked(y0, kick), p, noise)
+        linear = flow(_kicked(States.unstack(y0), kick), p, noise)
         kick = _half_kick(terms, terms.duration(t0, t1), linear)
         y1 = jnp.stack(_kicked(linear, kick))
         control = terms.contr(t0, t1)
@@ -138,61 +138,70 @@ def _column(terms: Any) -> ColumnTerm:
     return terms if isinstance(terms, ColumnTerm) else terms.term
 
 
-def _half_kick(terms: ColumnTerm, duration: Float[Array, ""], y: Sequence[Array] | Array) -> tuple[Array, ...]:
-    return tuple(duration / 2 * drive for drive in synaptic_drive(y, terms.coefficients))
+def _half_kick(terms: ColumnTerm, duration: Float[Array, ""], y: States) -> Drive:
+    return Drive(*(duration / 2 * drive for drive in synaptic_drive(y, terms.coefficients)))
 
 
-def _kicked(y: Sequence[Array] | Array, kick: Sequence[Array]) -> tuple[Array, ...]:
-    return (y[0], y[1], y[2], y[3] + kick[0], y[4] + kick[1], y[5] + kick[2])
+def _kicked(y: States, kick: Drive) -> States:
+    return y._replace(y3=y.y3 + kick.pyramidal, y4=y.y4 + kick.excitatory, y5=y.y5 + kick.inhibitory)
 
 
-class _LinearFlow(eqx.Module):
+class _Oscillator(NamedTuple):
+    """The exact step of `x'' = -2 k x' - k^2 x`."""
+
+    lost: Array
+    """1 minus the factor from x to x: exact where the step is short."""
+    x_from_slope: Array
+    slope_from_x: Array
+    slope_from_slope: Array
+
+    @classmethod
+    def over(cls, k: Float[Array, "*batch"], h: Float[Array, ""]) -> "_Oscillator":
+        """For rate k over h seconds."""
+        decay = jnp.exp(-k * h)
+        return cls(_lost(2, k * h), decay * h, -(k**2) * decay * h, decay * (1 - k * h))
+
+    def __call__(self, x: Array, slope: Array) -> tuple[Array, Array]:
+        return x - self.lost * x + self.x_from_slope * slope, self.slope_from_x * x + self.slope_from_slope * slope
+
+
+class LinearFlow(eqx.Module):
     """The damped linear part over a step: an oscillator `x'' = f - 2 k x' - k^2 x` for each potential.
 
     The excitatory ones share their rate `k`; `f` is the external input, constant over the step, and white noise.
     """
 
-    excitatory: tuple[Array, Array, Array, Array]
-    inhibitory: tuple[Array, Array, Array, Array]
+    excitatory: _Oscillator
+    inhibitory: _Oscillator
     response: tuple[Array, Array]
     """Of (y1, y4) to an external input of 1/s."""
     spread: tuple[Array, Array, Array]
     """The Cholesky factor of the covariance of (y1, y4) under white noise of intensity 1."""
 
-    def __init__(self, coefficients: Sequence[Array] | Float[Array, " coefficients"], h: Float[Array, ""]):
+    def __init__(self, coefficients: Coefficients, h: Float[Array, ""]):
         """From the coefficients of the column and the step in seconds."""
-        k, gain = coefficients[7] / 2, coefficients[11]
-        self.excitatory, self.inhibitory = _oscillator(k, h), _oscillator(coefficients[9] / 2, h)
-        self.response = gain * self.excitatory[0] / k**2, gain * self.excitatory[1]
+        k, gain = coefficients.excitatory_damping / 2, coefficients.input_gain
+        self.excitatory = _Oscillator.over(k, h)
+        self.inhibitory = _Oscillator.over(coefficients.inhibitory_damping / 2, h)
+        self.response = gain * self.excitatory.lost / k**2, gain * self.excitatory.x_from_slope
         decay, rest = jnp.exp(-2 * k * h), _lost(3, 2 * k * h)
         var_y1, var_y4 = rest / (4 * k**3), (rest + 4 * k * h * decay) / (4 * k)
         first = jnp.sqrt(var_y1)
         second = h**2 * decay / 2 / first
         self.spread = gain * first, gain * second, gain * jnp.sqrt(var_y4 - second**2)
 
-    def __call__(self, y: tuple[Array, ...], p: Array, noise: tuple[Array, Array] | None) -> tuple[Array, ...]:
+    def __call__(self, y: States, p: Array, noise: tuple[Array, Array] | None) -> States:
         """The states after the step."""
-        y0, y1, y2, y3, y4, y5 = y
-        y0, y3 = _flow(self.excitatory, y0, y3)
-        y1, y4 = _flow(self.excitatory, y1, y4)
-        y2, y5 = _flow(self.inhibitory, y2, y5)
+        y0, y3 = self.excitatory(y.y0, y.y3)
+        y1, y4 = self.excitatory(y.y1, y.y4)
+        y2, y5 = self.inhibitory(y.y2, y.y5)
         y1, y4 = y1 + self.response[0] * p, y4 + self.response[1] * p
         if noise is not None:
             y1 = y1 + self.spread[0] * noise[0]
             y4 = y4 + self.spread[1] * noise[0] + self.spread[2] * noise[1]
-        return y0, y1, y2, y3, y4, y5
-
-
-def _oscillator(k: Float[Array, "*batch"], h: Float[Array, ""]) -> tuple[Array, Array, Array, Array]:
-    decay = jnp.exp(-k * h)
-    return _lost(2, k * h), decay * h, -(k**2) * decay * h, decay * (1 - k * h)
+        return States(y0, y1, y2, y3, y4, y5)
 
 
 def _lost(order: int, x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """1 - exp(-x) (1 + x + x^2/2 + ...) to `order` terms, an incomplete gamma function, exact where x is small."""
     return gammainc(jnp.full_like(x, order), x)
-
-
-def _flow(oscillator: tuple[Array, Array, Array, Array], x: Array, slope: Array) -> tuple[Array, Array]:
-    lost, x_slope, slope_x, slope_slope = oscillator
-    return x - lost * x + x_slope * slope, slope_x * x + slope_slope * slope

@@ -1,12 +1,39 @@
 """The six states of a cortical column: order, names, units and groups.
 
-Jansen and Rit's order. Potentials first, then their time derivatives. This is the only file that knows an
-index.
+Jansen and Rit's order: potentials first, then their time derivatives. This is the only file that knows an index.
 """
 
+from typing import NamedTuple
+
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-STATES = ("y0", "y1", "y2", "y3", "y4", "y5")
+
+class States(NamedTuple):
+    """The six states by name, as arrays of one shape: mV, and mV/s for the derivatives."""
+
+    y0: Array
+    """Postsynaptic potential that pyramidal cells cause, mV."""
+    y1: Array
+    """Excitatory postsynaptic potential on pyramidal cells, mV."""
+    y2: Array
+    """Inhibitory postsynaptic potential on pyramidal cells, mV."""
+    y3: Array
+    y4: Array
+    y5: Array
+
+    @classmethod
+    def unstack(cls, y: Float[Array, "6 *batch"]) -> "States":
+        """From an array whose first axis is the state."""
+        return cls(*(y[i] for i in range(len(STATES))))
+
+    @classmethod
+    def of(cls, ys: Float[Array, "*batch 6"]) -> "States":
+        """From an array whose last axis is the state."""
+        return cls(*(ys[..., i] for i in range(len(STATES))))
+
+
+STATES = States._fields
 """Names of the six states, in order."""
 
 CHANNELS = (*STATES, "eeg")
@@ -25,9 +52,14 @@ STATE_LABELS = (
 STATE_UNITS = ("mV", "mV", "mV", "mV/s", "mV/s", "mV/s")
 """Unit of each state."""
 
-POTENTIAL_STATES = (0, 1, 2)
+CHANNEL_UNITS = (*STATE_UNITS, "mV")
+"""Unit of each channel."""
+
+PYRAMIDAL_STATES = (0, 3)
 EXCITATORY_STATES = (1, 4)
 INHIBITORY_STATES = (2, 5)
+POTENTIAL_STATES = (0, 1, 2)
+DERIVATIVE_STATES = (3, 4, 5)
 EXTERNAL_INPUT_STATE = 4  # the state whose equation holds p(t)
 
 
@@ -38,8 +70,23 @@ def eeg(ys: Float[Array, "*batch 6"]) -> Float[Array, "*batch"]:
 
     - `ys`: states, in mV and mV/s; the last axis is the state.
 
-    **Returns:**
+    **Returns:** `y1 - y2` in mV, without the last axis.
 
-    `y1 - y2` in mV, without the last axis.
+    **Raises:** `ValueError` if the last axis is not six long.
     """
+    _check_states_last(ys)
     return ys[..., 1] - ys[..., 2]
+
+
+def to_channels(ys: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
+    """All seven channels of fully known states: the states, then `y1 - y2`.
+
+    **Raises:** `ValueError` if the last axis is not six long.
+    """
+    return jnp.concatenate([ys, eeg(ys)[..., None]], axis=-1)
+
+
+def _check_states_last(ys: Float[Array, "*batch 6"]) -> None:
+    shape = jnp.shape(ys)
+    if not shape or shape[-1] != len(STATES):
+        raise ValueError(f"`ys` must end in an axis of the {len(STATES)} states, got shape {shape}")

@@ -5,18 +5,17 @@ solve begins and ends on a whole number, which a float holds exactly, where seco
 hold within minutes; and the end is zero, because Diffrax merges all steps that lie within 100 ulps of it.
 """
 
-from typing import Any
-
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
-from .equations import coefficients, derivative, external_input_direction
+from .column import Column
+from .equations import Coefficients, derivative, external_input_direction
 from .inputs import AbstractExternalInput
 from .noise import NoiseStream
-from .parameters import JansenRitParameters
+from .quantities import batch_axes
 
 
 class Clock(eqx.Module):
@@ -46,7 +45,7 @@ class RandomInput(eqx.Module):
     """The held values from `first_hold` on, where each depends on the one before."""
 
     def hold(self, t0: Real[ArrayLike, ""], t1: Real[ArrayLike, ""]) -> Int[Array, ""]:
-        """The hold that a step lies in, counted from `first_hold`: the step's middle says which."""
+        """The hold that a step lies in, counted from `first_hold`: the one that holds the step's middle."""
         return jnp.floor((jnp.add(t0, t1) / 2 + self.origin) / self.steps_per_hold).astype(jnp.int32)
 
 
@@ -58,29 +57,32 @@ class ColumnTerm(diffrax.AbstractTerm):
     that sits on the boundary to the next hold, and a solver may reuse its last stage (FSAL).
     """
 
-    coefficients: tuple[Array, ...] | Float[Array, " coefficients"]
     input: AbstractExternalInput
     random: RandomInput | None
     clock: Clock
     batch: int | None = eqx.field(static=True)
+    _constants: Coefficients | Float[Array, " coefficient"]
 
-    def __init__(
-        self,
-        parameters: JansenRitParameters,
-        input: AbstractExternalInput,
-        random: RandomInput | None,
-        clock: Clock,
-        batch: int | None,
-    ):
+    def __init__(self, column: Column, random: RandomInput | None, clock: Clock, batch: int | None):
         """See the class."""
-        constants = coefficients(parameters)
+        constants = Coefficients.of(column.parameters)
         # Read by index from one vector, the constants of a single column keep the body of the loop below the
         # size (1 kB) up to which XLA compiles a loop on a CPU into one function: 8 times faster.
-        self.coefficients = jnp.stack(constants) if batch is None else constants
-        self.input = input
+        self._constants = jnp.stack(constants) if batch is None else constants
+        self.input = column.input
         self.random = random
         self.clock = clock
         self.batch = batch
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """The constants of the equations, by name."""
+        constants = self._constants
+        return (
+            constants
+            if isinstance(constants, Coefficients)
+            else Coefficients(*(constants[i] for i in range(len(Coefficients._fields))))
+        )
 
     def vf(self, t, y, args):
         """The derivative without the random input, and the direction of the latter."""
@@ -121,11 +123,11 @@ class ColumnTerm(diffrax.AbstractTerm):
         if random.table is not None:
             return random.table[hold]
 
-        def of_column(input, stream):
+        def held_by_one(input, stream):
             return input.held(random.first_hold + hold, stream)
 
         axes = (batch_axes(self.input), batch_axes(random.stream))
-        return self._over_columns(of_column, axes)(self.input, random.stream)
+        return self._over_columns(held_by_one, axes)(self.input, random.stream)
 
     def rate(self, t: Real[Array, ""]) -> Float[Array, "*batch"]:
         """The smooth part of the external input, 1/s."""
@@ -144,18 +146,13 @@ class ColumnTerm(diffrax.AbstractTerm):
         return self.input.white * first, self.input.white * second
 
     def _derivative(self, t, y, random):
-        def of_column(y, random, coefficients, input):
+        def of_one(y, random, coefficients, input):
             return derivative(y, input.rate(self.clock.seconds(t)) + random, coefficients)
 
         axes = (-1, 0 if jnp.ndim(random) else None, batch_axes(self.coefficients), batch_axes(self.input))
-        return self._over_columns(of_column, axes)(y, random, self.coefficients, self.input)
+        return self._over_columns(of_one, axes)(y, random, self.coefficients, self.input)
 
     def _over_columns(self, function, axes):
         if self.batch is None:
             return function
         return jax.vmap(function, in_axes=axes, out_axes=-1, axis_size=self.batch)
-
-
-def batch_axes(record: Any) -> Any:
-    """For `jax.vmap`: 0 for the leaves of `record` that have a batch axis, `None` for those that have none."""
-    return jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, record)

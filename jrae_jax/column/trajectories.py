@@ -1,43 +1,91 @@
-"""What a simulation returns."""
+"""Trajectories of all six states: what a simulation returns."""
 
 import diffrax
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
+from .._checks import check_count, check_finite, check_positive
 from .states import STATE_LABELS, STATE_UNITS, STATES, eeg
 
 
 class Trajectories(eqx.Module):
-    """Simulated or recorded trajectories of all six states.
+    """Trajectories of all six states, of one column or of a batch.
 
-    Your own simulations come in the same way: `Trajectories(ts, ys)`.
+    Trajectories from elsewhere come in the same way: `Trajectories(ys, dt=1e-3)`.
+
+    **Raises:** `ValueError` for states of another shape, or times that do not fit them.
     """
 
-    ts: Float[Array, " time"]
-    """Times, seconds."""
     ys: Float[Array, "*batch time 6"]
     """States in mV and mV/s; the batch axis, if any, is in front."""
     result: diffrax.RESULTS = eqx.field(default_factory=lambda: diffrax.RESULTS.successful)
     """How each trajectory ended: `diffrax.RESULTS.successful`, or what went wrong; shape `()` or `(batch,)`."""
+    dt: float = eqx.field(static=True, kw_only=True)
+    """Step of the integration, s."""
+    every: int = eqx.field(static=True, default=1, kw_only=True)
+    """Steps from each sample to the next."""
+    t0: float = eqx.field(static=True, default=0.0, kw_only=True)
+    """Time of the first sample, s."""
+    times: tuple[float, ...] | None = eqx.field(static=True, default=None, kw_only=True)
+    """The time of every sample, where they were saved at given times; `None`: every so many steps."""
 
     def __check_init__(self):
-        shape = jnp.shape(self.ys)
+        shape = np.shape(self.ys)
         if len(shape) not in (2, 3) or shape[-1] != len(STATES):
             raise ValueError(f"`ys` must have shape (time, 6) or (batch, time, 6), got {shape}")
-        if jnp.shape(self.ts) != shape[-2:-1]:
-            raise ValueError(f"`ts` must have one time for each of {shape[-2]} samples, got shape {jnp.shape(self.ts)}")
+        check_positive(dt=self.dt)
+        check_count(1, every=self.every)
+        check_finite(t0=self.t0)
+        if self.times is not None and len(self.times) != shape[-2]:
+            raise ValueError(f"`times` must be one for each of {shape[-2]} samples, got {len(self.times)}")
 
+    @property
+    def ts(self) -> Float[np.ndarray, " time"]:
+        """The time of each sample, s, in double precision."""
+        if self.times is not None:
+            return np.array(self.times)
+        return self.t0 + self.interval * np.arange(self.ys.shape[-2])
 
-def to_dataset(trajectories: Trajectories) -> xr.Dataset:
-    """Trajectories with names and units: `y0..y5` and `eeg` over `column` and `time`."""
-    dims = ("column", "time")[-trajectories.ys.ndim + 1 :]
-    ys = np.asarray(trajectories.ys)
-    states = zip(STATES, STATE_LABELS, STATE_UNITS, strict=True)
-    variables = {
-        name: (dims, ys[..., i], {"long_name": label, "units": unit}) for i, (name, label, unit) in enumerate(states)
-    }
-    variables["eeg"] = (dims, np.asarray(eeg(trajectories.ys)), {"long_name": "y1 - y2", "units": "mV"})
-    return xr.Dataset(variables, {"time": ("time", np.asarray(trajectories.ts), {"units": "s"})})
+    @property
+    def interval(self) -> float:
+        """Seconds from each sample to the next, where they are evenly spaced."""
+        return self.dt * self.every
+
+    @property
+    def eeg(self) -> Float[Array, "*batch time"]:
+        """The EEG-like signal `y1 - y2`, mV."""
+        return eeg(self.ys)
+
+    def __len__(self) -> int:
+        if self.ys.ndim == 2:
+            raise TypeError("a single trajectory has no length")
+        return len(self.ys)
+
+    def __getitem__(self, index: int | slice) -> "Trajectories":
+        """One trajectory of a batch, or some of them."""
+        positions = range(len(self))  # a single one has none, and its time is not to be sliced
+        chosen = index if isinstance(index, slice) else positions[index]
+        result = jax.tree.map(lambda code: code[chosen] if np.ndim(code) else code, self.result)
+        return Trajectories(self.ys[chosen], result, dt=self.dt, every=self.every, t0=self.t0, times=self.times)
+
+    def to_dataset(self) -> xr.Dataset:
+        """With names and units: `y0..y5` and `eeg` over `column` and `time`."""
+        dims = ("column", "time")[-self.ys.ndim + 1 :]
+        ys = np.asarray(self.ys)
+        states = zip(STATES, STATE_LABELS, STATE_UNITS, strict=True)
+        variables = {
+            name: (dims, ys[..., i], {"long_name": label, "units": unit})
+            for i, (name, label, unit) in enumerate(states)
+        }
+        variables["eeg"] = (dims, np.asarray(self.eeg), {"long_name": "y1 - y2", "units": "mV"})
+        return xr.Dataset(variables, {"time": ("time", self.ts, {"units": "s"})})
+
+    def __repr__(self) -> str:
+        if not eqx.is_array_like(self.ys) or np.ndim(self.ys) < 2:  # a tree of something else, such as axes
+            return eqx.tree_pformat(self)
+        *batch, time, _ = self.ys.shape
+        of = f"{batch[0]} x {time}" if batch else f"{time}"
+        return f"Trajectories({of} samples of {len(STATES)} states, {self.ts[0]:.6g} to {self.ts[-1]:.6g} s)"

@@ -1,107 +1,94 @@
-"""A column over one step, as seen by who does not know its input: where it goes, and how far off it may be."""
-
-import dataclasses
-from typing import Any
+"""A column over one step, for estimators that do not see its input: its mean, and the spread that the input adds."""
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._checks import as_float
-from .inputs import AbstractExternalInput, ConstantInput, UniformNoiseInput, WhiteNoiseInput
+from .column import Column
+from .equations import Coefficients
+from .inputs import ConstantInput, InputStatistics
 from .parameters import JansenRitParameters
-from .solvers import RK4, StrangSplitting
-from .states import EXCITATORY_STATES
+from .solvers import RK4, LinearFlow
+from .states import EXCITATORY_STATES, STATES
 from .terms import Clock, ColumnTerm
 
-_LEAST_PROCESS_NOISE = 1e-7  # of the largest value, per step; it keeps covariances invertible
-
-
-class KnownColumn(eqx.Module):
-    """All that is known of one column."""
-
-    parameters: JansenRitParameters
-    p: Float[Array, "*batch"]
-    """The mean of the input, 1/s."""
-    held_std: Float[Array, "*batch"]
-    """The standard deviation of the values held for a step, 1/s."""
-    white: Float[Array, "*batch"]
-    """The intensity of its white noise, s^-1/2."""
-
-
-def known_column(parameters: JansenRitParameters, input: AbstractExternalInput, dt: float) -> KnownColumn:
-    """What the equations, the parameters and the statistics of the input say.
-
-    **Raises:** `ValueError` for an input of a kind, or held for a time, that the transition is not known for.
-    """
-    match input:
-        case ConstantInput():
-            return KnownColumn(parameters, input.p, jnp.zeros_like(input.p), jnp.zeros_like(input.p))
-        case WhiteNoiseInput():
-            return KnownColumn(parameters, input.p, jnp.zeros_like(input.p), input.intensity)
-        case UniformNoiseInput() if abs(input.hold - dt) <= 1e-6 * dt:
-            p, spread = (input.low + input.high) / 2, input.high - input.low
-            return KnownColumn(parameters, p, spread / 12**0.5, jnp.zeros_like(p))
-        case UniformNoiseInput():
-            raise ValueError(f"`input` must be held for `dt` = {dt} s, got hold={input.hold} s")
-    raise ValueError(
-        f"`input` must be a ConstantInput, WhiteNoiseInput or UniformNoiseInput, got a {type(input).__name__}"
-    )
+# Of the largest value, per step. Without it the factors of covariances of states that the input does not reach are
+# singular, and triangular solves divide by zero.
+_LEAST_PROCESS_NOISE = 1e-7
 
 
 class Transition(eqx.Module):
-    """The column over one step: states in units of their largest values, then logarithms of the unknowns' factors."""
+    """One step of a column: states in units of their largest values, then the logarithms of the unknowns' factors.
 
-    column: KnownColumn
+    **Arguments:**
+
+    - `column`: one column.
+    - `dt`: the step, s.
+    - `unknown`: parameters, or `p`, the mean of the input, that are part of the state as constants.
+
+    **Raises:** `ValueError` for an input that is no sequence of independent values over such steps.
+    """
+
+    parameters: JansenRitParameters
+    input: InputStatistics
     dt: float = eqx.field(static=True)
     unknown: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(self, column: Column, dt: float, unknown: tuple[str, ...] = ()):
+        """See the class."""
+        self.parameters, self.input = column.parameters, column.input.statistics(dt)
+        self.dt, self.unknown = float(dt), unknown
 
     @property
     def scale(self) -> Float[Array, "6"]:
         """The largest value that each state can reach, mV and mV/s."""
-        known = self.column.parameters
+        known = self.parameters
         excitatory, inhibitory = known.A / known.a, known.B / known.b
         y0 = 2 * known.e0 * excitatory
-        y1 = excitatory * (2 * known.e0 * known.C2 + jnp.abs(self.column.p))
+        y1 = excitatory * (2 * known.e0 * known.C2 + jnp.abs(self.input.mean))
         y2 = 2 * known.e0 * inhibitory * known.C4
         return jnp.stack([y0, y1, y2, known.a * y0, known.a * y1, known.b * y2])
 
+    @property
+    def unknown_values(self) -> Float[Array, " unknown"]:
+        """The values of the unknowns beforehand, in their units."""
+        known = vars(self.parameters) | {"p": self.input.mean}
+        return jnp.stack([known[name] for name in self.unknown]) if self.unknown else jnp.zeros(0)
+
     def __call__(self, x: Float[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
-        """Mean and Cholesky factor of the covariance of the state one step after `x`."""
-        column = self._with_unknowns(x[6:])
-        term = self._term(column, column.p)
-        y, *_ = RK4().step(term, *_one_step(), x[:6] * self.scale, None, None, False)
-        _, flow = StrangSplitting().init(term, *_one_step(), y, None)
-        return jnp.concatenate([y / self.scale, x[6:]]), self._process_noise(column, flow, x)
+        """Mean, and Cholesky factor of the covariance, of the state one step after `x`."""
+        states, logarithms = jnp.split(x, [len(STATES)])
+        column = self._column(logarithms)
+        y = self._stepped(column, states * self.scale)
+        flow = LinearFlow(Coefficients.of(column.parameters), as_float(self.dt))
+        return jnp.concatenate([y / self.scale, logarithms]), self._process_noise(flow, len(x))
 
     def step(self, y: Float[Array, "6"], deviation: Float[Array, ""]) -> Float[Array, "6"]:
         """The states one step after `y`, in mV and mV/s, under an input so many standard deviations from its mean."""
-        column = self.column
-        p = column.p + deviation * (column.held_std + column.white / self.dt**0.5)
-        return RK4().step(self._term(column, p), *_one_step(), y, None, None, False)[0]
+        return self._stepped(Column(self.parameters, ConstantInput(self.rate(deviation))), y)
 
-    def _term(self, column: KnownColumn, p: Float[Array, ""]) -> ColumnTerm:
-        clock = Clock(jnp.zeros(()), as_float(self.dt), 1)
-        return ColumnTerm(column.parameters, ConstantInput(p), None, clock, None)
+    def rate(self, deviations: Float[Array, "*step"]) -> Float[Array, "*step"]:
+        """p, 1/s, from its deviations from the mean in standard deviations."""
+        return self.input.mean + deviations * (self.input.held_std + self.input.white / self.dt**0.5)
 
-    def _with_unknowns(self, logarithms: Float[Array, " unknown"]) -> KnownColumn:
+    def _stepped(self, column: Column, y: Float[Array, "6"]) -> Float[Array, "6"]:
+        term = ColumnTerm(column, None, Clock(jnp.zeros(()), as_float(self.dt), 1), None)
+        return RK4().step(term, as_float(-1.0), as_float(0.0), y, None, None, False)[0]
+
+    def _column(self, logarithms: Float[Array, " unknown"]) -> Column:
+        """The column with other values of its unknowns, at the mean of its input."""
         factors = dict(zip(self.unknown, jnp.exp(logarithms), strict=True))
-        p = self.column.p * factors.pop("p", 1.0)
-        known = self.column.parameters
-        changed = {name: getattr(known, name) * factor for name, factor in factors.items()}
-        return dataclasses.replace(self.column, parameters=dataclasses.replace(known, **changed), p=p)
+        p = self.input.mean * factors.pop("p", 1.0)
+        known = Column(self.parameters, ConstantInput(p))
+        return known.replace(**{name: known.value(name) * factor for name, factor in factors.items()})
 
-    def _process_noise(self, column: KnownColumn, flow: Any, x: Float[Array, " n"]) -> Float[Array, "n n"]:
-        """What the unseen part of the input adds to y1 and y4, by the exact flow of the damped linear part."""
-        held, white = column.held_std, column.white
+    def _process_noise(self, flow: LinearFlow, size: int) -> Float[Array, "n n"]:
+        """What the input adds to y1 and y4, by the exact flow of the damped linear part."""
+        held, white, scale = self.input.held_std, self.input.white, self.scale
         y1, y4 = EXCITATORY_STATES
-        least = _LEAST_PROCESS_NOISE * jnp.eye(len(x))
-        first = (held * flow.response[0] + white * flow.spread[0]) / self.scale[y1]
-        shared = (held * flow.response[1] + white * flow.spread[1]) / self.scale[y4]
-        second = white * flow.spread[2] / self.scale[y4]
+        first = (held * flow.response[0] + white * flow.spread[0]) / scale[y1]
+        shared = (held * flow.response[1] + white * flow.spread[1]) / scale[y4]
+        second = white * flow.spread[2] / scale[y4]
+        least = _LEAST_PROCESS_NOISE * jnp.eye(size)
         return least.at[y1, y1].add(first).at[y4, y1].set(shared).at[y4, y4].add(second)
-
-
-def _one_step() -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """From and to, counted in steps."""
-    return as_float(-1.0), as_float(0.0)

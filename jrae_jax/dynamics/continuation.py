@@ -1,8 +1,8 @@
-"""Curves of equilibria and of bifurcations, as p or a parameter changes.
+"""Curves of equilibria and of their bifurcations, as p or a parameter changes.
 
 Over the plane of the potential v = y1 - y2 and of the quantity that changes, equilibria at constant input, saddle-nodes
-and Hopf points each lie where a function in closed form vanishes. Its sign on a grid tells how the curves run, branches
-apart; each of their points is then found by bisection, on the edge of the grid that the curve crosses.
+and Hopf points each lie where a function in closed form vanishes. Contours of its sign on a grid are the curves, one
+line for each branch; each of their points is then found by bisection, on the edge of the grid that the curve crosses.
 """
 
 from collections.abc import Callable
@@ -17,15 +17,15 @@ import optimistix
 from jaxtyping import Array, Float
 
 from .._checks import as_float, check_choice, check_count, check_finite, check_positive
-from ..column.parameters import PARAMETER_UNITS, JansenRitParameters, batch_size
-from .changing import ChangingColumn
-from .equilibria import Equilibria, equilibrium_curve, on_the_curve, opposite, slope
-
-_REACH, _GRID = 40.0, 1024  # v is looked at so far to either side of v0, in 1/r; beyond it the sigmoid is flat
+from ..column.column import Column, check_constant, check_single
+from ..column.quantities import quantities
+from .curve import GRID, REACH, at_potential, hurwitz_determinant, input_slope
+from .equilibria import Equilibria, equilibria_at
 
 Place = Float[Array, "2"]
 """r (v - v0), and the quantity that changes."""
-Function = Callable[[Place, ChangingColumn], Float[Array, ""]]
+Condition = Callable[[Place, Column, str], Float[Array, ""]]
+"""What vanishes on a curve: of a place, the column, and the name of the quantity that changes."""
 
 
 class BifurcationCurves(eqx.Module):
@@ -34,183 +34,216 @@ class BifurcationCurves(eqx.Module):
     saddle_nodes: Equilibria
     hopf_points: Equilibria
 
+    @property
+    def parameter(self) -> str:
+        """The quantity that changes beside p."""
+        return self.saddle_nodes.parameter
+
 
 def bifurcation_curves(
-    parameters: JansenRitParameters, along: str, low: float, high: float, *, points: int = 400
+    column: Column, parameter: str, *, low: float, high: float, points: int = 400
 ) -> BifurcationCurves:
     """Saddle-nodes and Hopf points of a column as both p and a parameter change.
 
     **Arguments:**
 
-    - `parameters`: of one column.
-    - `along`: the parameter, as `"C"`.
+    - `column`: one column with a `ConstantInput`; its own p and its own value of `parameter` do not matter.
+    - `parameter`: the name of the parameter, as `"C"`.
     - `low`, `high`: its bounds, in its unit.
-    - `points`: values of it, evenly spaced, between which curves are told apart.
+    - `points`: how many values of it, evenly spaced; two curves closer than the grid are not separated.
 
     **Returns:** of shape `(point,)`, right to rounding; `value` is that of the parameter, `p` that of the input.
 
-    **Raises:** `ValueError` for a batch of columns, no such parameter, bounds that are not in order, or values that a
-        column cannot have.
+    **Raises:** `ValueError` for a batch of columns, another input, no such parameter, bounds that are not in order, or
+        values that a column cannot have.
     """
-    check_choice(tuple(PARAMETER_UNITS), along=along)
-    column = ChangingColumn(parameters, as_float(0.0), along)
-    values = checked_values(column, low, high, points)
+    check_constant("column", column)
+    check_choice(tuple(quantities(column.parameters)), parameter=parameter)
+    values = checked_values(column, parameter, low, high, points)
+    column = column.replace(p=0.0)  # so that nothing depends on it
     saddle_nodes, hopf_points = (
-        _apart(_described(places, column), gaps)
-        for places, gaps in (_lines(function, column, values) for function in (_slope, _opposite))
+        _separated(_equilibria_at(places, column, parameter), gaps)
+        for places, gaps in (_curves(condition, column, parameter, values) for condition in (_saddle_node, _hopf))
     )
-    apart = ~hopf_points.on_the_axis
-    return BifurcationCurves(saddle_nodes, jax.tree.map(lambda leaf: leaf.at[apart].set(jnp.nan), hopf_points))
+    real = ~hopf_points.on_imaginary_axis  # opposite eigenvalues, but no oscillation
+    return BifurcationCurves(saddle_nodes, jax.tree.map(lambda leaf: leaf.at[real].set(jnp.nan), hopf_points))
 
 
-def equilibria_along(column: ChangingColumn, values: Float[Array, " value"]) -> tuple[Equilibria, ...]:
-    """Equilibria at constant input, in order along their curve, NaN between separate curves; and the saddle-nodes and
-    Hopf points among them; all of shape `(point,)`."""
-    places, gaps = _lines(_excess, column, values)
-    rest = _apart(_described(places, column), gaps)
+def continued_equilibria(
+    column: Column, parameter: str, values: Float[Array, " value"]
+) -> tuple[Equilibria, Equilibria, Equilibria]:
+    """Equilibria at constant input as a parameter changes, in order along their curve, NaN between separate curves; and
+    the saddle-nodes and Hopf points among them; all of shape `(point,)`."""
+    places, gaps = _curves(_at_rest, column, parameter, values)
+    rest = _separated(_equilibria_at(places, column, parameter), gaps)
     saddle_nodes, hopf_points = (
-        _described(_meeting(function, places, gaps, column), column) for function in (_slope, _opposite)
+        _equilibria_at(_crossings_with(condition, places, gaps, column, parameter), column, parameter)
+        for condition in (_saddle_node, _hopf)
     )
-    hopf_points = jax.tree.map(lambda leaf, on_the_axis=hopf_points.on_the_axis: leaf[on_the_axis], hopf_points)
-    return tuple(
-        eqx.tree_at(lambda found: found.p, found, jnp.where(found.exists, column.p, jnp.nan))
+    imaginary = hopf_points.on_imaginary_axis
+    hopf_points = jax.tree.map(lambda leaf: leaf[imaginary], hopf_points)
+    # At given potentials p is right to rounding; it is the column's own, exactly.
+    own = column.value("p")
+    rest, saddle_nodes, hopf_points = (
+        eqx.tree_at(lambda found: found.p, found, jnp.where(found.exists, own, jnp.nan))
         for found in (rest, saddle_nodes, hopf_points)
     )
+    return rest, saddle_nodes, hopf_points
 
 
-def checked_values(column: ChangingColumn, low: float, high: float, points: int) -> Float[Array, " value"]:
-    """Evenly spaced values that what changes can have.
+def checked_values(column: Column, parameter: str, low: float, high: float, points: int) -> Float[Array, " value"]:
+    """Evenly spaced values that a quantity of one column can have.
 
     **Raises:** `ValueError` for a batch of columns, bounds that are not in order, or values that no column can have.
     """
+    check_single("column", column, "call it for each column of the batch, column[i]")
     check_count(2, points=points)
-    if batch_size(parameters=column.parameters, p=column.p) is not None:
-        raise ValueError("`parameters` must be of one column, got a batch")
     check_finite(low=low, high=high)
     if not low < high:
         raise ValueError(f"`low` must be below `high`, got {low} and {high}")
     for bound in (low, high):
-        parameters, _ = column.at(as_float(bound))
+        parameters = column.replace(**{parameter: bound}).parameters
         check_positive(**{name: getattr(parameters, name) for name in ("A", "B", "a", "b", "r")})
     return jnp.linspace(as_float(low), as_float(high), points)
 
 
-def _excess(place: Place, column: ChangingColumn) -> Float[Array, ""]:
-    v, parameters, p = _seen(place, column)
-    return on_the_curve(v, parameters)[0] - p
+def _at(place: Place, column: Column, parameter: str) -> tuple[Float[Array, ""], Column]:
+    """v in mV, and the column, at a place."""
+    potential, value = place
+    column = column.replace(**{parameter: value})
+    return column.parameters.v0 + potential / column.parameters.r, column
 
 
-def _slope(place: Place, column: ChangingColumn) -> Float[Array, ""]:
-    v, parameters, _ = _seen(place, column)
-    return slope(v, parameters)
+def _at_rest(place: Place, column: Column, parameter: str) -> Float[Array, ""]:
+    v, column = _at(place, column, parameter)
+    return at_potential(v, column.parameters)[0] - column.value("p")
 
 
-def _opposite(place: Place, column: ChangingColumn) -> Float[Array, ""]:
-    v, parameters, _ = _seen(place, column)
-    return opposite(v, parameters)
+def _saddle_node(place: Place, column: Column, parameter: str) -> Float[Array, ""]:
+    v, column = _at(place, column, parameter)
+    return input_slope(v, column.parameters)
 
 
-def _seen(place: Place, column: ChangingColumn) -> tuple[Float[Array, ""], JansenRitParameters, Float[Array, ""]]:
-    """v, the parameters and p."""
-    parameters, p = column.at(place[1])
-    return parameters.v0 + place[0] / parameters.r, parameters, p
+def _hopf(place: Place, column: Column, parameter: str) -> Float[Array, ""]:
+    v, column = _at(place, column, parameter)
+    return hurwitz_determinant(v, column.parameters)
 
 
-def _lines(
-    function: Function, column: ChangingColumn, values: Float[Array, " value"]
+def _curves(
+    condition: Condition, column: Column, parameter: str, values: Float[Array, " value"]
 ) -> tuple[Float[Array, "point 2"], np.ndarray]:
-    """Places where a function vanishes, line by line, and where in them other lines begin."""
-    grid = _potentials(column, values)
-    signs = np.where(_on_grid(function, grid, values, column) > 0, 1.0, -1.0)
+    """Places where a condition holds, curve by curve, and the indices at which a new curve begins."""
+    grid = _potentials(column, parameter, values)
+    signs = np.where(_on_grid(condition, grid, values, column, parameter) > 0, 1.0, -1.0)
     contours = contourpy.contour_generator(z=signs)
     lines = cast(list[np.ndarray], contours.lines(0.0))  # through the middle of edges, counted in steps of the grid
     edges = np.concatenate([np.zeros((0, 2)), *lines])
     lower, upper = (
-        as_float(np.stack([np.asarray(grid)[ends[:, 0]], np.asarray(values)[ends[:, 1]]], axis=1))
-        for ends in (np.floor(edges).astype(int), np.ceil(edges).astype(int))
+        as_float(np.stack([np.asarray(grid)[corner[:, 0]], np.asarray(values)[corner[:, 1]]], axis=1))
+        for corner in (np.floor(edges).astype(int), np.ceil(edges).astype(int))
     )
-    return _crossings(function, lower, upper, column), np.cumsum([len(line) for line in lines], dtype=int)[:-1]
+    places = _on_edges(condition, lower, upper, column, parameter)
+    return places, np.cumsum([len(line) for line in lines], dtype=int)[:-1]
 
 
-def _potentials(column: ChangingColumn, values: Float[Array, " value"]) -> Float[Array, " potential"]:
+def _potentials(column: Column, parameter: str, values: Float[Array, " value"]) -> Float[Array, " potential"]:
     """r (v - v0): evenly spaced, and one value to either side beyond which there is no equilibrium."""
-    reach = _REACH
+    reach = REACH
     for value in (values[0], values[-1]):
-        parameters, p = column.at(value)
-        excited, inhibited = (2 * parameters.e0 * jnp.abs(synapses) for synapses in (parameters.C2, parameters.C4))
-        most = parameters.A / parameters.a * (jnp.abs(p) + excited) + parameters.B / parameters.b * inhibited
+        there = column.replace(**{parameter: value})
+        parameters, p = there.parameters, there.value("p")
+        excitatory, inhibitory = (2 * parameters.e0 * jnp.abs(count) for count in (parameters.C2, parameters.C4))
+        most = parameters.A / parameters.a * (jnp.abs(p) + excitatory) + parameters.B / parameters.b * inhibitory
         reach = max(reach, float(parameters.r * (most + jnp.abs(parameters.v0))))
-    return as_float(np.concatenate([[-reach - 1], np.linspace(-_REACH, _REACH, _GRID), [reach + 1]]))
+    return as_float(np.concatenate([[-reach - 1], np.linspace(-REACH, REACH, GRID), [reach + 1]]))
 
 
 @eqx.filter_jit
 def _on_grid(
-    function: Function, grid: Float[Array, " potential"], values: Float[Array, " value"], column: ChangingColumn
+    condition: Condition,
+    grid: Float[Array, " potential"],
+    values: Float[Array, " value"],
+    column: Column,
+    parameter: str,
 ) -> Float[Array, "value potential"]:
-    return jax.vmap(lambda value: jax.vmap(lambda v: function(jnp.stack([v, value]), column))(grid))(values)
+    def at_value(value):
+        return jax.vmap(lambda potential: condition(jnp.stack([potential, value]), column, parameter))(grid)
+
+    return jax.vmap(at_value)(values)
 
 
 @eqx.filter_jit
-def _crossings(
-    function: Function, lower: Float[Array, "point 2"], upper: Float[Array, "point 2"], column: ChangingColumn
+def _on_edges(
+    condition: Condition, lower: Float[Array, "point 2"], upper: Float[Array, "point 2"], column: Column, parameter: str
 ) -> Float[Array, "point 2"]:
-    """Where a function vanishes between places at which its signs differ."""
+    """Where a condition holds between places at which its signs differ."""
     solver = optimistix.Bisection(rtol=0.0, atol=0.0)
-    bounds, steps = {"lower": jnp.zeros(()), "upper": jnp.ones(())}, jnp.finfo(lower.dtype).nmant + 12
+    options, steps = {"lower": jnp.zeros(()), "upper": jnp.ones(())}, jnp.finfo(lower.dtype).nmant + 12
 
-    def of(lower, upper):
-        def at(share, args):
-            return function(lower + share * (upper - lower), column)
+    def on_edge(lower, upper):
+        def part_way(fraction, args):
+            return condition(lower + fraction * (upper - lower), column, parameter)
 
-        found = optimistix.root_find(at, solver, jnp.asarray(0.5), options=bounds, max_steps=steps, throw=False)
+        middle = jnp.asarray(0.5)
+        found = optimistix.root_find(part_way, solver, middle, options=options, max_steps=steps, throw=False)
         return lower + found.value * (upper - lower)
 
-    return jax.vmap(of)(lower, upper)
+    return jax.vmap(on_edge)(lower, upper)
 
 
-def _meeting(
-    function: Function, places: Float[Array, "point 2"], gaps: np.ndarray, column: ChangingColumn
-) -> Float[Array, "meeting 2"]:
-    """Where another function vanishes on the curve of equilibria, by Newton's method from where its sign changes."""
-    found, points = np.asarray(_at_each(function, places, column)), np.asarray(places)
-    above = found > 0
-    changes = np.setdiff1d(np.flatnonzero(above[1:] != above[:-1]), gaps - 1)
-    change = np.abs(found[changes + 1] - found[changes])
-    return _roots(function, as_float((points[changes] + points[changes + 1]) / 2), as_float(change), column)
+def _crossings_with(
+    condition: Condition, places: Float[Array, "point 2"], gaps: np.ndarray, column: Column, parameter: str
+) -> Float[Array, "crossing 2"]:
+    """Where another condition holds on the curve of equilibria, by Newton's method from where its sign changes."""
+    along = np.asarray(_at_places(condition, places, column, parameter))
+    positive = along > 0
+    changes = np.setdiff1d(np.flatnonzero(positive[1:] != positive[:-1]), gaps - 1)
+    change = np.abs(along[changes + 1] - along[changes])
+    points = np.asarray(places)
+    guesses = (points[changes] + points[changes + 1]) / 2
+    return _newton(condition, as_float(guesses), as_float(change), column, parameter)
 
 
 @eqx.filter_jit
-def _roots(
-    function: Function, guesses: Float[Array, "meeting 2"], change: Float[Array, " meeting"], column: ChangingColumn
-) -> Float[Array, "meeting 2"]:
-    tolerance = float(jnp.finfo(guesses.dtype).eps) ** 0.5
+def _at_places(
+    condition: Condition, places: Float[Array, "point 2"], column: Column, parameter: str
+) -> Float[Array, " point"]:
+    return jax.vmap(lambda place: condition(place, column, parameter))(places)
+
+
+@eqx.filter_jit
+def _newton(
+    condition: Condition,
+    guesses: Float[Array, "crossing 2"],
+    change: Float[Array, " crossing"],
+    column: Column,
+    parameter: str,
+) -> Float[Array, "crossing 2"]:
+    tolerance = float(jnp.finfo(guesses.dtype).eps) ** 0.5  # Newton's last step squares the error
     solver = optimistix.Newton(rtol=tolerance, atol=tolerance)
 
-    def of(guess_and_change):
+    def one_crossing(guess_and_change):
         guess, change = guess_and_change
 
         def both(place, args):
-            return jnp.stack([_excess(place, column), function(place, column) / change])
+            return jnp.stack([_at_rest(place, column, parameter), condition(place, column, parameter) / change])
 
         return optimistix.root_find(both, solver, guess, max_steps=32).value
 
-    return jax.lax.map(of, (guesses, change))  # unlike `vmap`, of none as well
+    return jax.lax.map(one_crossing, (guesses, change))  # unlike `vmap`, it takes no crossing at all as well
 
 
 @eqx.filter_jit
-def _at_each(function: Function, places: Float[Array, "point 2"], column: ChangingColumn) -> Float[Array, " point"]:
-    return jax.vmap(lambda place: function(place, column))(places)
+def _equilibria_at(places: Float[Array, "point 2"], column: Column, parameter: str) -> Equilibria:
+    def at_one(place):
+        v, there = _at(place, column, parameter)
+        found = jax.tree.map(lambda leaf: leaf[0], equilibria_at(v[None], there.parameters))
+        _, value = place
+        return Equilibria(found.p, found.states, found.eigenvalues, value, parameter)
+
+    return jax.vmap(at_one)(places)
 
 
-@eqx.filter_jit
-def _described(places: Float[Array, "point 2"], column: ChangingColumn) -> Equilibria:
-    def of(place):
-        v, parameters, _ = _seen(place, column)
-        found = jax.tree.map(lambda leaf: leaf[0], equilibrium_curve(parameters, v[None]))
-        return Equilibria(found.p, found.states, found.eigenvalues, place[1], column.along)
-
-    return jax.vmap(of)(places)
-
-
-def _apart(found: Equilibria, gaps: np.ndarray) -> Equilibria:
+def _separated(found: Equilibria, gaps: np.ndarray) -> Equilibria:
+    """With NaN between separate curves."""
     return jax.tree.map(lambda leaf: jnp.asarray(np.insert(leaf, gaps, np.nan, axis=0)), found)

@@ -1,4 +1,4 @@
-"""A bifurcation diagram: all that happens to a column as its constant input or a parameter changes."""
+"""A bifurcation diagram: equilibria, limit cycles and their bifurcations as p or a parameter changes."""
 
 import equinox as eqx
 import jax
@@ -7,112 +7,117 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_choice, check_finite
-from ..column.parameters import JansenRitParameters
+from .._checks import as_float, check_choice
+from ..column.column import Column, check_constant
 from ..column.states import eeg
-from .changing import QUANTITIES, ChangingColumn
-from .continuation import checked_values, equilibria_along
-from .cycles import LimitCycle, cycle_families, cycle_folds
+from .branches import cycle_folds, limit_cycle_branches
+from .continuation import checked_values, continued_equilibria
+from .cycles import LimitCycle
 from .equilibria import Equilibria, equilibria, equilibrium_curve, hopf_points, saddle_nodes
 
 
 class BifurcationDiagram(eqx.Module):
-    """Equilibria and cycles along p or a parameter, and where they change; NaN stands for none."""
+    """Equilibria and cycles as a quantity changes, and where they bifurcate; NaN stands for none."""
 
     equilibria: Equilibria
-    """Along their curve; along a parameter, NaN between separate curves."""
+    """Along their curve; where a parameter changes, NaN between separate curves."""
     saddle_nodes: Equilibria
     hopf_points: Equilibria
     cycles: LimitCycle
-    """Of shape `(family, point)`."""
+    """Of shape `(branch, point)`."""
     cycle_folds: LimitCycle
     bounds: Float[Array, "2"]
     """Least and largest value of what changes."""
+    column: Column
+    """All that does not change."""
 
     @property
-    def along(self) -> str:
-        """What changes."""
-        return self.equilibria.along
+    def parameter(self) -> str:
+        """The quantity that changes."""
+        return self.equilibria.parameter
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+        return self.column.quantities[self.parameter]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """All points, one a row: its kind, the value of what changes, p (1/s), least and largest y1 - y2 (mV), the
+        frequency (Hz), and whether it is stable."""
+        kinds: dict[str, Equilibria | LimitCycle] = {
+            "equilibrium": self.equilibria,
+            "saddle-node": self.saddle_nodes,
+            "Hopf point": self.hopf_points,
+        }
+        for branch in range(len(self.cycles.p)):
+            kinds[f"cycle {branch}"] = jax.tree.map(lambda leaf, branch=branch: leaf[branch], self.cycles)
+        kinds["fold of cycles"] = self.cycle_folds
+        parts = []
+        for kind, found in kinds.items():
+            part = {
+                "kind": kind,
+                self.parameter: found.value,
+                "p": found.p,
+                "v_min": found.extrema[:, 0],
+                "v_max": found.extrema[:, 1],
+                "frequency": found.frequency,
+                "stable": found.stable,
+            }
+            parts.append(pd.DataFrame(part)[np.asarray(found.exists)])
+        return pd.concat(parts, ignore_index=True)
+
+    def __repr__(self) -> str:
+        if not eqx.is_array(self.bounds):  # a tree of something else, such as axes
+            return eqx.tree_pformat(self)
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        low, high = np.asarray(self.bounds)
+        lines = [f"BifurcationDiagram({self.parameter} from {low:g} to {high:g}{unit}"]
+        kinds = {"saddle-nodes": self.saddle_nodes, "Hopf points": self.hopf_points, "cycle folds": self.cycle_folds}
+        for kind, found in kinds.items():
+            with jax.enable_x64(self.bounds.dtype == jnp.float64):  # it may be disabled by now
+                values, frequencies = (leaf[np.asarray(found.exists)] for leaf in (found.value, found.frequency))
+            points = [f"{value:.6g}{unit}" for value in np.asarray(values)]
+            if found is not self.saddle_nodes:  # where nothing oscillates
+                points = [f"{point} ({f:.5g} Hz)" for point, f in zip(points, np.asarray(frequencies), strict=True)]
+            lines.append(f"  {kind}: {', '.join(points) or 'none'}")
+        lines.append(f"  branches of limit cycles: {len(self.cycles.p)}")
+        return "\n".join(lines) + ")"
 
 
 def bifurcation_diagram(
-    parameters: JansenRitParameters,
-    low: float,
-    high: float,
-    *,
-    along: str = "p",
-    p: float | None = None,
-    points: int = 1000,
+    column: Column, *, parameter: str = "p", low: float, high: float, points: int = 1000
 ) -> BifurcationDiagram:
     """Equilibria, cycles and their bifurcations as the constant input or a parameter changes.
 
-    Cycles are those of families that begin at Hopf points.
+    Cycles are those of branches that begin at Hopf points.
 
     **Arguments:**
 
-    - `parameters`: of one column; enable double precision, as cycles near folds need it.
-    - `low`, `high`: bounds of what changes, in its unit. Along p, the curve of equilibria reaches to them, and
-        bifurcations and cycles are told wherever they are. Along a parameter nothing is looked for beyond them; a
-        family of cycles ends with the first one there.
-    - `along`: what changes: `"p"`, or a parameter, as `"C"`, whose own value in `parameters` is then not used.
-    - `p`: the external input (1/s) at which a parameter changes.
-    - `points`: on the curve of equilibria; along a parameter, values of it between which equilibria are told apart.
+    - `column`: one column with a `ConstantInput`; its own value of what changes does not matter. Enable double
+        precision, as cycles near folds need it.
+    - `parameter`: the name of what changes: `"p"`, or a parameter, as `"C"`.
+    - `low`, `high`: its bounds, in its unit. Where p changes, the curve of equilibria reaches to them, and bifurcations
+        and cycles are reported wherever they are. Where a parameter changes nothing is looked for beyond them; a branch
+        of cycles ends with the first one there.
+    - `points`: on the curve of equilibria; where a parameter changes, values of it, between which equilibria are
+        separated.
 
     **Returns:** `value` of each point is that of what changes, in its unit.
 
-    **Raises:** `ValueError` for a batch of columns, no such quantity, bounds that are not in order or values that no
-        column can have, p where it changes or no p where it does not.
+    **Raises:** `ValueError` for a batch of columns, another input, no such quantity, bounds that are not in order or
+        values that no column can have.
     """
-    check_choice(QUANTITIES, along=along)
-    if (p is None) != (along == "p"):
-        raise ValueError(f"`p` must be given where a parameter changes, and only there; got {p} along {along}")
-    column = ChangingColumn(parameters, as_float(0.0 if p is None else p), along)
-    check_finite(p=column.p)
-    values = checked_values(column, low, high, points)
-    if along == "p":
-        rest, meeting, hopf = _rest_along_p(parameters, values), saddle_nodes(parameters), hopf_points(parameters)
-        families = cycle_families(parameters, hopf)
+    check_constant("column", column)
+    check_choice(tuple(column.quantities), parameter=parameter)
+    values = checked_values(column, parameter, low, high, points)
+    if parameter == "p":
+        ends = [eeg(equilibria(column.replace(p=bound)).states) for bound in (values[0], values[-1])]
+        v = np.concatenate([np.asarray(potentials) for potentials in ends])
+        rest = equilibrium_curve(column, jnp.linspace(np.nanmin(v), np.nanmax(v), points))
+        meeting, hopf = saddle_nodes(column), hopf_points(column)
+        branches = limit_cycle_branches(column, hopf)
     else:
-        rest, meeting, hopf = equilibria_along(column, values)
-        families = cycle_families(parameters, hopf, low=low, high=high)
-    bounds = as_float([low, high])
-    return BifurcationDiagram(rest, meeting, hopf, families, cycle_folds(parameters, families), bounds)
-
-
-def _rest_along_p(parameters: JansenRitParameters, values: Float[Array, " value"]) -> Equilibria:
-    ends = [equilibria(parameters, p).states for p in (values[0], values[-1])]
-    v = np.concatenate([np.asarray(eeg(states)) for states in ends])
-    return equilibrium_curve(parameters, jnp.linspace(np.nanmin(v), np.nanmax(v), len(values)))
-
-
-def diagram_table(diagram: BifurcationDiagram) -> pd.DataFrame:
-    """All points of a diagram, one a row: what it is, the value of what changes, p, least and largest y1 - y2,
-    frequency, whether it is stable."""
-    resting = {
-        "equilibrium": diagram.equilibria,
-        "saddle-node": diagram.saddle_nodes,
-        "Hopf point": diagram.hopf_points,
-    }
-    moving = {f"cycle {number}": _family(diagram.cycles, number) for number in range(len(diagram.cycles.p))}
-    parts = []
-    for kind, found in (resting | moving | {"fold of cycles": diagram.cycle_folds}).items():
-        v = eeg(found.states)
-        least, largest = (v, v) if isinstance(found, Equilibria) else (found.extrema[:, 0], found.extrema[:, 1])
-        parts.append(
-            pd.DataFrame(
-                {
-                    "kind": kind,
-                    diagram.along: found.value,
-                    "p": found.p,
-                    "v_min": least,
-                    "v_max": largest,
-                    "frequency": found.frequency,
-                    "stable": found.stable,
-                }
-            )[np.asarray(found.exists)]
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def _family(cycles: LimitCycle, number: int) -> LimitCycle:
-    return jax.tree.map(lambda leaf: leaf[number], cycles)
+        rest, meeting, hopf = continued_equilibria(column, parameter, values)
+        branches = limit_cycle_branches(column, hopf, low=low, high=high)
+    folds = cycle_folds(column, branches)
+    return BifurcationDiagram(rest, meeting, hopf, branches, folds, as_float([low, high]), column)

@@ -1,30 +1,28 @@
-"""Where a column can rest, and where its equilibria meet, vanish or begin to oscillate.
+"""Equilibria of a column at constant input, their stability, and where they bifurcate as the input changes.
 
-At rest all follows from v = y1 - y2, the potential of the pyramidal cells (Grimbert and Faugeras 2006,
-doi 10.1162/neco.2006.18.12.3052):
-
-    y0 = A/a S(v)    y2 = B/b C4 S(C3 y0)    y1 = v + y2    p = a/A y1 - C2 S(C1 y0)
-
-so that equilibria at all p lie on one curve, and what is looked for on it are roots of functions of v alone.
+Equilibria at all p lie on one curve, and bifurcations on it are roots of functions of v = y1 - y2 alone: see `curve`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix
 from jaxtyping import Array, Bool, Complex, Float
 
-from .._checks import as_float, check_positive
-from ..column.equations import jansen_rit_vector_field, sigmoid
-from ..column.parameters import JansenRitParameters, batch_size
+from .._checks import check_positive, is_concrete
+from ..column.column import Column, check_constant, check_single
+from ..column.equations import jansen_rit_vector_field
+from ..column.parameters import JansenRitParameters
+from ..column.states import eeg
+from .curve import MOST_ROOTS, at_potential, bracketed_roots, hurwitz_determinant, input_slope, roots
 
-_REACH = 40.0  # v is looked at so far to either side of v0, in 1/r: beyond it the sigmoid is flat
-_GRID = 1024
-_MOST = 6  # roots that are kept; the standard column has two saddle-nodes and three Hopf points
-_IMAGINARY = 0.02  # a pair of eigenvalues whose real part is below this share of the imaginary one is on the axis
+# A pair of eigenvalues is on the imaginary axis if its real part is below this fraction of the imaginary one. Roots of
+# the Hurwitz determinant are pairs exactly on it, or real pairs far from it, so that only rounding must be allowed for:
+# in single precision near a double zero it is large.
+_IMAGINARY = 0.02
+_MOST_LINES = 8  # of points one by one; more are described by their ranges
 
 
 class Equilibria(eqx.Module):
@@ -38,7 +36,7 @@ class Equilibria(eqx.Module):
     """Of the linearised equations, 1/s."""
     value: Float[Array, "*batch"]
     """Of the quantity that changes, in its own unit."""
-    along: str = eqx.field(static=True, default="p")
+    parameter: str = eqx.field(static=True, default="p")
     """The quantity that changes."""
 
     @property
@@ -48,11 +46,16 @@ class Equilibria(eqx.Module):
 
     @property
     def stable(self) -> Bool[Array, "*batch"]:
-        """Whether small deviations die away."""
+        """Whether small deviations decay."""
         return self.exists & jnp.all(self.eigenvalues.real < 0, axis=-1)
 
     @property
-    def on_the_axis(self) -> Bool[Array, "*batch"]:
+    def extrema(self) -> Float[Array, "*batch 2"]:
+        """Least and largest y1 - y2, mV: at rest the same, twice."""
+        return jnp.repeat(eeg(self.states)[..., None], 2, axis=-1)
+
+    @property
+    def on_imaginary_axis(self) -> Bool[Array, "*batch"]:
         """Whether a pair of complex eigenvalues is on the imaginary axis, but for rounding."""
         imaginary = self.eigenvalues.imag
         return jnp.any((imaginary > 0) & (jnp.abs(self.eigenvalues.real) < _IMAGINARY * imaginary), axis=-1)
@@ -62,41 +65,50 @@ class Equilibria(eqx.Module):
         """Hz: of the pair of complex eigenvalues that is nearest to the imaginary axis; NaN if none is complex."""
         distance = jnp.where(self.eigenvalues.imag > 0, jnp.abs(self.eigenvalues.real), jnp.inf)
         nearest = jnp.argmin(distance, axis=-1, keepdims=True)
-        found = jnp.take_along_axis(self.eigenvalues.imag, nearest, axis=-1)[..., 0]
-        return jnp.where(jnp.isfinite(jnp.min(distance, axis=-1)), found, jnp.nan) / (2 * np.pi)
+        imaginary = jnp.take_along_axis(self.eigenvalues.imag, nearest, axis=-1)[..., 0]
+        return jnp.where(jnp.isfinite(jnp.min(distance, axis=-1)), imaginary, jnp.nan) / (2 * np.pi)
+
+    def __repr__(self) -> str:
+        if not eqx.is_array(self.p) or not is_concrete(self.p):  # a tree of something else, such as axes
+            return eqx.tree_pformat(self)
+        with jax.enable_x64(self.p.dtype == jnp.float64):  # so that it prints after double precision is disabled, too
+            quantities = {self.parameter: (self.value, ""), "p": (self.p, "1/s"), "y1 - y2": (eeg(self.states), "mV")}
+            quantities |= {"frequency": (self.frequency, "Hz")}
+            return described_points("Equilibria", self.exists, self.stable, quantities)
 
 
-def equilibria(parameters: JansenRitParameters, p: Float[Array, "*batch"] | float) -> Equilibria:
+def equilibria(column: Column) -> Equilibria:
     """All equilibria of a column at constant input, and their eigenvalues.
 
-    Between two saddle-nodes there is one at most, found by bisection to rounding. Differentiable with respect to the
-    parameters and p. Six are kept, and six saddle-nodes and Hopf points: the standard column has three at most.
+    Between two saddle-nodes there is one at most, found by bisection to rounding. Differentiable with respect to all
+    quantities of the column. Six are kept, and six saddle-nodes and Hopf points: the standard column has three at most.
 
     **Arguments:**
 
-    - `parameters`: of one column, or of a batch of them; A and B positive.
-    - `p`: external input, 1/s; a scalar, or a value for each column.
+    - `column`: one column, or a batch, with a `ConstantInput`; A and B positive.
 
-    **Raises:** `ValueError` if A or B is not positive, or lengths differ.
+    **Returns:** `Equilibria` of shape `(6,)`, or `(batch, 6)`.
+
+    **Raises:** `ValueError` for another input, or if A or B is not positive.
     """
-    check_positive(A=parameters.A, B=parameters.B)
-    return _each(_equilibria, parameters, p=p)
+    return _each_column(_equilibria, _checked(column))
 
 
-def saddle_nodes(parameters: JansenRitParameters) -> Equilibria:
+def saddle_nodes(column: Column) -> Equilibria:
     """Where two equilibria meet as p changes: the extrema of p along the curve.
 
     **Arguments:**
 
-    - `parameters`: of one column, or of a batch of them; A and B positive.
+    - `column`: as in `equilibria`; the value of its p does not matter.
 
-    **Raises:** `ValueError` if A or B is not positive.
+    **Returns:** `Equilibria` of shape `(6,)`, or `(batch, 6)`.
+
+    **Raises:** `ValueError` for another input, or if A or B is not positive.
     """
-    check_positive(A=parameters.A, B=parameters.B)
-    return _each(_saddle_nodes, parameters)
+    return _each_column(_saddle_nodes, _checked(column))
 
 
-def hopf_points(parameters: JansenRitParameters) -> Equilibria:
+def hopf_points(column: Column) -> Equilibria:
     """Where equilibria begin to oscillate as p changes: a pair of eigenvalues crosses the imaginary axis.
 
     By the last Hurwitz determinant but one of the characteristic polynomial, which vanishes where two eigenvalues are
@@ -104,111 +116,44 @@ def hopf_points(parameters: JansenRitParameters) -> Equilibria:
 
     **Arguments:**
 
-    - `parameters`: of one column, or of a batch of them; A and B positive.
+    - `column`: as in `equilibria`; the value of its p does not matter.
 
-    **Returns:** `frequency` is the one that the oscillation begins with.
+    **Returns:** `Equilibria` of shape `(6,)`, or `(batch, 6)`; `frequency` is the one that the oscillation begins with.
 
-    **Raises:** `ValueError` if A or B is not positive.
+    **Raises:** `ValueError` for another input, or if A or B is not positive.
     """
-    check_positive(A=parameters.A, B=parameters.B)
-    return _each(_hopf_points, parameters)
+    return _each_column(_hopf_points, _checked(column))
 
 
-def equilibrium_curve(parameters: JansenRitParameters, v: Float[Array, " point"]) -> Equilibria:
-    """The equilibria whose y1 - y2 is `v` (mV), at whatever input holds them; of one column.
+def equilibrium_curve(column: Column, v: Float[Array, " point"]) -> Equilibria:
+    """The equilibria whose y1 - y2 is `v` (mV), at whatever input holds them.
 
-    **Raises:** `ValueError` if A or B is not positive.
+    **Arguments:**
+
+    - `column`: one column with a `ConstantInput`, the value of whose p does not matter; A and B positive.
+
+    **Raises:** `ValueError` for another input, a batch of columns, or if A or B is not positive.
     """
-    check_positive(A=parameters.A, B=parameters.B)
-    return _curve(v, parameters)
+    check_single("column", _checked(column), "call `equilibrium_curve` for each")
+    return _curve(column.parameters, v)
 
 
-def on_the_curve(v: Float[Array, ""], parameters: JansenRitParameters) -> tuple[Float[Array, ""], Float[Array, "6"]]:
-    """The input p that holds the pyramidal cells at v, and the states there."""
-    y0 = parameters.A / parameters.a * sigmoid(v, parameters)
-    y2 = parameters.B / parameters.b * parameters.C4 * sigmoid(parameters.C3 * y0, parameters)
-    y1 = v + y2
-    p = parameters.a / parameters.A * y1 - parameters.C2 * sigmoid(parameters.C1 * y0, parameters)
-    return p, jnp.stack([y0, y1, y2, *3 * [jnp.zeros_like(v)]])
+def _checked(column: Column) -> Column:
+    check_constant("column", column)
+    check_positive(A=column.parameters.A, B=column.parameters.B)
+    return column
 
 
-def slope(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[Array, ""]:
-    """How p changes with v along the curve: 0 at a saddle-node."""
-    return jax.grad(lambda v: on_the_curve(v, parameters)[0])(v)
+def equilibria_at(v: Float[Array, " point"], parameters: JansenRitParameters) -> Equilibria:
+    """The equilibria at given potentials, mV; NaN stays NaN."""
 
-
-def opposite(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[Array, ""]:
-    """0 where two eigenvalues are opposite: the fifth Hurwitz determinant, in time units of 1/sqrt(a b)."""
-    _, states = on_the_curve(v, parameters)
-    gain = jax.grad(lambda v: sigmoid(v, parameters))
-    unit = (parameters.a * parameters.b) ** 0.5
-    a, b = parameters.a / unit, parameters.b / unit
-    excitation, inhibition = parameters.A / unit * a, parameters.B / unit * b
-    forth = excitation * gain(v)
-    excited = excitation * parameters.C2 * parameters.C1 * gain(parameters.C1 * states[0])
-    inhibited = inhibition * parameters.C4 * parameters.C3 * gain(parameters.C3 * states[0])
-    squares = [jnp.stack([jnp.ones_like(rate), 2 * rate, rate**2]) for rate in (a, b)]
-    polynomial = _product(_product(squares[0], squares[0]), squares[1])
-    polynomial = polynomial.at[4:].add(-forth * (excited * squares[1] - inhibited * squares[0]))
-    padded = jnp.pad(polynomial, (5, 5))
-    rows = [jnp.stack([padded[5 + 2 * (column + 1) - (row + 1)] for column in range(5)]) for row in range(5)]
-    return jnp.linalg.det(jnp.stack(rows))
-
-
-def _product(first: Float[Array, " n"], second: Float[Array, " m"]) -> Float[Array, " product"]:
-    """Of two polynomials; `jnp.convolve` over a batch takes memory for the square of its size."""
-    padded = jnp.pad(first, (0, len(second) - 1))
-    return sum((jnp.roll(padded, power) * second[power] for power in range(len(second))), jnp.zeros_like(padded))
-
-
-def _equilibria(parameters: JansenRitParameters, p: Float[Array, ""]) -> Equilibria:
-    def excess(v):
-        return on_the_curve(v, parameters)[0] - p
-
-    gain = parameters.A / parameters.a
-    excited, inhibited = (
-        2 * parameters.e0 * strength for strength in (gain * parameters.C2, parameters.B / parameters.b * parameters.C4)
-    )
-    least = gain * p + jnp.minimum(excited, 0) - jnp.maximum(inhibited, 0)
-    most = gain * p + jnp.maximum(excited, 0) - jnp.minimum(inhibited, 0)
-    margin = 1e-3 * (most - least) + 1 / parameters.r
-    folds = jnp.clip(jax.lax.stop_gradient(_folds(parameters)), least - margin, most + margin)
-    edges = jnp.sort(jnp.where(jnp.isnan(folds), most + margin, folds))
-    edges = jnp.concatenate([(least - margin)[None], edges, (most + margin)[None]])
-    lower, upper = edges[:-1], edges[1:]
-    roots = _roots(excess, lower, upper)
-    order = jnp.argsort(roots)[:_MOST]  # NaN last
-    return _at(roots[order], parameters)
-
-
-def _saddle_nodes(parameters: JansenRitParameters) -> Equilibria:
-    return _at(_folds(parameters), parameters)
-
-
-def _folds(parameters: JansenRitParameters) -> Float[Array, " point"]:
-    """Where p has an extremum along the curve: v."""
-    return _all_roots(lambda v: slope(v, parameters), parameters)
-
-
-def _hopf_points(parameters: JansenRitParameters) -> Equilibria:
-    found = _at(_all_roots(lambda v: opposite(v, parameters), parameters), parameters)
-    v = jnp.where(found.on_the_axis, found.states[:, 1] - found.states[:, 2], jnp.nan)
-    return _at(jnp.sort(v), parameters)
-
-
-@eqx.filter_jit
-def _curve(v: Float[Array, " point"], parameters: JansenRitParameters) -> Equilibria:
-    return _at(v, parameters)
-
-
-def _at(v: Float[Array, " point"], parameters: JansenRitParameters) -> Equilibria:
-    def of(v):
-        p, states = on_the_curve(v, parameters)
+    def at_one(v):
+        p, states = at_potential(v, parameters)
         jacobian = jax.jacfwd(lambda y: jansen_rit_vector_field(0.0, y, (parameters, p)))(states)
         return p, states, jnp.linalg.eigvals(jacobian)
 
     there = jnp.isfinite(v)
-    p, states, eigenvalues = jax.vmap(of)(jnp.where(there, v, 0))  # a NaN would spoil the gradients of the others
+    p, states, eigenvalues = jax.vmap(at_one)(jnp.where(there, v, 0))  # a NaN would spoil the gradients of the others
     wide = jnp.broadcast_to(there[:, None], states.shape)
     p, states, eigenvalues = (
         jnp.where(where, values, jnp.nan) for where, values in ((there, p), (wide, states), (wide, eigenvalues))
@@ -216,45 +161,83 @@ def _at(v: Float[Array, " point"], parameters: JansenRitParameters) -> Equilibri
     return Equilibria(p, states, eigenvalues, p)
 
 
-def _all_roots(
-    function: Callable[[Float[Array, ""]], Float[Array, ""]], parameters: JansenRitParameters
-) -> Float[Array, " point"]:
-    """Of a function of v, where it changes its sign between neighbours on a fine grid; NaN for the remainder."""
-    grid = parameters.v0 + jnp.linspace(-_REACH, _REACH, _GRID) / parameters.r
-    rising = jax.vmap(function)(grid) > 0
-    (changes,) = jnp.nonzero(rising[1:] != rising[:-1], size=_MOST, fill_value=_GRID - 1)
-    return _roots(function, grid[changes], grid.at[changes + 1].get(mode="clip"))
+def _equilibria(column: Column) -> Equilibria:
+    parameters, p = column.parameters, column.value("p")
+
+    def excess(v):
+        return at_potential(v, parameters)[0] - p
+
+    # All equilibria lie between the potentials at which no synapse, or every synapse, is as active as it can be.
+    gain = parameters.A / parameters.a
+    excitatory, inhibitory = (
+        2 * parameters.e0 * strength for strength in (gain * parameters.C2, parameters.B / parameters.b * parameters.C4)
+    )
+    least = gain * p + jnp.minimum(excitatory, 0) - jnp.maximum(inhibitory, 0)
+    most = gain * p + jnp.maximum(excitatory, 0) - jnp.minimum(inhibitory, 0)
+    margin = 1e-3 * (most - least) + 1 / parameters.r
+    # Brackets end at saddle-nodes; where these are does not matter for the derivative of a root between them.
+    folds = jnp.clip(jax.lax.stop_gradient(_saddle_node_potentials(parameters)), least - margin, most + margin)
+    edges = jnp.sort(jnp.where(jnp.isnan(folds), most + margin, folds))
+    edges = jnp.concatenate([(least - margin)[None], edges, (most + margin)[None]])
+    v = bracketed_roots(excess, edges[:-1], edges[1:])
+    return equilibria_at(jnp.sort(v)[:MOST_ROOTS], parameters)  # NaN last
 
 
-def _roots(
-    function: Callable[[Float[Array, ""]], Float[Array, ""]],
-    lower: Float[Array, " bracket"],
-    upper: Float[Array, " bracket"],
-) -> Float[Array, " bracket"]:
-    """One in each bracket whose ends differ in sign, NaN in the others."""
-    solver = optimistix.Bisection(rtol=0.0, atol=0.0)
+def _saddle_nodes(column: Column) -> Equilibria:
+    return equilibria_at(_saddle_node_potentials(column.parameters), column.parameters)
 
-    def of(lower, upper):
-        there = (function(lower) > 0) != (function(upper) > 0)
-        upper = jnp.where(there, upper, lower + 1)
-        middle = (lower + upper) / 2
 
-        def looked_at(v, args):
-            return jnp.where(there, function(v), v - middle)
+def _saddle_node_potentials(parameters: JansenRitParameters) -> Float[Array, " point"]:
+    return roots(lambda v: input_slope(v, parameters), parameters)
 
-        steps, bounds = jnp.finfo(lower.dtype).nmant + 12, {"lower": lower, "upper": upper}
-        found = optimistix.root_find(looked_at, solver, middle, options=bounds, max_steps=steps, throw=False)
-        return jnp.where(there, found.value, jnp.nan)
 
-    return jax.vmap(of)(lower, upper)
+def _hopf_points(column: Column) -> Equilibria:
+    parameters = column.parameters
+    candidates = equilibria_at(roots(lambda v: hurwitz_determinant(v, parameters), parameters), parameters)
+    v = jnp.where(candidates.on_imaginary_axis, eeg(candidates.states), jnp.nan)
+    return equilibria_at(jnp.sort(v), parameters)
 
 
 @eqx.filter_jit
-def _each(function: Callable[..., Equilibria], parameters: JansenRitParameters, **values: Array | float) -> Equilibria:
+def _curve(parameters: JansenRitParameters, v: Float[Array, " point"]) -> Equilibria:
+    return equilibria_at(v, parameters)
+
+
+@eqx.filter_jit
+def _each_column(function: Callable[[Column], Equilibria], column: Column) -> Equilibria:
     """For each column of a batch, or for the one there is."""
-    arrays = {name: as_float(value) for name, value in values.items()}
-    size = batch_size(parameters=parameters, **arrays)
-    if size is None:
-        return function(parameters, **arrays)
-    columns = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size,)), (parameters, arrays))
-    return jax.vmap(lambda parameters, arrays: function(parameters, **arrays))(*columns)
+    return function(column) if column.batch is None else jax.vmap(function, in_axes=(column.axes,))(column)
+
+
+def described_points(
+    record: str,
+    exists: Bool[Array, "*batch"],
+    stable: Bool[Array, "*batch"],
+    quantities: Mapping[str, tuple[Float[Array, "*batch"], str]],
+) -> str:
+    """A record of points in a few lines: each of a few points, or the ranges of many.
+
+    **Arguments:**
+
+    - `record`: its name.
+    - `exists`, `stable`: of each point.
+    - `quantities`: by name, the value at each point and its unit.
+    """
+    there = np.asarray(exists)
+    stability = np.where(np.asarray(stable)[there], "stable", "unstable")
+    shape = " x ".join(map(str, there.shape)) or "1"
+    header = f"{record}({len(stability)} of {shape} exist"
+    # Rounded, as a zero with an error of 1e-14 would print as such; adding 0 makes -0 a 0.
+    values = {name: (np.round(np.asarray(v)[there], 9) + 0.0, unit) for name, (v, unit) in quantities.items()}
+    if len(stability) > _MOST_LINES:
+        lines = [f"{np.sum(stability == 'stable')} of them stable"]
+        for name, (numbers, unit) in values.items():
+            if np.isfinite(numbers).any():
+                lines.append(f"{name} = {np.nanmin(numbers):.6g} to {np.nanmax(numbers):.6g} {unit}".rstrip())
+    else:
+        lines = []
+        for i, kind in enumerate(stability):
+            known = {name: (numbers[i], unit) for name, (numbers, unit) in values.items() if np.isfinite(numbers[i])}
+            parts = [f"{name} = {number:.6g} {unit}".rstrip() for name, (number, unit) in known.items()]
+            lines.append(", ".join([*parts, kind]))
+    return "\n  ".join([header, *lines]) + ")"

@@ -1,7 +1,7 @@
 """Lyapunov exponents of a column, driven by noise or not, from the variational equation along its trajectories.
 
 What the Jacobian depends on, the three potentials, is smooth even where the input is white noise. So trajectories are
-simulated as ever, and small deviations are carried along by a Magnus step of fourth order between two samples
+simulated as usual, and small deviations are propagated by a Magnus step of fourth order between two samples
 (Blanes et al. 2009, doi 10.1016/j.physrep.2008.11.001) and made orthogonal again (Benettin et al. 1980,
 doi 10.1007/BF02128236). The trace of the Jacobian is -(4 a + 2 b), whatever the states, and so is the sum here.
 """
@@ -10,20 +10,25 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_count, check_positive
+from .._checks import as_float, check_count, check_positive, check_type
+from ..column.column import Column
 from ..column.equations import jansen_rit_vector_field
-from ..column.inputs import AbstractExternalInput
-from ..column.parameters import JansenRitParameters, batch_size
+from ..column.parameters import JansenRitParameters
+from ..column.quantities import batch_axes
 from ..column.simulate import simulate
+from ..column.states import STATES, States
 
-_TOGETHER = 5  # steps between two orthogonalisations
-_GAUSS = (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6)
+_TOGETHER = (
+    5  # steps between two orthogonalisations, over which no direction outgrows another by more than rounding allows
+)
+_GAUSS = (0.5 - 3**0.5 / 6, 0.5 + 3**0.5 / 6)  # nodes of the quadrature of fourth order, in parts of a step
+_MOST_LINES = 8  # of columns one by one in a printed record
 
 
 class LyapunovExponents(eqx.Module):
-    """How fast deviations grow or die away, 1/s, and how sure that is."""
+    """How fast deviations grow or decay, 1/s, and how sure that is."""
 
     blocks: Float[np.ndarray, "*batch block 6"]
     """Mean growth rates in blocks of time one after the other, 1/s, largest first."""
@@ -38,78 +43,89 @@ class LyapunovExponents(eqx.Module):
         """Of the means, from the scatter of the blocks."""
         return self.blocks.std(axis=-2, ddof=1) / self.blocks.shape[-2] ** 0.5
 
+    def __repr__(self) -> str:
+        if not eqx.is_array_like(self.blocks):  # a tree of something else, such as axes
+            return eqx.tree_pformat(self)
+        values, errors = (np.reshape(numbers, (-1, len(STATES))) for numbers in (self.values, self.standard_error))
+        lines = [
+            ", ".join(f"{value:.4g} +- {error:.2g}" for value, error in zip(*row, strict=True)) + " 1/s"
+            for row in zip(values[:_MOST_LINES], errors, strict=False)
+        ]
+        more = len(values) - len(lines)
+        lines += [f"and {more} more columns"] if more else []
+        return (
+            f"LyapunovExponents({lines[0]})" if len(lines) == 1 else "LyapunovExponents(\n  " + "\n  ".join(lines) + ")"
+        )
+
 
 def lyapunov_exponents(
-    parameters: JansenRitParameters,
-    input: AbstractExternalInput,
+    column: Column,
     *,
     blocks: int = 10,
     block: float = 10.0,
-    settle: float = 10.0,
+    burn_in: float = 10.0,
     dt: float = 1e-3,
-    y0: Float[Array, "*batch 6"] | None = None,
+    y0: ArrayLike | None = None,
     batch: int | None = None,
     key: PRNGKeyArray | None = None,
 ) -> LyapunovExponents:
     """All six Lyapunov exponents of a column, or of each column of a batch.
 
-    With a random input they are those of the random dynamical system: how columns that get the same noise part or meet.
+    With a random input they are those of the random dynamical system: how columns that get the same noise diverge or
+    converge.
 
     **Arguments:**
 
-    - `parameters`, `input`, `y0`, `batch`, `key`: as in `simulate`.
+    - `column`, `y0`, `batch`, `key`: as in `simulate`.
     - `blocks`, `block`: how many means are taken, and over how many seconds each.
-    - `settle`: seconds before the first.
+    - `burn_in`: seconds before the first.
     - `dt`: seconds between samples of the trajectory.
 
     **Returns:** `LyapunovExponents`; look at `standard_error` before `values`.
 
     **Raises:** `ValueError` for arguments out of range; `RuntimeError` if a trajectory fails.
     """
+    check_type(Column, column=column)
     check_count(2, blocks=blocks)
-    check_positive(block=block, settle=settle, dt=dt)
-    each, ahead = (max(1, round(seconds / (_TOGETHER * dt))) * _TOGETHER for seconds in (block, settle))
-    size = batch_size(parameters=parameters, input=input)
-    size = (None if y0 is None or np.ndim(y0) == 1 else len(y0)) if size is None else size
-    size = batch if size is None else size
-    states = as_float(np.zeros(6) if y0 is None else y0)
-    states = states if size is None else jnp.broadcast_to(states, (size, 6))
-    basis = jnp.broadcast_to(jnp.eye(6, dtype=states.dtype), (*states.shape, 6))
-    done, found = 0, []
-    for steps in (ahead, *blocks * (each,)):
+    check_positive(block=block, burn_in=burn_in, dt=dt)
+    block_steps, burn_in_steps = (max(1, round(seconds / (_TOGETHER * dt))) * _TOGETHER for seconds in (block, burn_in))
+    states = as_float(np.zeros(len(STATES)) if y0 is None else y0)
+    sizes = (column.batch, len(states) if states.ndim == 2 else None, batch)
+    size = next((size for size in sizes if size is not None), None)
+    states = states if size is None else jnp.broadcast_to(states, (size, len(STATES)))
+    basis = jnp.broadcast_to(jnp.eye(len(STATES), dtype=states.dtype), (*states.shape, len(STATES)))
+    done, rates = 0, []
+    for steps in (burn_in_steps, *blocks * (block_steps,)):
         t0, t1 = (round(count * dt, 12) for count in (done, done + steps))
-        ys = simulate(parameters, input, t0=t0, t1=t1, dt=dt, y0=states, key=key, batch=batch).ys
+        ys = simulate(column, t0=t0, t1=t1, dt=dt, y0=states, key=key, batch=batch).ys
         ys = jnp.concatenate([jnp.expand_dims(states, -2), ys], axis=-2)
-        basis, growth = _carried(parameters, ys, basis, dt)
+        basis, growth = _propagated(column.parameters, ys, basis, dt)
         states, done = ys[..., -1, :], done + steps
-        found.append(np.asarray(growth) / (steps * dt))
-    return LyapunovExponents(np.stack(found[1:], axis=-2))
+        rates.append(np.asarray(growth) / (steps * dt))
+    return LyapunovExponents(np.stack(rates[1:], axis=-2))
 
 
 @eqx.filter_jit
-def _carried(
+def _propagated(
     parameters: JansenRitParameters, ys: Float[Array, "*batch time 6"], basis: Float[Array, "*batch 6 6"], dt: float
 ) -> tuple[Float[Array, "*batch 6 6"], Float[Array, "*batch 6"]]:
     """An orthonormal basis of deviations along trajectories, and the logarithms of how much they grew."""
+
+    def along_one(parameters, ys, basis):
+        maps = jax.vmap(lambda before, after: propagator(parameters, before, after, dt))(ys[:-1], ys[1:])
+
+        def orthogonalised(basis, maps):
+            for number in range(_TOGETHER):
+                basis = maps[number] @ basis
+            basis, triangle = jnp.linalg.qr(basis)
+            return basis, jnp.log(jnp.abs(jnp.diag(triangle)))
+
+        basis, growth = jax.lax.scan(orthogonalised, basis, maps.reshape(-1, _TOGETHER, *maps.shape[1:]))
+        return basis, jnp.sum(growth, axis=0)
+
     if ys.ndim == 2:
-        return _along(parameters, ys, basis, dt)
-    columns = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, ys.shape[:1]), parameters)
-    return jax.vmap(_along, in_axes=(0, 0, 0, None))(columns, ys, basis, dt)
-
-
-def _along(
-    parameters: JansenRitParameters, ys: Float[Array, "time 6"], basis: Float[Array, "6 6"], dt: float
-) -> tuple[Float[Array, "6 6"], Float[Array, "6"]]:
-    maps = jax.vmap(lambda before, after: propagator(parameters, before, after, dt))(ys[:-1], ys[1:])
-
-    def step(basis, maps):
-        for number in range(_TOGETHER):
-            basis = maps[number] @ basis
-        basis, triangle = jnp.linalg.qr(basis)
-        return basis, jnp.log(jnp.abs(jnp.diag(triangle)))
-
-    basis, growth = jax.lax.scan(step, basis, maps.reshape(-1, _TOGETHER, 6, 6))
-    return basis, jnp.sum(growth, axis=0)
+        return along_one(parameters, ys, basis)
+    return jax.vmap(along_one, in_axes=(batch_axes(parameters), 0, 0))(parameters, ys, basis)
 
 
 def propagator(
@@ -118,26 +134,31 @@ def propagator(
     """What small deviations become from one sample to the next, with derivatives counted in units of a and b."""
     own = units(parameters)
 
-    def slope(share):
-        potentials = _between(before, after, share, dt)
-        states = jnp.concatenate([potentials, jnp.zeros(3)])
-        found = jax.jacfwd(lambda y: jansen_rit_vector_field(0.0, y, (parameters, jnp.zeros(()))))(states)
-        return found * own[None] / own[:, None]
+    def jacobian_at(fraction):
+        potentials = _potentials_between(before, after, fraction, dt)
+        states = jnp.concatenate([potentials, jnp.zeros_like(potentials)])  # the derivatives enter linearly
+        jacobian = jax.jacfwd(lambda y: jansen_rit_vector_field(0.0, y, (parameters, jnp.zeros(()))))(states)
+        return jacobian * own[None] / own[:, None]
 
-    first, second = map(slope, _GAUSS)
+    first, second = map(jacobian_at, _GAUSS)
+    # A step is short beside the time constants; under `vmap` JAX would work through all 16 squarings of the default.
     return jax.scipy.linalg.expm(
         dt / 2 * (first + second) + 3**0.5 / 12 * dt**2 * (second @ first - first @ second), max_squarings=4
     )
 
 
 def units(parameters: JansenRitParameters) -> Float[Array, "6"]:
-    """In which deviations are counted: 1 for potentials, a and b for their derivatives."""
-    return jnp.concatenate([jnp.ones(3), jnp.stack([parameters.a, parameters.a, parameters.b])])
+    """The units in which deviations are counted: 1 for potentials, a and b for their derivatives."""
+    one = jnp.ones_like(parameters.a)
+    return jnp.stack(list(States(one, one, one, parameters.a, parameters.a, parameters.b)))
 
 
-def _between(before: Float[Array, "6"], after: Float[Array, "6"], share: float, dt: float) -> Float[Array, "3"]:
-    """Potentials at some share of the way, by the cubic that has their values and derivatives at either end."""
-    rest = 1 - share
-    return rest**2 * ((1 + 2 * share) * before[:3] + share * dt * before[3:]) + share**2 * (
-        (1 + 2 * rest) * after[:3] - rest * dt * after[3:]
+def _potentials_between(
+    before: Float[Array, "6"], after: Float[Array, "6"], fraction: float, dt: float
+) -> Float[Array, "3"]:
+    """Potentials part of the way, by the cubic that has their values and derivatives at either end."""
+    (start, start_slope), (end, end_slope) = jnp.split(before, 2), jnp.split(after, 2)
+    rest = 1 - fraction
+    return rest**2 * ((1 + 2 * fraction) * start + fraction * dt * start_slope) + fraction**2 * (
+        (1 + 2 * rest) * end - rest * dt * end_slope
     )

@@ -1,81 +1,89 @@
-"""The best that any function of one instant can do: the conditional mean of the states given what is seen then.
+"""The best that any function of one instant can do: the conditional mean of the states given that instant's samples.
 
-What a network that sees one sample at a time can reach at most, whatever its size. By local linear regression among
+What an autoencoder of one sample at a time can reach at most, whatever its size. By local linear regression among
 nearest neighbours (Stone 1977, doi 10.1214/aos/1176343886; Cleveland 1979, doi 10.1080/01621459.1979.10481038) in a
 large simulated sample.
 """
 
-from typing import Any
-
-import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float
+from .._checks import as_float, check_not_negative
 from ..column.states import CHANNELS, STATES
-from ..recording.mask import ObservationMask, as_mask
-from ..recording.recording_model import checked_states, seen, sensor_noise
+from ..recording.estimate import AbstractEstimator, Estimate, check_concrete, check_observed
+from ..recording.mask import ObservationMask, Observed, as_mask
+from ..recording.recording import Recording
+from .statistics import ColumnStatistics
 
-# Measured with y0, with the EEG and with all states seen: r is within 0.01 of that of ten times as many neighbours.
+# Measured with y0, with the EEG and with all states observed: r is within 0.01 of that of ten times as many neighbours.
 _SAMPLES, _NEIGHBOURS = 50_000, 300
 _RIDGE = 1e-6  # of the neighbours' variance, as channels that depend on each other span no volume
-_QUERIES_AT_ONCE = 1_000
+_QUERIES_AT_ONCE = 1_000  # a few tens of MB of neighbours
 
 
-class MemorylessPredictor(eqx.Module):
-    """A sample of states, each with what sensors would have shown of it.
+class MemorylessPredictor(AbstractEstimator):
+    """A sample of states with what sensors would have given of each; made by `MemorylessPredictor.fit`.
 
-    Made with noise-free recordings of all six states it is exact to about 1e-5 of a standard deviation; its
-    correlation with a state that is not seen falls short of the best by a share of about one in 300.
+    For noise-free recordings of all six states it is exact to about 1e-5 of a standard deviation; its correlation with
+    a hidden state falls short of the best by about one part in 300.
     """
 
     states: Float[np.ndarray, "sample 6"]
     """mV and mV/s."""
     channels: Float[np.ndarray, "sample 7"]
     """With sensor noise, mV and mV/s."""
-    mask: ObservationMask
+    observed: ObservationMask
 
     @classmethod
-    def fitted_to(cls, states: Any, *, mask: Any, noise_std: Any, key: PRNGKeyArray) -> "MemorylessPredictor":
+    def fit(
+        cls, statistics: ColumnStatistics, *, observed: Observed, noise_std: ArrayLike, key: PRNGKeyArray
+    ) -> "MemorylessPredictor":
         """Draw the sample.
 
         **Arguments:**
 
-        - `states`: noise-free simulated states in the stationary regime, mV and mV/s, shape `(trajectory, time, 6)`;
-            50,000 of the samples are used, evenly spread.
-        - `mask`: which channels are seen.
+        - `statistics`: 50,000 of its samples are used, evenly spread.
+        - `observed`: which channels are observed.
         - `noise_std`: standard deviation of each sensor's noise, mV and mV/s, seven numbers or one for all.
         - `key`: for the sensor noise.
 
         **Raises:** `ValueError` for a mask or noise out of range, or fewer samples than the 300 neighbours needed.
         """
-        pool = checked_states(states).reshape(-1, len(STATES))
+        pool = np.asarray(statistics.states, dtype=float).reshape(-1, len(STATES))
         if len(pool) < _NEIGHBOURS:
-            raise ValueError(f"`states` must hold at least {_NEIGHBOURS} samples, got {len(pool)}")
+            raise ValueError(f"`statistics` must hold at least {_NEIGHBOURS} samples, got {len(pool)}")
+        mask, noise = as_mask(observed), np.asarray(noise_std, dtype=float)
+        if noise.shape not in ((), (len(CHANNELS),)):
+            raise ValueError(f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got {noise.shape}")
+        check_not_negative(noise_std=noise)
         sample = pool[:: -(-len(pool) // _SAMPLES)]
-        channels = np.append(sample, sample[:, [1]] - sample[:, [2]], axis=1)
-        noise = sensor_noise(noise_std) * np.asarray(jax.random.normal(key, channels.shape), dtype=float)
-        return cls(sample, channels + noise, as_mask(mask))
+        by_name = dict(zip(STATES, sample.T, strict=True))
+        channels = np.column_stack([sample, by_name["y1"] - by_name["y2"]])
+        channels = channels + noise * np.asarray(jax.random.normal(key, channels.shape), dtype=float)
+        return cls(sample, channels, mask)
 
-    def __call__(self, recordings: Any) -> Float[Array, "trajectory time 6"]:
-        """The estimated states, mV and mV/s; where samples are missing, from the channels that are left.
+    def __call__(self, recording: Recording) -> Estimate:
+        """The states at each sample; where samples are missing, from the channels that are left.
 
-        **Arguments:**
-
-        - `recordings`: mV and mV/s, shape `(trajectory, time, 7)`.
+        **Raises:** `ValueError` for a recording with other channels than it was fitted to.
         """
-        values = seen(recordings, self.mask)
-        flat = values.reshape(-1, len(CHANNELS))
-        estimates = np.empty((len(flat), len(STATES)))
-        patterns, which = np.unique(~np.isnan(flat), axis=0, return_inverse=True)
+        check_concrete(recording, "this MemorylessPredictor")
+        check_observed(recording, self.observed, "this MemorylessPredictor")
+        values, measured = np.asarray(recording.values, dtype=float), np.asarray(recording.measured)
+        queries, there = values.reshape(-1, len(CHANNELS)), measured.reshape(-1, len(CHANNELS))
+        estimates = np.empty((len(queries), len(STATES)))
+        patterns, which = np.unique(there, axis=0, return_inverse=True)
         for index, pattern in enumerate(patterns):
             rows = which == index
-            estimates[rows] = self._given(pattern, flat[rows][:, pattern])
-        return as_float(estimates.reshape(*values.shape[:2], -1))
+            estimates[rows] = self._given(pattern, queries[rows][:, pattern])
+        return Estimate(as_float(estimates.reshape(*values.shape[:-1], -1)), dt=recording.dt)
+
+    def __repr__(self) -> str:
+        return f"MemorylessPredictor({', '.join(self.observed.names)}: {len(self.states)} samples)"
 
     def _given(
-        self, pattern: np.ndarray, queries: Float[np.ndarray, "query seen"]
+        self, pattern: np.ndarray, queries: Float[np.ndarray, "query channel"]
     ) -> Float[np.ndarray, "query 6"] | Float[np.ndarray, "6"]:
         from scipy.spatial import KDTree  # importing it takes a third of a second
 
@@ -92,9 +100,9 @@ class MemorylessPredictor(eqx.Module):
 
 
 def _local_fit(
-    inputs: Float[np.ndarray, "query neighbour seen"],
+    inputs: Float[np.ndarray, "query neighbour channel"],
     states: Float[np.ndarray, "query neighbour 6"],
-    queries: Float[np.ndarray, "query seen"],
+    queries: Float[np.ndarray, "query channel"],
 ) -> Float[np.ndarray, "query 6"]:
     """The value at each query of the plane fitted to its neighbours."""
     centre, mean = inputs.mean(axis=1), states.mean(axis=1)

@@ -1,33 +1,29 @@
-"""What a recording can tell of the states while the input is known: ranks, Gramians and Cramer-Rao bounds.
+"""What a recording says of the states while the input is known: ranks and Gramians.
 
 The local view is that of Hermann and Krener (1977), doi 10.1109/TAC.1977.1101601: derivatives of the recording as
 functions of the states, of which they are Lie derivatives. The view along a trajectory is the observability Gramian,
 which is the Fisher information of the states at its start in Gaussian sensor noise.
 """
 
-from collections.abc import Callable, Sequence
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._checks import as_float, check_choice, check_count, check_positive
+from .._checks import as_float, check_count, check_positive
+from ..column.column import Column, check_constant, check_single
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
-from ..column.states import CHANNELS
+from ..column.states import CHANNELS, STATES, States, to_channels
+from ..column.trajectories import Trajectories
 from ..dynamics.lyapunov import propagator, units
+from ..recording.mask import Observed, as_mask
+from ..recording.observe import sampling_interval
 
 
 def lie_singular_values(
-    parameters: JansenRitParameters,
-    p: Float[Array, ""] | float,
-    states: Float[Array, "*batch 6"],
-    observed: Sequence[str],
-    *,
-    scale: Float[Array, "6"],
-    derivatives: int = 5,
+    column: Column, states: ArrayLike, *, observed: Observed, scale: ArrayLike, derivatives: int = 5
 ) -> Float[Array, "*batch 6"]:
     """Singular values of the map from states to a recording and its first derivatives, the largest first.
 
@@ -37,128 +33,105 @@ def lie_singular_values(
 
     **Arguments:**
 
-    - `parameters`: of one column.
-    - `p`: its input, constant and known, 1/s.
-    - `states`: where the map is looked at, mV and mV/s.
-    - `observed`: some of `CHANNELS`.
-    - `scale`: what is a large change of each state, such as their standard deviations, mV and mV/s.
-    - `derivatives`: up to which.
+    - `column`: one column with a `ConstantInput`, which is known.
+    - `states`: where the map is linearised, mV and mV/s, shape `(*batch, 6)`.
+    - `observed`: which channels are observed.
+    - `scale`: what is a large change of each state, such as their standard deviations, mV and mV/s; six numbers, or one
+        for all.
+    - `derivatives`: the highest.
 
-    **Raises:** `ValueError` for channels that do not exist, or numbers out of range.
+    **Raises:** `ValueError` for channels that do not exist, an input that is not constant, or numbers out of range.
     """
-    channels = _channels(observed)
+    check_single("column", column, "one call for each column")
+    check_constant("column", column)
     check_count(0, derivatives=derivatives)
     check_positive(scale=scale)
-    return _lie_singular_values(parameters, as_float(p), as_float(states), channels, as_float(scale), derivatives)
+    if np.shape(scale) not in ((), (len(STATES),)):
+        raise ValueError(f"`scale` must be one number or {len(STATES)}, one a state, got shape {np.shape(scale)}")
+    if np.shape(states)[-1:] != (len(STATES),):
+        raise ValueError(f"`states` must end in an axis of the {len(STATES)} states, got shape {np.shape(states)}")
+    mask = jnp.asarray(as_mask(observed).channels)
+    each = jnp.broadcast_to(as_float(scale), (len(STATES),))
+    return _lie_singular_values(column, as_float(states), mask, each, derivatives)
 
 
-def gramian(
-    parameters: JansenRitParameters,
-    ys: Float[Array, "*batch time 6"],
-    observed: Sequence[str],
-    *,
-    noise_std: Float[Array, "7"] | float,
-    dt: float,
+def observability_gramian(
+    column: Column, trajectories: Trajectories, *, observed: Observed, noise_std: ArrayLike
 ) -> Float[Array, "*batch 6 6"]:
-    """What a recording tells of the states at its first sample: the Fisher information, in mV and mV/s.
+    """What a recording says of the states at its first sample: the Fisher information, in mV and mV/s.
 
-    The input may be anything, but is known; with one that is not, `kalman_smoother` tells what is possible.
+    The input may be anything, but is known; with one that is not, `posterior_cramer_rao` says what is possible.
 
     **Arguments:**
 
-    - `parameters`: of one column.
-    - `ys`: its states at each sample.
-    - `observed`: some of `CHANNELS`.
+    - `column`: one column.
+    - `trajectories`: its states, evenly sampled.
+    - `observed`: which channels are observed.
     - `noise_std`: of the sensors, mV and mV/s, one for all or one for each of `CHANNELS`.
-    - `dt`: seconds between samples.
 
     **Raises:** `ValueError` for channels that do not exist, or numbers that are not positive.
     """
-    channels = _channels(observed)
-    check_positive(noise_std=noise_std, dt=dt)
-    noise = jnp.broadcast_to(as_float(noise_std), (len(CHANNELS),))
-    ys = as_float(ys)
-    found = _gramians(parameters, ys.reshape(-1, *ys.shape[-2:]), channels, noise, dt)
-    return found.reshape(*ys.shape[:-2], 6, 6)
-
-
-def cramer_rao(information: Float[Array | np.ndarray, "*batch n n"]) -> Float[Array, "*batch n"]:
-    """The least standard deviation of any unbiased estimate, from Fisher information; infinite for what it lacks.
-
-    The information is scaled to a unit diagonal first, so that states in different units can be told apart.
-    """
-    values = np.asarray(information, float)
-    size = np.sqrt(np.einsum("...ii->...i", values))
-    safe = np.where(size > 0, size, 1)
-    shares, directions = np.linalg.eigh(values / safe[..., None] / safe[..., None, :])
-    known = shares > values.shape[-1] * np.finfo(np.asarray(information).dtype).eps
-    variance = np.sum(directions**2 / np.where(known, shares, np.inf)[..., None, :], axis=-1)
-    lacking = np.any((directions**2 > 1e-6) & ~known[..., None, :], axis=-1) | (size == 0)
-    return as_float(np.where(lacking, np.inf, np.sqrt(variance) / safe))
-
-
-def _channels(observed: Sequence[str]) -> tuple[int, ...]:
-    for name in observed:
-        check_choice(CHANNELS, observed=name)
-    check_count(1, **{"len(observed)": len(observed)})
-    return tuple(CHANNELS.index(name) for name in observed)
+    check_single("column", column, "one call for each column")
+    check_positive(noise_std=noise_std)
+    if np.shape(noise_std) not in ((), (len(CHANNELS),)):
+        raise ValueError(
+            f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got shape {np.shape(noise_std)}"
+        )
+    dt, mask = sampling_interval(trajectories), jnp.asarray(as_mask(observed).channels)
+    noise, ys = jnp.broadcast_to(as_float(noise_std), (len(CHANNELS),)), as_float(trajectories.ys)
+    found = _gramians(column.parameters, ys.reshape(-1, *ys.shape[-2:]), mask, noise, dt)
+    return found.reshape(*ys.shape[:-2], len(STATES), len(STATES))
 
 
 @eqx.filter_jit
 def _lie_singular_values(
-    parameters: JansenRitParameters,
-    p: Float[Array, ""],
+    column: Column,
     states: Float[Array, "*batch 6"],
-    channels: tuple[int, ...],
+    mask: Bool[Array, "7"],
     scale: Float[Array, "6"],
     derivatives: int,
 ) -> Float[Array, "*batch 6"]:
-    wide = _with_eeg(scale, jnp.hypot)
+    parameters, p = column.parameters, column.input.rate(jnp.zeros(()))
+    each = States.of(scale)
+    channel_scale = jnp.append(scale, jnp.hypot(each.y1, each.y2))
     time = (parameters.a * parameters.b) ** -0.5
 
     def field(x):
         return jansen_rit_vector_field(0.0, x * scale, (parameters, p)) / scale * time
 
     def recorded(x):
-        return (_with_eeg(x * scale, jnp.subtract) / wide)[jnp.asarray(channels)]
+        return jnp.where(mask, to_channels(x * scale) / channel_scale, 0)
 
-    def stacked(x):
+    def with_derivatives(x):
         functions = [recorded]
         for order in range(1, derivatives + 1):
             functions.append(lambda x, before=functions[-1], order=order: jax.jvp(before, (x,), (field(x),))[1] / order)
         return jnp.concatenate([function(x) for function in functions])
 
-    found = jax.vmap(lambda x: jnp.linalg.svd(jax.jacfwd(stacked)(x), compute_uv=False))
-    flat = found(states.reshape(-1, 6) / scale[None])
-    return jnp.pad(flat, ((0, 0), (0, 6 - flat.shape[-1]))).reshape(*states.shape[:-1], 6)
+    singular_values = jax.vmap(lambda x: jnp.linalg.svd(jax.jacfwd(with_derivatives)(x), compute_uv=False))
+    return singular_values(states.reshape(-1, len(STATES)) / scale[None]).reshape(states.shape)
 
 
 @eqx.filter_jit
 def _gramians(
     parameters: JansenRitParameters,
     ys: Float[Array, "trajectory time 6"],
-    channels: tuple[int, ...],
+    mask: Bool[Array, "7"],
     noise: Float[Array, "7"],
     dt: float,
 ) -> Float[Array, "trajectory 6 6"]:
-    chosen = jnp.asarray(channels)
     own = units(parameters)
-    shown = jax.vmap(lambda y: _with_eeg(y, jnp.subtract))(jnp.diag(own)).T[chosen] / noise[chosen][:, None]
+    sensors = jnp.where(mask[:, None], to_channels(jnp.diag(own)).T / noise[:, None], 0)
 
-    def of(ys):
-        def step(carry, pair):
-            carried, found = carry
-            row = shown @ carried
-            found = found + row.T @ row
-            return (propagator(parameters, pair[0], pair[1], dt) @ carried, found), None
+    def along(ys):
+        def step(carry, now):
+            (carried, information), (before, after) = carry, now
+            rows = sensors @ carried
+            return (propagator(parameters, before, after, dt) @ carried, information + rows.T @ rows), None
 
-        start = jnp.eye(6, dtype=ys.dtype), jnp.zeros((6, 6), ys.dtype)
-        (carried, found), _ = jax.lax.scan(step, start, (ys[:-1], ys[1:]))
-        row = shown @ carried
-        return (found + row.T @ row) / own[:, None] / own[None]
+        start = jnp.eye(len(STATES), dtype=ys.dtype), jnp.zeros((len(STATES), len(STATES)), ys.dtype)
+        (carried, information), _ = jax.lax.scan(step, start, (ys[:-1], ys[1:]))
+        rows = sensors @ carried
+        return (information + rows.T @ rows) / own[:, None] / own[None]
 
-    return jax.vmap(of)(ys)
-
-
-def _with_eeg(states: Float[Array, "6"], combine: Callable[[Array, Array], Array]) -> Float[Array, "7"]:
-    return jnp.append(states, combine(states[1], states[2]))
+    return jax.vmap(along)(ys)

@@ -1,122 +1,105 @@
 """The best linear estimate of the states from a window of the recording: the Wiener filter with finite response.
 
-Wiener (1949), Extrapolation, Interpolation, and Smoothing of Stationary Time Series. What a network gains over it is
-owed to the network being nonlinear. In double precision, by NumPy and SciPy.
+Wiener (1949), Extrapolation, Interpolation, and Smoothing of Stationary Time Series. What an autoencoder gains over it
+is due to being nonlinear. In double precision, by NumPy and SciPy.
 """
-
-from typing import Any
 
 import equinox as eqx
 import numpy as np
 import scipy.fft
 import scipy.linalg
-from jaxtyping import Array, Float
+from jaxtyping import ArrayLike, Float
 
-from .._checks import as_float, check_count
+from .._checks import as_float, check_finite, check_not_negative
 from ..column.states import CHANNELS, STATES
-from ..recording.mask import ObservationMask, as_mask
-from ..recording.recording_model import checked_states, seen, sensor_noise
+from ..recording.estimate import AbstractEstimator, Estimate, check_concrete, check_dt, check_observed
+from ..recording.mask import ObservationMask, Observed, as_mask
+from ..recording.recording import Recording
+from .statistics import ColumnStatistics
 
-_LEAST_NOISE = 1e-5  # of a channel's standard deviation; smooth signals without noise make singular equations
+# Of a channel's standard deviation: without noise the equations of smooth signals are singular.
+_LEAST_NOISE = 1e-5
 
-
-class LaggedCovariances(eqx.Module):
-    """How the states go along with each other at a distance in time; made once for all masks and noise levels."""
-
-    mean: Float[np.ndarray, "6"]
-    """mV and mV/s."""
-    lagged: Float[np.ndarray, "lag 6 6"]
-    """The covariance of state i, `lag` samples later, with state j, from lag 0 on."""
-
-    @classmethod
-    def of(cls, states: Any, most_lag: int) -> "LaggedCovariances":
-        """Estimate them from noise-free simulated states of shape `(trajectory, time, 6)`, mV and mV/s.
-
-        What lies outside a trajectory counts as the mean, so that no combination of states has a negative variance;
-        a trajectory is to be many times as long as `most_lag` samples.
-
-        **Raises:** `ValueError` for another shape, or a `most_lag` as long as a trajectory.
-        """
-        check_count(0, most_lag=most_lag)
-        values = checked_states(states)
-        trajectories, time, _ = values.shape
-        if most_lag >= time:
-            raise ValueError(f"`most_lag` must be less than the {time} samples of a trajectory, got {most_lag}")
-        mean = values.mean(axis=(0, 1))
-        size = scipy.fft.next_fast_len(time + most_lag, real=True)
-        spectra = np.fft.rfft(values - mean, size, axis=1)
-        products = np.einsum("bfi,bfj->fij", spectra, spectra.conj())
-        lagged = np.fft.irfft(products, size, axis=0)[: most_lag + 1]
-        return cls(mean, lagged / (trajectories * time))
+_DIRECTIONS = np.vstack([np.eye(len(STATES)), [1.0 * (name == "y1") - 1.0 * (name == "y2") for name in STATES]])
+"""Each channel as a combination of the states."""
 
 
-class WienerFilter(eqx.Module):
-    """Weights of the samples about an instant, by which the states at that instant are estimated."""
+class WienerFilter(AbstractEstimator):
+    """A linear estimate of the states from the samples about each instant; made by `WienerFilter.fit`."""
 
     weights: Float[np.ndarray, "tap 7 6"]
-    """From the sample `future` samples ahead to the one `past - 1` back; zero for channels that are not seen."""
+    """From the sample `future` samples ahead to the farthest in the past; zero for channels that are not observed."""
     mean: Float[np.ndarray, "7"]
     """Of the channels, mV and mV/s."""
-    mask: ObservationMask
+    observed: ObservationMask
     future: int = eqx.field(static=True)
+    """Samples after each instant that are used."""
+    dt: float = eqx.field(static=True)
 
     @classmethod
-    def fitted_to(
-        cls, covariances: LaggedCovariances, *, mask: Any, noise_std: Any, past: int, future: int = 0
+    def fit(
+        cls, statistics: ColumnStatistics, *, observed: Observed, noise_std: ArrayLike, past: float, future: float = 0.0
     ) -> "WienerFilter":
         """Solve the normal equations.
 
         **Arguments:**
 
-        - `covariances`: of lags up to `past + future - 1` at least.
-        - `mask`: which channels are seen.
+        - `statistics`: with lags up to `past + future`.
+        - `observed`: which channels are observed.
         - `noise_std`: standard deviation of each sensor's white noise, mV and mV/s, seven numbers or one for all.
             Less than 1e-5 of the signal's own counts as that.
-        - `past`: how many samples up to the present one, and with it, are used: 128 for a causal filter.
-        - `future`: how many samples after the present one.
+        - `past`: seconds up to the present sample, and with it, that are used.
+        - `future`: seconds after the present sample; 0 for a causal filter.
 
         **Raises:** `ValueError` for a mask, noise or window out of range.
         """
-        check_count(1, past=past)
-        check_count(0, future=future)
-        mask = as_mask(mask)
-        taps = past + future
-        if taps > len(covariances.lagged):
+        mask = as_mask(observed)
+        check_finite(past=past, future=future)
+        samples, ahead = round(past / statistics.dt), round(future / statistics.dt)
+        taps, lags = samples + ahead, len(statistics.lagged)
+        if samples < 1 or ahead < 0 or taps > lags:
             raise ValueError(
-                f"`past` + `future` must be at most {len(covariances.lagged)}, as the covariances have lags up to "
-                f"{len(covariances.lagged) - 1}, got {past} + {future}"
+                f"`past` and `future` must be from one sample and from 0 on, at most {(lags - 1) * statistics.dt:g} s "
+                f"together, the longest lag of `statistics`; got {past} s and {future} s"
             )
+        noise = np.asarray(noise_std, dtype=float)
+        if noise.shape not in ((), (len(CHANNELS),)):
+            raise ValueError(f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got {noise.shape}")
+        check_not_negative(noise_std=noise)
+        noise = np.broadcast_to(noise, len(CHANNELS))
         shown = np.flatnonzero(np.asarray(mask.channels))
         weights = np.zeros((taps, len(CHANNELS), len(STATES)))
-        weights[:, shown] = _solved(
-            covariances.lagged, _DIRECTIONS[shown], sensor_noise(noise_std)[shown], taps, future
-        )
-        return cls(weights, _DIRECTIONS @ covariances.mean, mask, future)
+        weights[:, shown] = _normal_equations(statistics.lagged, _DIRECTIONS[shown], noise[shown], taps, ahead)
+        return cls(weights, _DIRECTIONS @ statistics.mean, mask, ahead, statistics.dt)
 
-    def __call__(self, recordings: Any) -> Float[Array, "trajectory time 6"]:
-        """The estimated states, mV and mV/s.
+    def __call__(self, recording: Recording) -> Estimate:
+        """The states, given all samples in the window; samples that were not measured count as the mean.
 
-        What was not measured counts as the mean: samples that are NaN, and all before the start and after the end.
-
-        **Arguments:**
-
-        - `recordings`: mV and mV/s, shape `(trajectory, time, 7)`.
+        **Raises:** `ValueError` for a recording with other channels or another `dt` than the filter was fitted to.
         """
-        deviations = np.nan_to_num(seen(recordings, self.mask) - self.mean)
+        check_concrete(recording, "this WienerFilter")
+        check_observed(recording, self.observed, "this WienerFilter")
+        check_dt(recording, self.dt, "this WienerFilter")
+        deviations = np.nan_to_num(recording.batched().with_missing_as_nan() - self.mean)
         time, taps = deviations.shape[1], len(self.weights)
         size = scipy.fft.next_fast_len(time + taps - 1, real=True)
         signal, response = (np.fft.rfft(x, size, axis=-2) for x in (deviations, self.weights.swapaxes(0, 1)))
         filtered = np.fft.irfft(np.einsum("bfc,cfs->bfs", signal, response), size, axis=1)
-        return as_float(filtered[:, self.future : self.future + time] + self.mean[: len(STATES)])
+        mean = as_float(filtered[:, self.future : self.future + time] + self.mean[: len(STATES)])
+        return Estimate(mean if recording.batch is not None else mean[0], dt=recording.dt)
+
+    def __repr__(self) -> str:
+        past, future = ((len(self.weights) - self.future) * self.dt, self.future * self.dt)
+        return f"WienerFilter({', '.join(self.observed.names)}: {past:g} s past, {future:g} s future)"
 
 
-def _solved(
+def _normal_equations(
     lagged: Float[np.ndarray, "lag 6 6"],
-    directions: Float[np.ndarray, "seen 6"],
-    noise_std: Float[np.ndarray, " seen"],
+    directions: Float[np.ndarray, "channel 6"],
+    noise_std: Float[np.ndarray, " channel"],
     taps: int,
     future: int,
-) -> Float[np.ndarray, "tap seen 6"]:
+) -> Float[np.ndarray, "tap channel 6"]:
     """The weights, by Cholesky: the covariance of the samples in a window is a block Toeplitz matrix."""
     both_ways = np.concatenate([lagged[:0:-1].swapaxes(1, 2), lagged])
     zero = len(lagged) - 1
@@ -131,7 +114,3 @@ def _solved(
     with_states = (directions @ both_ways)[zero + future - np.arange(taps)].reshape(taps * len(std), -1)
     weights = scipy.linalg.solve(matrix, with_states, assume_a="pos")
     return weights.reshape(taps, len(std), -1) / std[None, :, None]
-
-
-_DIRECTIONS = np.vstack([np.eye(6), np.array([0.0, 1.0, -1.0, 0.0, 0.0, 0.0])])
-"""Each channel as a combination of the states."""

@@ -1,5 +1,6 @@
-"""What is to be found, and within which bounds: from numbers that may be anything to columns, and back."""
+"""The free parameters of a fit and their bounds: from numbers without bounds to columns."""
 
+import itertools
 from collections.abc import Mapping
 
 import equinox as eqx
@@ -8,70 +9,83 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_float, check_choice, check_type
-from ..column.inputs import AbstractExternalInput
-from ..column.parameters import JansenRitParameters, batch_size
-from ..scan.axes import check_range, quantities, with_quantities
-from ..scan.engine import Columns, InitialState
-from .identifiability import unidentifiable
+from .._checks import as_float, check_finite, check_names
+from ..column.column import Column, check_single
+from .identifiability import GAIN, scaling_symmetries
 
-GAIN = "gain"
-"""Of a recording: the factor from `y1 - y2` to what was measured."""
+# A Latin hypercube's outermost points lie at least so far inside the bounds, as a fraction of their distance: at a
+# bound itself the logistic function is flat, and an optimiser would not leave.
+_MARGIN = 1e-3
+
+_MOST_CORNERS = 8  # quantities whose bounds are tried together: 256 corners, a second
 
 
-class Unknowns(eqx.Module):
-    """A column, and the bounds of those of its quantities that are not known.
+class FreeParameters(eqx.Module):
+    """A column, and the bounds of those of its quantities that are to be found.
 
     The logistic function leads from the whole line into the bounds, so that an optimiser cannot leave them.
     """
 
-    parameters: JansenRitParameters
-    input: AbstractExternalInput
+    known: Column
+    """The column whose other quantities are known."""
     low: Float[Array, " free"]
     high: Float[Array, " free"]
     names: tuple[str, ...] = eqx.field(static=True)
 
     @classmethod
-    def of(
-        cls, parameters: JansenRitParameters, input: AbstractExternalInput, free: Mapping[str, tuple[float, float]]
-    ) -> "Unknowns":
-        """After all checks.
+    def of(cls, column: Column, bounds: Mapping[str, tuple[float, float]]) -> "FreeParameters":
+        """From the lower and upper bound of each quantity, by name.
 
-        **Raises:** `ValueError` for names that do not exist, bounds that do not rise, a batch of columns, or quantities
-            that no EEG can tell apart.
+        **Raises:** `ValueError` for a batch of columns, names that do not exist, bounds that do not rise, or quantities
+            that no EEG can distinguish.
         """
-        check_type(JansenRitParameters, parameters=parameters)
-        check_type(AbstractExternalInput, input=input)
-        if batch_size(parameters=parameters, input=input) is not None:
-            raise ValueError("`parameters` and `input` must be of one column, got a batch of them")
-        if not free:
-            raise ValueError("`free` must name at least one quantity and its bounds, got none")
-        for name, (low, high) in free.items():
-            check_choice((*quantities(parameters), *quantities(input), GAIN), free=name)
-            check_range(f"free[{name!r}]", low, high, log=False)
-        together = unidentifiable(free, input)
-        if together:
-            raise ValueError(f"`free` must hold what an EEG can tell, got {'; '.join(together)}; fix one of these")
-        low, high = (as_float(np.array([bounds[end] for bounds in free.values()])) for end in (0, 1))
-        return cls(parameters, input, low, high, tuple(free))
+        check_single("column", column, "fit one at a time, column[0]")
+        if not bounds:
+            raise ValueError('`bounds` must name at least one quantity, got none: bounds={"C": (95.0, 175.0)}')
+        check_names((*column.quantities, GAIN), bounds=bounds)
+        for name, pair in bounds.items():
+            label = f"bounds[{name!r}]"
+            if np.shape(pair) != (2,):
+                raise ValueError(f"`{label}` must be a lower and an upper bound, got {pair}")
+            low, high = pair
+            check_finite(**{label: np.array([low, high])})
+            if not low < high:
+                raise ValueError(f"`{label}` must rise, got {low:g} to {high:g}")
+        symmetries = scaling_symmetries(bounds, column)
+        if symmetries:
+            raise ValueError(
+                f"`bounds` must name quantities that an EEG can distinguish, got {'; '.join(symmetries)}: leave one out"
+            )
+        _check_corners(column, bounds)
+        low, high = (as_float(np.array(side)) for side in zip(*bounds.values(), strict=True))
+        return cls(column, low, high, tuple(bounds))
 
     def values(self, x: Float[Array, " free"]) -> Float[Array, " free"]:
         """Values within the bounds."""
         return self.low + (self.high - self.low) * jax.nn.sigmoid(x)
 
-    def spread(self, count: int, key: PRNGKeyArray) -> Float[Array, "count free"]:
-        """Points evenly spread over the bounds: a Latin hypercube."""
-        along, within = jax.random.split(key)
+    def latin_hypercube(self, count: int, key: PRNGKeyArray) -> Float[Array, "count free"]:
+        """Points evenly spread over the bounds (McKay et al. 1979, doi 10.1080/00401706.1979.10489755)."""
+        order_key, cell_key = jax.random.split(key)
         orders = jax.vmap(lambda key: jax.random.permutation(key, count), out_axes=1)(
-            jax.random.split(along, len(self.names))
+            jax.random.split(order_key, len(self.names))
         )
-        share = (orders.astype(self.low.dtype) + jax.random.uniform(within, orders.shape)) / count
-        return jax.scipy.special.logit(jnp.clip(share, 1e-3, 1 - 1e-3))
+        fraction = (orders.astype(self.low.dtype) + jax.random.uniform(cell_key, orders.shape)) / count
+        return jax.scipy.special.logit(jnp.clip(fraction, _MARGIN, 1 - _MARGIN))
 
-    def column(self, x: Float[Array, " free"]) -> tuple[JansenRitParameters, AbstractExternalInput, Float[Array, ""]]:
-        """Parameters, input and gain."""
+    def column(self, x: Float[Array, " free"]) -> tuple[Column, Float[Array, ""]]:
+        """The column with the values at `x`, and the gain: 1 where it is not free."""
         values = dict(zip(self.names, self.values(x), strict=True))
         gain = values.pop(GAIN, as_float(1.0))
-        base = Columns(self.parameters, self.input, InitialState(), jnp.zeros((), jnp.uint32))
-        found = with_quantities(base, values)
-        return found.parameters, found.input, gain
+        return self.known.replace(**values), gain
+
+
+def _check_corners(column: Column, bounds: Mapping[str, tuple[float, float]]) -> None:
+    """Raise for bounds within which there is no column: quantities may restrict each other, as `low` and `high` do."""
+    names = [name for name in bounds if name != GAIN]
+    ends = itertools.product(*(bounds[name] for name in names)) if len(names) <= _MOST_CORNERS else ()
+    for corner in ends:
+        try:
+            column.replace(**dict(zip(names, corner, strict=True)))
+        except ValueError as error:
+            raise ValueError(f"`bounds` must hold values that a column can have, got some where {error}") from error

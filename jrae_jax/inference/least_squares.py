@@ -1,36 +1,57 @@
-"""Levenberg and Marquardt's method from many starts at once, and what a fit says of itself."""
+"""Levenberg and Marquardt's method from many starts at once, the interface of fit methods, and what a fit returns."""
 
-import dataclasses
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
-from jaxtyping import Array, Bool, Float, Key
+import pandas as pd
+from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 
-from .._checks import check_finite, check_positive
-from ..column.inputs import AbstractExternalInput
-from ..column.parameters import JansenRitParameters
-from .free_parameters import Unknowns
+from .._checks import Progress
+from ..column.column import Column
+from ..column.states import CHANNELS
+from ..recording.recording import Recording
+from .free_parameters import FreeParameters
 
-LONGEST_STEP = 1e-3  # s; of the integration
-SHORTEST_RECORDING = 0.25  # s
-_LONGEST_DT = 0.01  # s
-_LEAST_CHANGE = 1e-5  # of the largest value, but for those below 1 uV
-_FAILED = 30.0  # the residual of a simulation that blows up
-_MOST_STEPS = 60
-_NO_GAIN = 0.01  # of what is left; the solver itself does not stop where rounding makes every step a bad one
-_SAME, _NEXT_TO_NOTHING = 0.1, 1e-6  # of the least loss, and of the largest: starts that end no worse agree
-_EDGE = 1e-3  # of the bounds' distance
-_ONLY_TOGETHER = 0.98
+# s; of the integration. RK4 then errs by 0.02 %, StrangSplitting by 0.5 % (see `suggest_dt`): less than a fit does.
+LONGEST_STEP = 1e-3
+SHORTEST_RECORDING = 0.25  # s; two to three cycles of alpha
+# The residual of a simulation that diverges: far above those of a bad fit, which are some standard deviations, yet
+# squares and their sums stay finite.
+_DIVERGED = 30.0
+_MOST_STEPS = 60  # of the optimiser; most starts need 10 to 30
+# The optimiser itself does not stop where rounding makes every step a bad one: it is at a minimum if a step of Gauss
+# and Newton would take off less than this fraction of the loss.
+_NO_GAIN = 0.01
+# Starts agree whose loss is at most so far above the least, as a fraction of it, or of that of no fit at all, which is
+# about 1: below this it is rounding.
+_SAME, _ROUNDING = 0.1, 1e-6
+_EDGE = 1e-3  # of the distance between bounds: what is nearer to one of them is held by it
+_ONLY_TOGETHER = 0.98  # correlation of errors; each alone is then five times as uncertain as if the other were known
 
-Free = Mapping[str, tuple[float, float]]
-"""Lower and upper bound of each quantity that is to be found."""
+
+class Comparison(NamedTuple):
+    """What was recorded beside what the fitted column gives."""
+
+    axis: Float[Array | np.ndarray, " point"]
+    """s; or Hz, from a spectrum."""
+    recorded: Float[Array | np.ndarray, " point"]
+    """mV; or mV²/Hz."""
+    simulated: Float[Array | np.ndarray, " point"]
+
+
+class Minima(NamedTuple):
+    """Where the optimiser came to from each start, the best first."""
+
+    xs: Float[Array, "start n"]
+    losses: Float[np.ndarray, " start"]
+    """Sums of squares."""
+    converged: Bool[np.ndarray, " start"]
 
 
 class ParameterFit(eqx.Module):
@@ -40,20 +61,20 @@ class ParameterFit(eqx.Module):
     values: Float[np.ndarray, " free"]
     """In the order of `names`, in their units."""
     std: Float[np.ndarray, " free"]
-    """Standard deviations of the values, from the Fisher information; huge for what the recording does not tell, and
-    from a spectrum wider where other starts end nearly as well elsewhere."""
+    """Standard deviations of the values, from the Fisher information; huge for what the recording does not determine,
+    and from a spectrum wider where other starts fit nearly as well elsewhere."""
     correlation: Float[np.ndarray, "free free"]
     """Of the errors of the values; near -1 or 1: only a combination is known."""
-    parameters: JansenRitParameters
+    column: Column
     """The column with the values found."""
-    input: AbstractExternalInput
     gain: float
+    """The factor from `y1 - y2` to the recording."""
     y0: Float[np.ndarray, "6"] | None
     """The states one sample before the first, mV and mV/s; `None` from a spectrum."""
     explained: float
-    """The share of the recording's variance that the column explains; from a spectrum, of its logarithm's."""
+    """The fraction of the recording's variance that the column explains; from a spectrum, of its logarithm's."""
     converged: bool
-    """Whether the optimiser came to rest, and not at a bound."""
+    """Whether the optimiser converged, and not at a bound."""
     agreeing: int
     """How many of the starts that were followed to the end fit as well, within 10 % of the least sum of squares."""
     starts: int
@@ -65,9 +86,56 @@ class ParameterFit(eqx.Module):
     simulated: Float[np.ndarray, " point"]
     """The same, of the column found."""
 
-    def __str__(self) -> str:
-        found = zip(self.names, self.values, self.std, strict=True)
-        lines = [f"{name} = {value:.5g} +- {std:.2g}" for name, value, std in found]
+    @classmethod
+    def of(
+        cls,
+        free: FreeParameters,
+        minima: Minima,
+        covariance: Float[np.ndarray, "n n"],
+        compared: Comparison,
+        *,
+        explained: float,
+        y0: Float[Array, "6"] | None = None,
+    ) -> "ParameterFit":
+        """The best minimum; `covariance` is of its errors, of which the free parameters come first."""
+        count = len(free.names)
+        best = minima.xs[0, :count]
+        fraction = np.asarray(jax.nn.sigmoid(best), float)
+        slope = np.asarray(free.high - free.low, float) * fraction * (1 - fraction)
+        column, gain = free.column(best)
+        std = np.sqrt(np.diag(covariance))[:count]
+        size = np.where(std > 0, std, 1)
+        inside = bool(np.all((fraction > _EDGE) & (fraction < 1 - _EDGE)))
+        return cls(
+            free.names,
+            values=np.asarray(free.values(best), float),
+            std=slope * std,
+            correlation=covariance[:count, :count] / size[:, None] / size,
+            column=column,
+            gain=float(gain),
+            y0=None if y0 is None else np.asarray(y0, float),
+            explained=float(explained),
+            converged=bool(minima.converged[0]) and inside,
+            agreeing=int(np.sum(minima.losses <= minima.losses[0] * (1 + _SAME) + _ROUNDING)),
+            starts=len(minima.losses),
+            axis=np.asarray(compared.axis, float),
+            recorded=np.asarray(compared.recorded, float),
+            simulated=np.asarray(compared.simulated, float),
+        )
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each value; `"1"` of the gain."""
+        return tuple(self.column.quantities.get(name, "1") for name in self.names)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row a quantity: `value`, `std` and `unit`."""
+        columns = {"value": self.values, "std": self.std, "unit": self.units}
+        return pd.DataFrame(columns, index=pd.Index(self.names, name="quantity"))
+
+    def __repr__(self) -> str:
+        found = zip(self.names, self.values, self.std, self.units, strict=True)
+        lines = [f"{name} = {value:.5g} +- {std:.2g} {unit}".removesuffix(" 1") for name, value, std, unit in found]
         lines += [
             f"only together: {first} and {second}, whose errors have a correlation of {self.correlation[i, j]:.3f}"
             for i, first in enumerate(self.names)
@@ -75,47 +143,35 @@ class ParameterFit(eqx.Module):
             if abs(self.correlation[i, j]) > _ONLY_TOGETHER
         ]
         state = "converged" if self.converged else "NOT converged"
-        share = f"{self.explained:.2%} of the variance explained"
-        return "\n".join([*lines, f"{state}; {self.agreeing} of {self.starts} starts agree; {share}"])
+        explained = f"{self.explained:.2%} of the variance explained"
+        return "\n".join([*lines, f"{state}; {self.agreeing} of {self.starts} starts agree; {explained}"])
+
+
+class AbstractFitMethod(eqx.Module):
+    """What is compared of a recording and a simulation, and how the best parameters are searched."""
+
+    @abstractmethod
+    def fit(self, recording: Recording, free: FreeParameters, *, key: PRNGKeyArray, progress: Progress) -> ParameterFit:
+        """The parameters that fit a recording best; called by `fit_parameters`.
+
+        **Raises:** `ValueError` for a column or a recording that the method cannot take.
+        """
 
 
 class AbstractProblem(eqx.Module):
-    """What is to be made small by a choice of unknowns."""
+    """Residuals whose sum of squares is to be made small by a choice of parameters."""
 
-    unknowns: eqx.AbstractVar[Unknowns]
+    free: eqx.AbstractVar[FreeParameters]
 
     @abstractmethod
-    def residuals(self, x: Float[Array, " n"]) -> Float[Array, " residual"]:
-        """How the simulation differs from the recording; `x` begins with the unknowns."""
+    def residuals(self, x: Float[Array, " n"], key: PRNGKeyArray | None) -> Float[Array, " residual"]:
+        """How the simulation differs from the recording; `x` begins with the free parameters, `key` is for the noise of
+        the simulation where it has any."""
 
 
-class Ends(NamedTuple):
-    """Where starts come to, the best first."""
-
-    xs: Float[Array, "start n"]
-    losses: Float[np.ndarray, " start"]
-    """Sums of squares."""
-    came_to_rest: Bool[np.ndarray, " start"]
-
-
-def checked_recording(recording: Any, dt: float) -> Float[np.ndarray, " time"]:
-    """A recording that parameters can be found in.
-
-    **Raises:** `ValueError` for one with NaN, without change, too short or too slowly sampled.
-    """
-    values = np.asarray(recording, float)
-    if values.ndim != 1:
-        raise ValueError(f"`recording` must have shape (time,), got {values.shape}")
-    check_finite(recording=values)
-    check_positive(dt=dt)
-    if dt > _LONGEST_DT * (1 + 1e-9):
-        raise ValueError(f"`dt` must be at most {_LONGEST_DT} s, as columns move that fast, got {dt} s")
-    least = math.ceil(SHORTEST_RECORDING / dt * (1 - 1e-9))
-    if len(values) < least:
-        raise ValueError(f"`recording` must have at least {least} samples of {dt} s, got {len(values)}")
-    if np.ptp(values) <= _LEAST_CHANGE * max(1e-3, np.abs(values).max()):
-        raise ValueError(f"`recording` must change, got {values[0]:g} mV throughout: rest tells too little of a column")
-    return values
+def recorded_eeg(recording: Recording) -> Float[np.ndarray, " time"]:
+    """The EEG of a recording, mV, in double precision."""
+    return np.asarray(recording.values, float)[:, CHANNELS.index("eeg")]
 
 
 def steps_per_sample(dt: float) -> int:
@@ -123,8 +179,9 @@ def steps_per_sample(dt: float) -> int:
     return math.ceil(dt / LONGEST_STEP * (1 - 1e-9))
 
 
-def covariance_of(slopes: Float[Array | np.ndarray, "residual n"], variance: float) -> Float[np.ndarray, "n n"]:
-    """Of the errors of a fit: the inverse Fisher information, from the derivatives of residuals and their variance.
+def error_covariance(slopes: Float[Array | np.ndarray, "residual n"], variance: float) -> Float[np.ndarray, "n n"]:
+    """Covariance of the errors of a fit: the inverse Fisher information, from the derivatives of the residuals and
+    their variance.
 
     In double precision, by singular values; very large along what the residuals do not depend on.
     """
@@ -135,11 +192,11 @@ def covariance_of(slopes: Float[Array | np.ndarray, "residual n"], variance: flo
     return variance * spread @ spread.T
 
 
-def minimise(problem: AbstractProblem, xs: Float[Array, "start n"], keys: Key[Array, " start"] | None = None) -> Ends:
-    """Follow every start down, each with a key of its own in place of the problem's if any are given."""
-    ends, losses, came_to_rest = (np.asarray(found) for found in _minimised(problem, xs, keys))
+def minimise(problem: AbstractProblem, xs: Float[Array, "start n"], keys: Key[Array, " start"] | None = None) -> Minima:
+    """Follow every start to a minimum, each under noise of its own key if the problem has noise."""
+    found, losses, converged = (np.asarray(each) for each in _minimised(problem, xs, keys))
     order = np.argsort(losses)  # NaN last
-    return Ends(jnp.asarray(ends[order]), losses[order], came_to_rest[order])
+    return Minima(jnp.asarray(found[order]), losses[order], converged[order])
 
 
 @eqx.filter_jit
@@ -149,58 +206,21 @@ def _minimised(
     solver = optx.LevenbergMarquardt(rtol=1e-4, atol=1e-5)
     options = {"jac": "fwd"}
 
-    def residuals(x, problem):
-        return problem.residuals(x)
+    def residuals(x, problem_and_key):
+        problem, key = problem_and_key
+        return problem.residuals(x, key)
 
-    def one(x, key):
-        own = problem if key is None else dataclasses.replace(problem, key=key)
-        found = optx.least_squares(residuals, solver, x, own, options, max_steps=_MOST_STEPS, throw=False)
-        left, slopes = own.residuals(found.value), jax.jacfwd(own.residuals)(found.value)
+    def follow(x, key):
+        found = optx.least_squares(residuals, solver, x, (problem, key), options, max_steps=_MOST_STEPS, throw=False)
+        left, slopes = problem.residuals(found.value, key), jax.jacfwd(problem.residuals)(found.value, key)
         to_gain = jnp.sum((slopes @ jnp.linalg.lstsq(slopes, left)[0]) ** 2)
         loss = jnp.sum(left**2)
-        at_rest = (found.result == optx.RESULTS.successful) | (to_gain <= _NO_GAIN * loss)
-        return found.value, loss, at_rest
+        converged = (found.result == optx.RESULTS.successful) | (to_gain <= _NO_GAIN * loss)
+        return found.value, loss, converged
 
-    return jax.vmap(one)(xs, keys)
+    return jax.vmap(follow)(xs, keys)
 
 
 def finite(residuals: Float[Array, " n"]) -> Float[Array, " n"]:
-    """With a large number for what is not: a simulation that blows up is a bad one, and no more."""
-    return jnp.where(jnp.isfinite(residuals), residuals, _FAILED)
-
-
-def described(
-    unknowns: Unknowns,
-    ends: Ends,
-    covariance: Float[np.ndarray, "n n"],
-    *,
-    explained: float,
-    compared: tuple[Any, Any, Any],
-    y0: Any = None,
-) -> ParameterFit:
-    """The best end; `covariance` is of its errors, `compared` where, what was recorded and what simulated."""
-    count = len(unknowns.names)
-    best = ends.xs[0, :count]
-    share = np.asarray(jax.nn.sigmoid(best), float)
-    slope = np.asarray(unknowns.high - unknowns.low, float) * share * (1 - share)
-    parameters, input, gain = unknowns.column(best)
-    std = np.sqrt(np.diag(covariance))[:count]
-    axis, recorded, simulated = (np.asarray(values, float) for values in compared)
-    inside = bool(np.all((share > _EDGE) & (share < 1 - _EDGE)))
-    return ParameterFit(
-        unknowns.names,
-        values=np.asarray(unknowns.values(best), float),
-        std=slope * std,
-        correlation=covariance[:count, :count] / np.where(std > 0, std, 1)[:, None] / np.where(std > 0, std, 1),
-        parameters=parameters,
-        input=input,
-        gain=float(gain),
-        y0=None if y0 is None else np.asarray(y0, float),
-        explained=float(explained),
-        converged=bool(ends.came_to_rest[0]) and inside,
-        agreeing=int(np.sum(ends.losses <= ends.losses[0] * (1 + _SAME) + _NEXT_TO_NOTHING)),
-        starts=len(ends.losses),
-        axis=axis,
-        recorded=recorded,
-        simulated=simulated,
-    )
+    """With a large number for what is not finite: a simulation that diverges is a bad fit, and no more."""
+    return jnp.where(jnp.isfinite(residuals), residuals, _DIVERGED)

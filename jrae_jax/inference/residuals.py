@@ -1,7 +1,7 @@
-"""How a simulated EEG differs from a recorded one, by measures whose gradients do not grow with its length.
+"""Residuals of a simulated EEG against a recorded one, by measures whose gradients do not grow with its length.
 
 On a limit cycle a small error in the frequency puts two long traces out of phase, so that the difference of their
-samples says little about how far off the parameters are. Spectra and summaries do not know the phase, and multiple
+samples says little about how far off the parameters are. Spectra and summaries do not depend on the phase, and multiple
 shooting (Bock and Plitt 1984, doi 10.1016/S1474-6670(17)61205-9) follows no trace for long.
 """
 
@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_positive, check_type
-from ..column.inputs import AbstractExternalInput, ConstantInput
-from ..column.parameters import JansenRitParameters
+from .._checks import as_float, check_positive
+from ..column.column import Column, check_constant, check_single
 from ..column.simulate import simulate
 from ..column.states import eeg
 
@@ -45,7 +44,8 @@ def power_spectrum(
     inside = slice(max(low, 1), min(high, segment // 2) + 1)
     if inside.stop <= inside.start:
         raise ValueError(f"`band` must rise, within {resolution} to {0.5 / dt:g} Hz, got {band[0]} to {band[1]} Hz")
-    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):  # not kept inside of JAX's own
+    # JAX's own code does not keep to strict promotion, where a user has asked for it.
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         _, density = jax.scipy.signal.welch(v, 1 / dt, nperseg=segment)
     return frequencies[inside], density[..., inside].astype(v.dtype)
 
@@ -101,18 +101,17 @@ def _summaries(v: Float[Array, " time"], dt: float) -> Float[Array, "4"]:
 
 
 def shooting_residuals(
-    parameters: JansenRitParameters,
-    input: AbstractExternalInput,
+    column: Column,
     y0: Float[Array, "segment 6"],
     recorded: Float[Array, " samples"],
     *,
     dt: float,
 ) -> tuple[Float[Array, "segment time"], Float[Array, "gap 6"]]:
-    """What a recording and short trajectories, one after the other, have between them: multiple shooting.
+    """How short trajectories, one after the other, miss a recording and each other: multiple shooting.
 
     **Arguments:**
 
-    - `parameters`, `input`: leaves of shape `()`; a `ConstantInput`.
+    - `column`: one column, with a `ConstantInput`.
     - `y0`: the states `dt` before the first sample of each segment, mV and mV/s, to be found with the parameters.
     - `recorded`: the EEG, mV, a whole number of samples a segment.
     - `dt`: seconds between samples, and the step of the integration.
@@ -120,13 +119,15 @@ def shooting_residuals(
     **Returns:** simulated less recorded EEG, mV; and where each trajectory ends less where the next begins, mV and
         mV/s, which a solution has at 0.
 
-    **Raises:** `ValueError` if the samples do not share out evenly, or the input is not constant.
+    **Raises:** `ValueError` if the samples are no whole number a segment, or for a batch of columns, or an input that
+        is not constant.
     """
-    check_type(ConstantInput, input=input)
+    check_single("column", column, "take jax.vmap over it, with in_axes=column.axes")
+    check_constant("column", column)
     check_positive(dt=dt)
     segments = len(y0)
     if len(recorded) % segments or len(recorded) < segments:
         raise ValueError(f"`recorded` must have a multiple of {segments} samples, as many as `y0`, got {len(recorded)}")
     samples = len(recorded) // segments
-    ys = simulate(parameters, input, t1=samples * dt, dt=dt, y0=y0, throw=False).ys
+    ys = simulate(column, t1=samples * dt, dt=dt, y0=y0, throw=False).ys
     return eeg(ys) - as_float(recorded).reshape(segments, samples), ys[:-1, -1] - y0[1:]

@@ -1,129 +1,146 @@
-"""Parameters from an EEG whose input is known, sample by sample."""
+"""Fit of the EEG sample by sample, for a column whose input is known."""
 
 import dataclasses
 import math
-from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_count
-from ..column.inputs import AbstractExternalInput
-from ..column.parameters import JansenRitParameters
+from .._checks import Progress, as_float, check_count, check_finite
+from ..column.column import Column
 from ..column.simulate import simulate
-from ..column.states import eeg
-from ..dynamics.lyapunov import units
-from .free_parameters import Unknowns
+from ..column.states import STATES, States, eeg
+from ..recording.recording import Recording
+from .free_parameters import FreeParameters
 from .least_squares import (
     LONGEST_STEP,
     SHORTEST_RECORDING,
+    AbstractFitMethod,
     AbstractProblem,
-    Free,
+    Comparison,
     ParameterFit,
-    checked_recording,
-    covariance_of,
-    described,
+    error_covariance,
     finite,
     minimise,
+    recorded_eeg,
     steps_per_sample,
 )
 
-_WINDOW_GROWTH = 4  # how many times longer each window is than the one before
-_FEWEST_STARTS = 4  # that are followed to the end
-_SETTLE = 2.0  # s
+# How many times longer each window is than the one before: a fit to one is near enough to the minimum of the next.
+_WINDOW_GROWTH = 4
+_FEWEST_STARTS = 4  # that are followed to the last window: as a safeguard, and to see whether they agree
+_SETTLE = 2.0  # s; a column's transients last some 0.1 s
 
 
-def fit_trace(
-    recording: Any,
-    parameters: JansenRitParameters,
-    input: AbstractExternalInput,
-    *,
-    dt: float,
-    free: Free,
-    y0: Any = None,
-    starts: int = 32,
-    key: PRNGKeyArray,
-) -> ParameterFit:
-    """Find parameters, and the initial state, so that the simulated EEG follows a recording sample by sample.
+def _as_state(y0: ArrayLike | None) -> Array | None:
+    return None if y0 is None else as_float(y0)
 
-    For recordings whose input is known; with an unseen random one take `fit_spectrum`, or `kalman_smoother` with
-    `unknown`. Levenberg and Marquardt's method with forward derivatives, from many starts in one program: first on a
-    quarter of a second, where the squared difference has few local minima, then on windows four times longer each, with
-    a quarter of the starts, the best.
+
+class MatchTrace(AbstractFitMethod):
+    """Parameters, and the initial state, with which the simulated EEG follows a recording sample by sample.
+
+    For a column whose input is known; with a random one take `MatchSpectrum`. Levenberg and Marquardt's method with
+    forward derivatives, from many starts in one program: first on a quarter of a second, where the squared difference
+    has few local minima, then on windows four times longer each, with a quarter of the starts, the best.
+
+    The time of the input is that of the recording. The fit's `std` takes what is left of the recording for white noise.
 
     **Arguments:**
 
-    - `recording`: the EEG, `gain (y1 - y2)`, mV; shape `(time,)`, one sample every `dt` seconds.
-    - `parameters`, `input`: the column; quantities that are not in `free` are known. The input's time begins `dt`
-        before the first sample.
-    - `free`: lower and upper bound of each quantity that is to be found: parameters, quantities of the input such as
-        `p`, and `gain` (1 if it is not to be found).
-    - `y0`: the states `dt` before the first sample, mV and mV/s; to be found if `None`.
+    - `y0`: the states one sample before the first, mV and mV/s, shape `(6,)`; to be found if `None`.
     - `starts`: how many.
-    - `key`: for the starts.
 
-    **Returns:** a `ParameterFit`; its `std` takes what is left of the recording for white noise.
-
-    **Raises:** `ValueError` for a recording with NaN, without change, too short or too slowly sampled, for an input
-        that is random, or quantities that do not exist or that no EEG can tell apart.
+    **Raises:** `ValueError` for `y0` of another shape or that is not finite, or no start.
     """
-    values = checked_recording(recording, dt)
-    check_count(1, starts=starts)
-    unknowns = Unknowns.of(parameters, input, free)
-    if input.random:
-        raise ValueError(f"`input` must not be random to be followed, got a {type(input).__name__}: take fit_spectrum")
-    if y0 is not None and np.shape(y0) != (6,):
-        raise ValueError(f"`y0` must have shape (6,), got {np.shape(y0)}")
-    given = None if y0 is None else as_float(y0)
-    xs = _starts(unknowns, given, starts, key)
-    whole = _Trace(unknowns, as_float(values), as_float(np.std(values)), given, dt)
-    for window in _windows(len(values), dt):
-        shorter = dataclasses.replace(whole, recording=whole.recording[:window])
-        xs = minimise(shorter, xs).xs[: max(_FEWEST_STARTS, len(xs) // _WINDOW_GROWTH)]
-    ends = minimise(whole, xs)
-    noise = max(float(ends.losses[0]) / len(values), _rounding(whole))
-    covariance = covariance_of(_slopes(whole, ends.xs[0]), noise)
-    compared = dt * np.arange(1, len(values) + 1), values, whole.simulated(ends.xs[0])
-    explained, initial = 1 - float(ends.losses[0]), whole.initial(ends.xs[0])
-    return described(unknowns, ends, covariance, explained=explained, compared=compared, y0=initial)
+
+    y0: Float[Array, "6"] | None = eqx.field(converter=_as_state, default=None)
+    starts: int = eqx.field(static=True, default=32)
+
+    def __check_init__(self):
+        if self.y0 is not None:
+            if self.y0.shape != (len(STATES),):
+                raise ValueError(f"`y0` must have shape (6,), got {self.y0.shape}")
+            check_finite(y0=self.y0)
+        check_count(1, starts=self.starts)
+
+    def fit(self, recording: Recording, free: FreeParameters, *, key: PRNGKeyArray, progress: Progress) -> ParameterFit:
+        """The parameters that fit a recording best.
+
+        **Raises:** `ValueError` for a column whose input is random.
+        """
+        if free.known.input.random:
+            raise ValueError(
+                f"`method` must be MatchSpectrum() for a column with a random input, a "
+                f"{type(free.known.input).__name__}, got MatchTrace()"
+            )
+        values, dt = recorded_eeg(recording), recording.dt
+        t0 = round(float(recording.ts[0]) - dt, 12)  # rounded, so that a simulation from 0 on is fitted from 0 on
+        whole = _TraceProblem(free, as_float(values), as_float(np.std(values)), self.y0, t0, dt)
+        windows = _windows(len(values), dt)
+        stages = len(windows) + 2
+        progress(0, stages, f"{self.starts} starts")
+        xs = _starts(free, self.y0, self.starts, key)
+        for stage, window in enumerate(windows, 1):
+            progress(stage, stages, f"{len(xs)} starts on {window * dt:.3g} s")
+            shorter = dataclasses.replace(whole, recording=whole.recording[:window])
+            xs = minimise(shorter, xs).xs[: max(_FEWEST_STARTS, len(xs) // _WINDOW_GROWTH)]
+        progress(stages - 1, stages, f"{len(xs)} starts on {len(values) * dt:.3g} s")
+        minima = minimise(whole, xs)
+        best, loss = minima.xs[0], float(minima.losses[0])
+        noise = max(loss / len(values), _rounding(whole))
+        covariance = error_covariance(_slopes(whole, best), noise)
+        compared = Comparison(recording.ts, values, whole.simulated(best))
+        progress(stages, stages, "fitted")
+        return ParameterFit.of(free, minima, covariance, compared, explained=1 - loss, y0=whole.initial_state(best))
 
 
-class _Trace(AbstractProblem):
-    unknowns: Unknowns
+class _TraceProblem(AbstractProblem):
+    free: FreeParameters
     recording: Float[Array, " time"]
+    """mV"""
     size: Float[Array, ""]
     """Standard deviation of the whole recording, mV."""
-    given: Float[Array, "6"] | None
+    y0: Float[Array, "6"] | None
     """The initial state, where it is known."""
+    t0: float = eqx.field(static=True)
+    """Time of the initial state, s."""
     dt: float = eqx.field(static=True)
 
-    def initial(self, x: Float[Array, " n"]) -> Float[Array, "6"]:
-        """The states one sample before the first."""
-        return x[len(self.unknowns.names) :] * units(self.unknowns.parameters) if self.given is None else self.given
+    def initial_state(self, x: Float[Array, " n"]) -> Float[Array, "6"]:
+        """The states one sample before the first, mV and mV/s."""
+        return x[len(self.free.names) :] * _state_scale(self.free.known) if self.y0 is None else self.y0
 
-    def residuals(self, x: Float[Array, " n"]) -> Float[Array, " time"]:
-        """In units in which the sum of their squares is the share of the variance that is not explained."""
+    def residuals(self, x: Float[Array, " n"], key: PRNGKeyArray | None) -> Float[Array, " time"]:
+        """In units in which the sum of their squares is the fraction of the variance that is not explained."""
         return finite((self.simulated(x) - self.recording) / self.size) / math.sqrt(len(self.recording))
 
     def simulated(self, x: Float[Array, " n"]) -> Float[Array, " time"]:
         """The EEG, mV."""
-        parameters, input, gain = self.unknowns.column(x[: len(self.unknowns.names)])
+        column, gain = self.free.column(x[: len(self.free.names)])
         substeps = steps_per_sample(self.dt)
         ys = simulate(
-            parameters,
-            input,
-            t1=len(self.recording) * self.dt,
+            column,
+            t0=self.t0,
+            t1=self.t0 + len(self.recording) * self.dt,
             dt=self.dt / substeps,
-            y0=self.initial(x),
+            y0=self.initial_state(x),
             saveat=diffrax.SaveAt(steps=substeps),
             adjoint=diffrax.ForwardMode(),
             throw=False,
         ).ys
         return gain * eeg(ys)
+
+
+def _state_scale(column: Column) -> Float[Array, "6"]:
+    """Units in which an initial state is searched: mV, and a or b times that for derivatives, so that all six are of
+    one size."""
+    a, b = column.parameters.a, column.parameters.b
+    one = jnp.ones_like(a)
+    return jnp.stack(States(one, one, one, a, a, b))
 
 
 def _windows(samples: int, dt: float) -> list[int]:
@@ -135,29 +152,29 @@ def _windows(samples: int, dt: float) -> list[int]:
 
 @eqx.filter_jit
 def _starts(
-    unknowns: Unknowns, given: Float[Array, "6"] | None, count: int, key: PRNGKeyArray
+    free: FreeParameters, y0: Float[Array, "6"] | None, count: int, key: PRNGKeyArray
 ) -> Float[Array, "count n"]:
-    """Quantities spread over the bounds, and a state somewhere on the way of a column that has them."""
+    """Quantities spread over the bounds, and a state somewhere on the attractor of a column that has them."""
     spread_key, time_key = jax.random.split(key)
-    xs = unknowns.spread(count, spread_key)
-    if given is not None:
+    xs = free.latin_hypercube(count, spread_key)
+    if y0 is not None:
         return xs
 
-    def state(x, key):
-        parameters, input, _ = unknowns.column(x)
-        ys = simulate(parameters, input, t1=2 * _SETTLE, dt=LONGEST_STEP, burn_in=_SETTLE, throw=False).ys
-        return jax.random.choice(key, ys) / units(unknowns.parameters)
+    def some_state(x, key):
+        column, _ = free.column(x)
+        ys = simulate(column, t1=2 * _SETTLE, dt=LONGEST_STEP, burn_in=_SETTLE, throw=False).ys
+        return jax.random.choice(key, ys) / _state_scale(free.known)
 
-    states = jax.vmap(state)(xs, jax.random.split(time_key, count))
+    states = jax.vmap(some_state)(xs, jax.random.split(time_key, count))
     return jnp.concatenate([xs, jnp.where(jnp.isfinite(states), states, 0.0)], axis=1)
 
 
-def _rounding(problem: _Trace) -> float:
+def _rounding(problem: _TraceProblem) -> float:
     """Variance of a residual that rounding alone leaves."""
     largest = float(jnp.max(jnp.abs(problem.recording)))
     return (float(jnp.finfo(problem.recording.dtype).eps) * largest / float(problem.size)) ** 2 / len(problem.recording)
 
 
 @eqx.filter_jit
-def _slopes(problem: _Trace, x: Float[Array, " n"]) -> Float[Array, "time n"]:
-    return jax.jacfwd(problem.residuals)(x)
+def _slopes(problem: _TraceProblem, x: Float[Array, " n"]) -> Float[Array, "time n"]:
+    return jax.jacfwd(problem.residuals)(x, None)

@@ -1,1 +1,15 @@
-"""Figures of the package's records."""
+"""Figures: records in, matplotlib figures out."""
+
+from .atlas import atlas as atlas, atlas_table as atlas_table
+from .dynamics import bifurcation_diagram as bifurcation_diagram, regime_map as regime_map
+from .fit import fit as fit
+from .scan import scan as scan
+from .study import (
+    latent_sizes as latent_sizes,
+    latents as latents,
+    losses as losses,
+    reconstruction as reconstruction,
+    recovery as recovery,
+    traces as traces,
+)
+from .trajectories import trajectories as trajectories

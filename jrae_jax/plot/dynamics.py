@@ -1,74 +1,75 @@
-"""Bifurcation diagrams and regime maps in, matplotlib figures out."""
+"""Figures of bifurcation diagrams and regime maps."""
 
 import itertools
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Array, Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..column.parameters import PARAMETER_UNITS
 from ..column.states import eeg
 from ..dynamics.continuation import BifurcationCurves
 from ..dynamics.diagram import BifurcationDiagram
-from ..dynamics.regime_map import ENDS
+from ..dynamics.regime_map import ATTRACTORS
 from .scan import BLUE, DARK, GREY, RED, label, regime_colours
 
 _PURPLE = "#6d4c8d"
+_UNSTABLE_DASHES = (0, (3, 2))
 
 
-def plot_bifurcations(diagram: BifurcationDiagram) -> Figure:
-    """y1 - y2 and the frequency of cycles against what changes; stable in full lines, unstable in broken ones."""
+def bifurcation_diagram(diagram: BifurcationDiagram) -> Figure:
+    """y1 - y2 and the frequency of cycles against what changes; stable in full lines, unstable in broken ones.
+
+    **Arguments:**
+
+    - `diagram`: from `jrae_jax.dynamics.bifurcation_diagram`.
+    """
     figure = Figure(figsize=(9.0, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    rest = diagram.equilibria
-    for shown, stable in _runs(np.asarray(rest.value), np.asarray(eeg(rest.states)), rest.stable):
-        above.plot(*shown, color=DARK, **_line(stable))
-    for family in range(len(diagram.cycles.value)):
-        there = np.asarray(diagram.cycles.exists[family])
-        value, stable = (np.asarray(leaf[family])[there] for leaf in (diagram.cycles.value, diagram.cycles.stable))
-        for side in range(2):
-            v = np.asarray(diagram.cycles.extrema[family, :, side])[there]
-            for shown, kind in _runs(value, v, stable):
-                above.plot(*shown, color=BLUE, **_line(kind))
-        for shown, kind in _runs(value, np.asarray(diagram.cycles.frequency[family])[there], stable):
-            below.plot(*shown, color=BLUE, **_line(kind))
+    rest, cycles = diagram.equilibria, diagram.cycles
+    _draw_by_stability(above, rest.value, eeg(rest.states), rest.stable, DARK)
+    for branch, there in enumerate(np.asarray(cycles.exists)):
+        value, stable = cycles.value[branch][there], cycles.stable[branch][there]
+        for v in cycles.extrema[branch][there].T:
+            _draw_by_stability(above, value, v, stable, BLUE)
+        _draw_by_stability(below, value, cycles.frequency[branch][there], stable, BLUE)
     _mark(above, below, diagram)
     above.set_xlim(*np.asarray(diagram.bounds))
     above.set_ylabel("y1 - y2 (mV)")
     below.set_ylabel("frequency (Hz)")
-    below.set_xlabel(_changing(diagram))
+    below.set_xlabel(_parameter_label(diagram))
     below.set_ylim(bottom=0)
     above.legend(handles=_legend(), fontsize=8, frameon=False, ncols=2)
     return figure
 
 
-def plot_regime_map(regimes: xr.Dataset, curves: BifurcationCurves | None = None) -> Figure:
+def regime_map(dataset: xr.Dataset, curves: BifurcationCurves | None = None) -> Figure:
     """A regime map over two axes, and the curves along which equilibria bifurcate.
 
     **Arguments:**
 
-    - `regimes`: from `regime_map`.
-    - `curves`: from `bifurcation_curves`, along the other axis than p; none are drawn if `None`.
+    - `dataset`: from `jrae_jax.dynamics.regime_map`.
+    - `curves`: from `bifurcation_curves`, for the parameter that is the other axis beside p; none are drawn if `None`.
 
     **Raises:** `ValueError` if the map has not two axes, or they are not those of the curves.
     """
-    dims = regimes.regime.dims
+    dims = dataset.regime.dims
     if len(dims) != 2:
-        raise ValueError(f"`regimes` must have two axes to be drawn, got {len(dims)}")
-    y, x = (regimes[dim] for dim in dims)
+        raise ValueError(f"`dataset` must have two axes to be drawn, got {len(dims)}")
+    y, x = (dataset[dim] for dim in dims)
     figure = Figure(figsize=(7.2, 5.2), layout="constrained")
     ax = figure.subplots()
     colours = ListedColormap([*regime_colours(), _PURPLE])
-    norm = BoundaryNorm(np.arange(len(ENDS) + 1) - 0.5, colours.N)
-    known = np.ma.masked_less(regimes.regime.values, 0)
+    norm = BoundaryNorm(np.arange(len(ATTRACTORS) + 1) - 0.5, colours.N)
+    known = np.ma.masked_less(dataset.regime.values, 0)
     image = ax.pcolormesh(x, y, known, shading="nearest", cmap=colours, norm=norm, rasterized=True)
-    bar = figure.colorbar(image, ax=ax, ticks=range(len(ENDS)))
-    bar.ax.set_yticklabels(ENDS)
+    bar = figure.colorbar(image, ax=ax, ticks=range(len(ATTRACTORS)))
+    bar.ax.set_yticklabels(ATTRACTORS)
     ax.set_xlabel(label(x))
     ax.set_ylabel(label(y))
     if curves is not None:
@@ -79,34 +80,46 @@ def plot_regime_map(regimes: xr.Dataset, curves: BifurcationCurves | None = None
 
 def _draw_curves(ax: Axes, curves: BifurcationCurves, dims: Sequence[Hashable]) -> None:
     ax.axis(ax.axis())  # limits stay those of the map
+    if {"p", curves.parameter} != set(dims):
+        raise ValueError(
+            f"`curves` must be over the axes of the map, {dims[0]} and {dims[1]}; got p and {curves.parameter}"
+        )
     for points, name, style in ((curves.saddle_nodes, "saddle-node", "-"), (curves.hopf_points, "Hopf point", "--")):
-        places = {"p": points.p, points.along: points.value}
-        if set(places) != set(dims):
-            raise ValueError(f"`curves` must be over the axes of the map, {dims[0]} and {dims[1]}; got {points.along}")
+        places = {"p": points.p, points.parameter: points.value}
         y, x = (places[str(dim)] for dim in dims)
         ax.plot(x, y, style, color=DARK, lw=1.4, label=name)
 
 
-def _changing(diagram: BifurcationDiagram) -> str:
+def _parameter_label(diagram: BifurcationDiagram) -> str:
     """What changes, in its unit, and the input at which it does."""
-    if diagram.along == "p":
+    if diagram.parameter == "p":
         return "external input p (1/s)"
-    unit = PARAMETER_UNITS[diagram.along]
-    return f"{diagram.along}{'' if unit == '1' else f' ({unit})'}, at p = {np.nanmax(diagram.equilibria.p):g} /s"
+    unit = "" if diagram.unit == "1" else f" ({diagram.unit})"
+    return f"{diagram.parameter}{unit}, at p = {diagram.column.value('p'):g} /s"
 
 
-def _runs(x: np.ndarray, y: np.ndarray, stable: Any) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], bool]]:
-    """Stretches of a curve that are all stable or all unstable, joined at their ends."""
-    stable = np.asarray(stable)
+class _Stretch(NamedTuple):
+    """Points of a curve that are next to each other and all stable or all unstable."""
+
+    points: slice
+    stable: bool
+
+
+def _stretches(stable: Bool[np.ndarray, " point"]) -> Iterator[_Stretch]:
+    """Those of a curve, each with the first point of the next one, so that they are joined."""
     cuts = [0, *(np.flatnonzero(stable[1:] != stable[:-1]) + 1), len(stable)]
     for first, last in itertools.pairwise(cuts):
         if last > first:
-            chosen = slice(first, min(last + 1, len(stable)))
-            yield (x[chosen], y[chosen]), bool(stable[first])
+            yield _Stretch(slice(first, last + 1), bool(stable[first]))
 
 
-def _line(stable: bool) -> dict[str, Any]:
-    return {"lw": 1.6} if stable else {"lw": 1.0, "ls": (0, (3, 2))}
+def _draw_by_stability(
+    ax: Axes, x: Float[Array, " point"], y: Float[Array, " point"], stable: Bool[Array, " point"], colour: str
+) -> None:
+    x_values, y_values = np.asarray(x), np.asarray(y)
+    for points, is_stable in _stretches(np.asarray(stable)):
+        line: dict[str, Any] = {"lw": 1.6} if is_stable else {"lw": 1.0, "ls": _UNSTABLE_DASHES}
+        ax.plot(x_values[points], y_values[points], color=colour, **line)
 
 
 def _mark(above: Axes, below: Axes, diagram: BifurcationDiagram) -> None:
@@ -124,7 +137,7 @@ def _legend() -> list[Line2D]:
     marks = {"saddle-node": (GREY, "s"), "Hopf point": (RED, "o"), "fold of cycles": (BLUE, "D")}
     return [
         *(Line2D([], [], color=colour, lw=1.6, label=name) for name, colour in lines.items()),
-        Line2D([], [], color=DARK, lw=1.0, ls=(0, (3, 2)), label="unstable"),
+        Line2D([], [], color=DARK, lw=1.0, ls=_UNSTABLE_DASHES, label="unstable"),
         *(
             Line2D([], [], color=colour, marker=marker, mec=DARK, lw=0, label=name)
             for name, (colour, marker) in marks.items()

@@ -1,4 +1,4 @@
-"""Parameter scans in, matplotlib figures out."""
+"""Figures of parameter scans."""
 
 import warnings
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from scipy.signal import welch
 
 from ..scan.regime import REGIMES
 
@@ -19,103 +18,73 @@ _MAPPED = ("regime", "dominant_frequency", "eeg_sd", "spike_rate", "swing", "eeg
 _MOST_PANELS = 4
 
 
-def plot_scan(scan: xr.Dataset) -> Figure:
-    """A parameter scan as it can best be seen: curves along one axis, maps over two, points over sampled axes.
+def scan(dataset: xr.Dataset) -> Figure:
+    """A parameter scan: curves along one axis, maps over two, points over sampled axes.
 
-    Of further axes, as of repetitions with other noise, the median is shown, and along curves the range from the
+    Over further axes, such as repetitions with other noise, the median is drawn, and along curves the range from the
     10th to the 90th percentile.
 
     **Arguments:**
 
-    - `scan`: what `parameter_scan` or `open_scan` returns.
+    - `dataset`: what `parameter_scan` or `open_scan` returns.
 
     **Raises:** `ValueError` if nothing in it changes, or it holds nothing that can be drawn.
     """
-    scan = _with_swing(scan)
-    axes = [dim for dim in _scan_dims(scan) if dim != "repeat" and scan.sizes[dim] > 1]
+    dataset = _with_swing(dataset)
+    axes = [str(dim) for dim in dataset.failed.dims if dim != "repeat" and dataset.sizes[dim] > 1]
     if not axes:
-        raise ValueError("`scan` must have an axis along which something changes, got one point")
-    quantities = [str(name) for name in scan.coords if scan[name].dims == (axes[0],)]
+        raise ValueError("`dataset` must have an axis along which something changes, got one point")
+    quantities = [str(name) for name in dataset.coords if dataset[name].dims == (axes[0],)]
     if len(quantities) > 1:
-        return _scatter(scan, axes[0], quantities[:2])
+        return _scatter(dataset, axes[0], quantities[:2])
     for axis in axes[:2]:
-        alone = [str(name) for name in scan.coords if scan[name].dims == (axis,)]
+        alone = [str(name) for name in dataset.coords if dataset[name].dims == (axis,)]
         if len(alone) == 1 and alone != [axis]:
-            scan = scan.swap_dims({axis: alone[0]})
+            dataset = dataset.swap_dims({axis: alone[0]})
             axes[axes.index(axis)] = alone[0]
-    scan = scan.sortby([axis for axis in axes[:2] if axis in scan.coords])
-    return _curves(scan, axes[0]) if len(axes) == 1 else _maps(scan, axes[:2])
+    dataset = dataset.sortby([axis for axis in axes[:2] if axis in dataset.coords])
+    return _curves(dataset, axes[0]) if len(axes) == 1 else _maps(dataset, axes[:2])
 
 
-def plot_trajectories(trajectories: xr.Dataset, *, seconds: float = 3.0, columns: int = 4) -> Figure:
-    """The EEG-like signal of the first columns over their last seconds, and the spectrum of each.
-
-    **Arguments:**
-
-    - `trajectories`: what `to_dataset` returns.
-    """
-    trajectories = trajectories if "column" in trajectories.dims else trajectories.expand_dims("column")
-    shown = trajectories.eeg[:columns]
-    figure = Figure(figsize=(10.0, 1.2 + 1.3 * len(shown)), layout="constrained")
-    axs = figure.subplots(len(shown), 2, width_ratios=(3, 1), sharex="col", squeeze=False)
-    time = shown.time.values.astype(float)
-    rate = 1 / np.diff(time).mean() if len(time) > 1 else 1.0
-    for (trace, spectrum), v in zip(axs, shown.values, strict=True):
-        late = time > time[-1] - seconds
-        trace.plot(time[late], v[late], color=BLUE, lw=1.0)
-        trace.set_ylabel("y1 - y2 (mV)")
-        frequency, power = welch(v, rate, nperseg=min(len(v), max(round(2 * rate), 1)))
-        low = (frequency > 0) & (frequency <= 40)
-        spectrum.semilogy(frequency[low], power[low], color=BLUE, lw=1.0)
-        spectrum.set_ylabel("mV²/Hz")
-    axs[-1, 0].set_xlabel("time (s)")
-    axs[-1, 1].set_xlabel("frequency (Hz)")
-    return figure
+def _with_swing(dataset: xr.Dataset) -> xr.Dataset:
+    if not {"eeg_min", "eeg_mean", "eeg_max"} <= set(dataset.data_vars):
+        return dataset
+    swing = dataset.eeg_max - dataset.eeg_min
+    return dataset.assign(swing=swing.assign_attrs(long_name="peak to peak of eeg", units="mV"))
 
 
-def _with_swing(scan: xr.Dataset) -> xr.Dataset:
-    if not {"eeg_min", "eeg_mean", "eeg_max"} <= set(scan.data_vars):
-        return scan
-    swing = scan.eeg_max - scan.eeg_min
-    return scan.assign(swing=swing.assign_attrs(long_name="peak to peak of eeg", units="mV"))
-
-
-def _scan_dims(scan: xr.Dataset) -> list[str]:
-    return [str(dim) for dim in scan.failed.dims]
-
-
-def _drawn(scan: xr.Dataset) -> list[str]:
-    """What to draw: what we know to be telling, and otherwise what there is."""
-    plain = [str(name) for name in scan.data_vars if scan[name].dims == scan.failed.dims]
+def _drawn(dataset: xr.Dataset) -> list[str]:
+    """What to draw: the summaries of this package that say most, and otherwise what there is."""
+    plain = [str(name) for name in dataset.data_vars if dataset[name].dims == dataset.failed.dims]
     known = [name for name in _MAPPED if name in plain]
     chosen = known or [name for name in plain if name not in ("failed", "failure_time")]
     if not chosen:
-        raise ValueError("`scan` must hold a summary that is one number a point, got none")
+        raise ValueError("`dataset` must hold a summary that is one number a point, got none")
     return chosen[:_MOST_PANELS]
 
 
-def _curves(scan: xr.Dataset, axis: str) -> Figure:
+def _curves(dataset: xr.Dataset, axis: str) -> Figure:
     """Curves along one axis, the first of them the least and largest values as in a bifurcation diagram."""
-    draw = [_range_panel] if "swing" in scan else []
-    names = [name for name in _drawn(scan) if name not in ("regime", "swing", "eeg_mean")]
-    panels = len(draw) + ("band_power" in scan) + len(names)
+    draw = [_range_panel] if "swing" in dataset else []
+    names = [name for name in _drawn(dataset) if name not in ("regime", "swing", "eeg_mean")]
+    panels = len(draw) + ("band_power" in dataset) + len(names)
     figure = Figure(figsize=(5.2 * min(panels, 2), 3.2 * -(-panels // 2)), layout="constrained")
     axs = iter(np.ravel(figure.subplots(-(-panels // 2), min(panels, 2), sharex=True, squeeze=False)))
     for panel in draw:
-        panel(next(axs), scan, axis)
+        panel(next(axs), dataset, axis)
     for name in names:
-        _curve(ax := next(axs), scan[name], axis, BLUE)
-        ax.set_ylabel(label(scan[name]))
-    if "band_power" in scan:
-        _band_panel(next(axs), scan, axis)
+        _curve(ax := next(axs), dataset[name], axis, BLUE)
+        ax.set_ylabel(label(dataset[name]))
+    if "band_power" in dataset:
+        _band_panel(next(axs), dataset, axis)
     for ax in axs:
         ax.set_axis_off()
         figure.axes[panels - 2].xaxis.set_tick_params(labelbottom=True)  # it is the last of its column
     for ax in figure.axes:
-        ax.set_xlabel(label(scan[axis]))
-        _shade_regimes(ax, scan, axis)
+        ax.set_xlabel(label(dataset[axis]))
+        _shade_regimes(ax, dataset, axis)
         ax.margins(x=0)
-    if "regime" in scan:
+    if "regime" in dataset:
         figure.legend(handles=_regime_handles(), loc="outside lower center", ncols=len(REGIMES), frameon=False)
     return figure
 
@@ -127,46 +96,46 @@ def _curve(ax: Axes, values: xr.DataArray, axis: str, colour: str, label: str | 
     ax.plot(x, middle, color=colour, lw=1.4, label=label)
 
 
-def _range_panel(ax: Axes, scan: xr.Dataset, axis: str) -> None:
+def _range_panel(ax: Axes, dataset: xr.Dataset, axis: str) -> None:
     for name, colour, label in (("eeg_max", RED, "largest"), ("eeg_mean", DARK, "mean"), ("eeg_min", BLUE, "least")):
-        _curve(ax, scan[name], axis, colour, label)
+        _curve(ax, dataset[name], axis, colour, label)
     ax.set_ylabel("y1 - y2 (mV)")
     ax.legend(frameon=False, fontsize=8)
 
 
-def _band_panel(ax: Axes, scan: xr.Dataset, axis: str) -> None:
-    share = scan.band_power / scan.band_power.sum("band")
+def _band_panel(ax: Axes, dataset: xr.Dataset, axis: str) -> None:
+    fraction = dataset.band_power / dataset.band_power.sum("band")
     colours = ("#4d4d4d", "#8a6fb0", BLUE, "#5a9e6f", "#d4a24c")
-    for band, colour in zip(share.band.values, colours, strict=True):
-        _curve(ax, share.sel(band=band), axis, colour, str(band))
-    ax.set_ylabel("share of the power in the bands")
+    for band, colour in zip(fraction.band.values, colours, strict=True):
+        _curve(ax, fraction.sel(band=band), axis, colour, str(band))
+    ax.set_ylabel("fraction of the power in the bands")
     ax.set_ylim(0, 1)
     ax.legend(frameon=False, fontsize=8, ncols=2)
 
 
-def _shade_regimes(ax: Axes, scan: xr.Dataset, axis: str) -> None:
-    if "regime" not in scan or not ax.axison:
+def _shade_regimes(ax: Axes, dataset: xr.Dataset, axis: str) -> None:
+    if "regime" not in dataset or not ax.axison:
         return
-    codes, x = _most_frequent(scan.regime, [axis]), scan[axis].values
+    codes, x = _most_frequent(dataset.regime, [axis]), dataset[axis].values
     edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
     for code, left, right in zip(codes, edges[:-1], edges[1:], strict=True):
         if code >= 0:
             ax.axvspan(left, right, color=_REGIME_COLOURS[code], alpha=0.25, lw=0, zorder=0)
 
 
-def _maps(scan: xr.Dataset, axes: Sequence[str]) -> Figure:
+def _maps(dataset: xr.Dataset, axes: Sequence[str]) -> Figure:
     """Maps over two axes, with the borders between regimes."""
-    names = _drawn(scan)
+    names = _drawn(dataset)
     rows, columns = -(-len(names) // 2), min(len(names), 2)
     figure = Figure(figsize=(5.4 * columns, 4.0 * rows), layout="constrained")
     axs = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    regimes = _most_frequent(scan.regime, axes) if "regime" in scan else None
-    y, x = (scan[axis] for axis in axes)
+    regimes = _most_frequent(dataset.regime, axes) if "regime" in dataset else None
+    y, x = (dataset[axis] for axis in axes)
     for ax, name in zip(axs.ravel(), names, strict=False):
         if name == "regime" and regimes is not None:
             _regime_map(figure, ax, x.values, y.values, regimes)
         else:
-            _map(figure, ax, x.values, y.values, _median(scan[name], axes), label(scan[name]))
+            _map(figure, ax, x.values, y.values, _median(dataset[name], axes), label(dataset[name]))
         if regimes is not None:
             _borders(ax, x.values, y.values, regimes)
     for ax in axs[-1]:
@@ -187,8 +156,8 @@ def _map(figure: Figure, ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndar
 def _regime_map(figure: Figure, ax: Axes, x: np.ndarray, y: np.ndarray, codes: np.ndarray) -> None:
     colours = ListedColormap(_REGIME_COLOURS)
     norm = BoundaryNorm(np.arange(len(REGIMES) + 1) - 0.5, colours.N)
-    shown = np.ma.masked_less(codes, 0)
-    image = ax.pcolormesh(x, y, shown, shading="nearest", cmap=colours, norm=norm, rasterized=True)
+    known = np.ma.masked_less(codes, 0)
+    image = ax.pcolormesh(x, y, known, shading="nearest", cmap=colours, norm=norm, rasterized=True)
     ax.set_facecolor("white")
     bar = figure.colorbar(image, ax=ax, ticks=range(len(REGIMES)), label="regime")
     bar.ax.set_yticklabels(REGIMES)
@@ -201,22 +170,22 @@ def _borders(ax: Axes, x: np.ndarray, y: np.ndarray, codes: np.ndarray) -> None:
             ax.contour(x, y, inside, levels=[0.5], colors=DARK, linewidths=0.8)
 
 
-def _scatter(scan: xr.Dataset, axis: str, quantities: Sequence[str]) -> Figure:
+def _scatter(dataset: xr.Dataset, axis: str, quantities: Sequence[str]) -> Figure:
     """Points over the first two quantities that change together."""
-    names = _drawn(scan)
+    names = _drawn(dataset)
     rows, columns = -(-len(names) // 2), min(len(names), 2)
     figure = Figure(figsize=(5.4 * columns, 4.0 * rows), layout="constrained")
     axs = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    x, y = (scan[name] for name in quantities)
+    x, y = (dataset[name] for name in quantities)
     for ax, name in zip(axs.ravel(), names, strict=False):
         if name == "regime":
-            codes = _most_frequent(scan.regime, [axis])
+            codes = _most_frequent(dataset.regime, [axis])
             colours = [_REGIME_COLOURS[code] if code >= 0 else "white" for code in codes]
             ax.scatter(x, y, c=colours, s=14, edgecolors="0.4", linewidths=0.2)
             ax.legend(handles=_regime_handles(), fontsize=8)
         else:
-            image = ax.scatter(x, y, c=_median(scan[name], [axis]), s=14, cmap="viridis", linewidths=0)
-            figure.colorbar(image, ax=ax, label=label(scan[name]))
+            image = ax.scatter(x, y, c=_median(dataset[name], [axis]), s=14, cmap="viridis", linewidths=0)
+            figure.colorbar(image, ax=ax, label=label(dataset[name]))
     for ax in axs[-1]:
         ax.set_xlabel(label(x))
     for ax in axs[:, 0]:
@@ -236,7 +205,7 @@ def _regime_handles() -> list[Patch]:
 
 
 def _most_frequent(codes: xr.DataArray, axes: Sequence[str]) -> np.ndarray:
-    """The regime that most repetitions show; -1 where none is known."""
+    """The regime of most repetitions; -1 where none is known."""
     other = [dim for dim in codes.dims if dim not in axes]
     counts = np.stack([(codes == code).sum(other).transpose(*axes).values for code in range(len(REGIMES))])
     return np.where(counts.max(axis=0) > 0, counts.argmax(axis=0), -1)

@@ -1,1 +1,18 @@
-"""What a recording shows of a column, and what is made of it."""
+"""Recordings of columns, with or without their true states, and estimates of states with their scores."""
+
+from .dataset import Dataset as Dataset, Split as Split, make_dataset as make_dataset
+from .estimate import AbstractEstimator as AbstractEstimator, Estimate as Estimate, QuantityEstimate as QuantityEstimate
+from .evaluate import Interval as Interval, Scores as Scores, evaluate as evaluate, interval as interval
+from .mask import (
+    EEG as EEG,
+    FULL as FULL,
+    POTENTIALS as POTENTIALS,
+    PYRAMIDAL as PYRAMIDAL,
+    ObservationMask as ObservationMask,
+)
+from .observe import observe as observe
+from .recording import Recording as Recording, RecordingInfo as RecordingInfo
+from .recording_model import RecordingModel as RecordingModel
+from .scores import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared
+from .simulated import SimulatedRecordings as SimulatedRecordings
+from .standardizer import Standardizer as Standardizer

@@ -1,19 +1,17 @@
-"""What a recording shows of a column."""
+"""Observation masks: which channels of a column a recording has."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
-from .._checks import as_float, check_choice, is_concrete
-from ..column.states import CHANNELS, STATES, eeg
+from .._checks import check_choice, check_count, is_concrete
+from ..column.states import CHANNELS, STATES
 
 
 class ObservationMask(eqx.Module):
-    """Which of the seven channels (six states, and the EEG-like `y1 - y2`) a recording shows.
+    """Which of the seven channels (six states, and the EEG-like `y1 - y2`) are observed.
 
     An array leaf, so that masks can be stacked and vmapped. Make one by names, with `ObservationMask.of`.
     """
@@ -27,30 +25,39 @@ class ObservationMask(eqx.Module):
 
     @classmethod
     def of(cls, *names: str) -> "ObservationMask":
-        """The mask that shows the channels of these names, such as `ObservationMask.of("y0", "eeg")`.
+        """The mask that observes the channels of these names, such as `ObservationMask.of("y0", "eeg")`.
 
         **Raises:** `ValueError` for a name that is no channel, or for no name at all.
         """
-        if not names:
-            raise ValueError(f"`observed` must name at least one of {', '.join(CHANNELS)}, got none")
-        for name in names:
-            check_choice(CHANNELS, observed=name)
-        return cls(np.isin(CHANNELS, names))
+        return _mask_of_names(names, "names")
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the observed channels."""
-        return tuple(name for name, seen in zip(CHANNELS, np.asarray(self.channels), strict=True) if seen)
+        return tuple(name for name, observed in zip(CHANNELS, np.asarray(self.channels), strict=True) if observed)
 
     @property
     def observed_states(self) -> tuple[str, ...]:
-        """Names of the states that are seen themselves."""
+        """Names of the states that are observed themselves."""
         return tuple(name for name in self.names if name in STATES)
 
     @property
     def hidden_states(self) -> tuple[str, ...]:
         """Names of the states that have to be reconstructed."""
         return tuple(name for name in STATES if name not in self.names)
+
+    def __repr__(self) -> str:
+        if not is_concrete(self.channels):
+            return f"ObservationMask({self.channels})"
+        return f"ObservationMask.of({', '.join(map(repr, self.names))})"
+
+
+def _mask_of_names(names: tuple[str, ...], argument: str) -> ObservationMask:
+    if not names:
+        raise ValueError(f"`{argument}` must name at least one of {', '.join(CHANNELS)}, got none")
+    for name in names:
+        check_choice(CHANNELS, **{argument: name})
+    return ObservationMask(np.isin(CHANNELS, names))
 
 
 FULL = ObservationMask.of(*STATES)
@@ -60,52 +67,46 @@ POTENTIALS = ObservationMask.of("y0", "y1", "y2")
 PYRAMIDAL = ObservationMask.of("y0")
 """The pyramidal potential alone."""
 EEG = ObservationMask.of("eeg")
-"""The EEG-like signal `y1 - y2` alone: no state is seen itself."""
+"""The EEG-like signal `y1 - y2` alone: no state is observed itself."""
 
 
-def as_mask(observed: Any) -> ObservationMask:
+Observed = ObservationMask | str | Iterable[str] | Sequence[bool] | np.ndarray | Array
+"""What people write for one kind of recording: a mask, names of channels, or six (seven with EEG) truth values."""
+
+
+def as_mask(observed: object, argument: str = "observed") -> ObservationMask:
     """A mask from what people write: a mask, names of channels, or six (seven with EEG) truth values.
 
-    **Raises:** `ValueError` for an unknown name, a wrong length, or a mask that shows nothing.
+    **Raises:** `ValueError`, for the argument of this name, for an unknown name, a wrong length, or a mask that
+        observes nothing.
     """
+    if isinstance(observed, Iterable) and not isinstance(observed, str | np.ndarray | Array):
+        observed = tuple(observed)  # names from a generator can be read once only
     if isinstance(observed, ObservationMask):
         mask = observed
     elif isinstance(observed, str):
-        mask = ObservationMask.of(observed)
-    elif isinstance(observed, Iterable) and all(isinstance(name, str) for name in observed):
-        mask = ObservationMask.of(*observed)
+        mask = _mask_of_names((observed,), argument)
+    elif isinstance(observed, tuple) and all(isinstance(name, str) for name in observed):
+        mask = _mask_of_names(observed, argument)
     else:
         values = np.asarray(observed)
         if values.dtype != bool or values.shape not in ((len(STATES),), (len(CHANNELS),)):
             raise ValueError(
-                f"`observed` must be names, an ObservationMask, or {len(STATES)} truth values "
+                f"`{argument}` must be names, an ObservationMask, or {len(STATES)} truth values "
                 f"({len(CHANNELS)} with the EEG), got shape {values.shape} of {values.dtype}"
             )
         mask = ObservationMask(np.pad(values, (0, len(CHANNELS) - len(values))))
     if is_concrete(mask.channels) and not np.any(np.asarray(mask.channels)):
-        raise ValueError(f"`observed` must show at least one of {', '.join(CHANNELS)}, got an empty mask")
+        raise ValueError(f"`{argument}` must observe at least one of {', '.join(CHANNELS)}, got an empty mask")
     return mask
 
 
-def to_channels(ys: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
-    """All seven channels of fully known states: the states, then `y1 - y2`."""
-    return jnp.concatenate([ys, eeg(ys)[..., None]], axis=-1)
+def as_masks(kinds: Sequence[object] | Bool[Array | np.ndarray, "kind 7"]) -> Bool[np.ndarray, "kind 7"]:
+    """A row of truth values for each kind of recording, from masks, names or truth values.
 
-
-def recording(**signals: Any) -> Float[Array, "*batch 7"]:
-    """A recording from the channels that were really measured; the others are NaN.
-
-    **Arguments:**
-
-    - `signals`: by channel name, such as `recording(eeg=v)`: mV (derivatives mV/s), all of one shape.
-
-    **Raises:** `ValueError` for an unknown name, no signal, or signals of different shapes.
+    **Raises:** `ValueError` for a single kind instead of a list of them, or as `as_mask`.
     """
-    for name in signals:
-        check_choice(CHANNELS, signals=name)
-    mask = ObservationMask.of(*signals)
-    shapes = {name: np.shape(signal) for name, signal in signals.items()}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(f"`signals` must have one shape, got {shapes}")
-    unknown = np.full(shapes[mask.names[0]], np.nan)
-    return jnp.stack([as_float(signals.get(name, unknown)) for name in CHANNELS], axis=-1)
+    if isinstance(kinds, str | ObservationMask):
+        raise ValueError(f"`kinds` must be a list of kinds of recordings, got one: [{kinds!r}]")
+    check_count(1, **{"len(kinds)": len(kinds)})
+    return np.stack([np.asarray(as_mask(kind, "kinds").channels) for kind in kinds])

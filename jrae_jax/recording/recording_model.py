@@ -1,53 +1,28 @@
-"""What the estimators of hidden states are given: recordings, what is seen of them, and how noisy the sensors are."""
+"""Recordings as linear functions of the states with Gaussian noise, in units in which float32 is enough."""
 
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_not_negative
-from ..column.states import CHANNELS, STATES
-from .mask import as_mask
+from ..column.states import to_channels
 
-
-def seen(recordings: Any, mask: Any) -> Float[np.ndarray, "trajectory time 7"]:
-    """Recordings in double precision, with NaN for all that was not measured: by the mask, or at that instant.
-
-    **Raises:** `ValueError` for recordings of another shape, or if what is seen is infinite.
-    """
-    shown = np.asarray(as_mask(mask).channels)
-    values = np.asarray(recordings, dtype=float)
-    if values.ndim != 3 or values.shape[-1] != len(CHANNELS):
-        raise ValueError(f"`recordings` must have shape (trajectory, time, {len(CHANNELS)}), got {values.shape}")
-    values = np.where(shown, values, np.nan)
-    if np.isinf(values).any():
-        trajectory, time, channel = np.argwhere(np.isinf(values))[0]
-        raise ValueError(
-            f"`recordings` must be finite, or NaN where nothing was measured, got "
-            f"{values[trajectory, time, channel]} in {CHANNELS[channel]} of trajectory {trajectory}, sample {time}"
-        )
-    return values
+# Of the largest value of a channel: below it, the errors of linearisation and of float32 outweigh the noise.
+_LEAST_SENSOR_NOISE = 3e-5
 
 
-def sensor_noise(noise_std: Any) -> Float[np.ndarray, "7"]:
-    """The standard deviation of the sensor noise in each channel, mV and mV/s, from seven numbers or one for all.
+class RecordingModel(NamedTuple):
+    """From states in units of their largest values to channels in units of theirs."""
 
-    **Raises:** `ValueError` for another shape, or if one is negative or not finite.
-    """
-    values = np.asarray(noise_std, dtype=float)
-    if values.shape not in ((), (len(CHANNELS),)):
-        raise ValueError(f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got shape {values.shape}")
-    check_not_negative(noise_std=values)
-    return np.broadcast_to(values, (len(CHANNELS),))
+    matrix: Float[Array, "7 6"]
+    scale: Float[Array, "7"]
+    """The largest value that each channel can reach, mV and mV/s."""
+    noise: Float[Array, "7"]
+    """Standard deviation of the sensor noise, as a fraction of `scale`."""
 
-
-def checked_states(states: Any) -> Float[np.ndarray, "trajectory time 6"]:
-    """Simulated states in double precision.
-
-    **Raises:** `ValueError` for states of another shape, or that are not finite.
-    """
-    values = np.asarray(states, dtype=float)
-    if values.ndim != 3 or values.shape[-1] != len(STATES):
-        raise ValueError(f"`states` must have shape (trajectory, time, {len(STATES)}), got {values.shape}")
-    check_finite(states=values)
-    return values
+    @classmethod
+    def of(cls, state_scale: Float[Array, "6"], noise_std: Float[Array, "7"]) -> "RecordingModel":
+        """From the largest value of each state and the standard deviation of each sensor's noise, mV and mV/s."""
+        direction = to_channels(jnp.diag(state_scale)).T
+        scale = jnp.sum(jnp.abs(direction), axis=1)
+        return cls(direction / scale[:, None], scale, jnp.maximum(noise_std / scale, _LEAST_SENSOR_NOISE))

@@ -1,7 +1,7 @@
-"""Recordings without end, simulated as training goes."""
+"""Recordings that are simulated as training runs, so that they never run out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import diffrax
@@ -11,46 +11,95 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from .._checks import check_count, check_positive
-from ..column.inputs import AbstractExternalInput
-from ..column.parameters import JansenRitParameters
+from .._checks import check_count, check_names, check_positive
+from ..column.column import Column, check_single
 from ..column.simulate import simulate
 from ..column.solvers import RK4
-from ..scan.axes import check_quantities, with_quantities
-from ..scan.engine import Columns, InitialState
-from .dataset import Standardizer
-from .mask import ObservationMask, as_mask, to_channels
+from ..column.states import to_channels
+from .mask import ObservationMask, Observed, as_masks
+from .standardizer import Standardizer
 
-_LONGEST_GAP = 0.2  # s
+_LONGEST_GAP = 0.2  # s, two alpha cycles: a blink or a saturated amplifier
+# Sizes of the sample that the standardizer is fitted to: its standard deviations are then known to about 1 %.
 _STANDARDIZED_COLUMNS = 64
 _STANDARDIZED_SECONDS = 4.0
 
 
 class Draw(eqx.Module):
-    """Standardized recordings of some columns, and what is true of them."""
+    """Standardized recordings of some columns, with their true states."""
 
-    channels: Float[Array, "column time 7"]
+    values: Float[Array, "column time 7"]
     """As sensors would give them, with their noise."""
-    seen: Bool[Array, "column time 7"]
-    """What of it was measured."""
+    measured: Bool[Array, "column time 7"]
     truth: Float[Array, "column time 7"]
 
 
-class EndlessRecordings(eqx.Module):
-    """Where recordings of ever new columns come from; make one with `endless_recordings`."""
+class SimulatedRecordings(eqx.Module):
+    """Recordings of ever new columns, to train on.
 
-    columns: Columns
-    ranges: tuple[tuple[str, float, float], ...] = eqx.field(static=True)
-    """Quantities drawn anew for each column, with their least and largest value."""
-    masks: Bool[np.ndarray, "masks 7"]
-    """One of them is drawn for each column."""
+    **Arguments:**
+
+    - `column`: one column.
+    - `kinds`: kinds of recordings, each a mask, names of channels, or truth values; every column is recorded in one of
+        them, drawn at random.
+    - `noise`: standard deviation of the sensor noise, as a fraction of each channel's own over all columns; or the
+        least and the largest, between which each recording's is drawn, its logarithm uniformly.
+    - `gaps`: fraction of the samples that are missing, in runs of up to 0.2 s.
+    - `ranges`: quantities of the column, each drawn uniformly between two values for each recording.
+    - `solver`: `RK4()` if `None`.
+    - `dt`, `burn_in`: seconds between samples, and before the first.
+    - `columns`, `samples`: how many recordings are drawn at a time, and how many instants of each can be trained on.
+    - `key`: for the recordings that the standardizer is fitted to.
+
+    **Raises:** `ValueError` for arguments out of range.
+    """
+
+    column: Column
+    masks: Bool[np.ndarray, "kind 7"]
+    """The channels that each kind of recording has."""
     noise: tuple[float, float] = eqx.field(static=True)
     """Least and largest sensor noise."""
     gaps: float = eqx.field(static=True)
+    ranges: tuple[tuple[str, float, float], ...] = eqx.field(static=True)
+    """Quantities drawn anew for each column, with their least and largest value."""
     solver: diffrax.AbstractSolver
     dt: float = eqx.field(static=True)
     burn_in: float = eqx.field(static=True)
+    columns: int = eqx.field(static=True)
+    samples: int = eqx.field(static=True)
     standardizer: Standardizer
+
+    def __init__(
+        self,
+        column: Column,
+        *,
+        kinds: Sequence[Observed],
+        noise: float | tuple[float, float] = 0.0,
+        gaps: float = 0.0,
+        ranges: Mapping[str, Any] | None = None,
+        solver: diffrax.AbstractSolver | None = None,
+        dt: float = 1e-3,
+        burn_in: float = 2.0,
+        columns: int = 128,
+        samples: int = 2048,
+        key: PRNGKeyArray,
+    ):
+        """See the class."""
+        check_single("column", column, "give what differs from column to column as `ranges`")
+        check_positive(dt=dt)
+        check_count(1, columns=columns, samples=samples)
+        if not 0 <= gaps < 1:
+            raise ValueError(f"`gaps` must be a fraction from 0 to below 1, got {gaps}")
+        self.column, self.masks, self.noise, self.gaps = column, as_masks(kinds), _noise_levels(noise), float(gaps)
+        ranges = {} if ranges is None else ranges
+        check_names(column.quantities, ranges=ranges)
+        self.ranges = tuple((name, *_limits(name, values)) for name, values in ranges.items())
+        for values in ({name: low for name, low, _ in self.ranges}, {name: high for name, _, high in self.ranges}):
+            column.replace(**values)  # raises for values that the column cannot take
+        self.solver = RK4() if solver is None else solver
+        self.dt, self.burn_in, self.columns, self.samples = float(dt), float(burn_in), int(columns), int(samples)
+        self.standardizer = Standardizer(jnp.zeros(7), jnp.ones(7))
+        self.standardizer = Standardizer.fit(_standardizing_sample(self, key), "column")
 
     def draw(self, columns: int, samples: int, *, key: PRNGKeyArray) -> Draw:
         """Recordings of new columns. The same key gives the same ones; a column that blew up is replaced by another."""
@@ -61,17 +110,20 @@ class EndlessRecordings(eqx.Module):
         level = _log_uniform(level_key, self.noise, columns)[:, None, None]
         noise = jax.random.normal(sample_key, truth.shape, truth.dtype)
         mask = jnp.asarray(self.masks)[jax.random.randint(mask_key, (columns,), 0, len(self.masks))]
-        seen = mask[:, None] & self._measured(columns, samples, gap_key)[..., None]
-        return Draw(truth + level * noise, seen, truth)
+        measured = mask[:, None] & self._outside_gaps(columns, samples, gap_key)[..., None]
+        return Draw(truth + level * noise, measured, truth)
+
+    @property
+    def observed(self) -> ObservationMask:
+        """All channels that some kind of recording has."""
+        return ObservationMask(np.any(np.asarray(self.masks), axis=0))
 
     def _simulated(self, columns: int, samples: int, key: PRNGKeyArray) -> Float[Array, "column time 6"]:
         range_key, simulation_key = jax.random.split(key)
         drawn = jax.random.uniform(range_key, (len(self.ranges), columns))
-        values = {name: low + (high - low) * share for (name, low, high), share in zip(self.ranges, drawn, strict=True)}
-        drawn_columns = with_quantities(self.columns, values)
+        values = {name: low + (high - low) * unit for (name, low, high), unit in zip(self.ranges, drawn, strict=True)}
         ys = simulate(
-            drawn_columns.parameters,
-            drawn_columns.input,
+            self.column.replace(**values),
             t1=self.burn_in + samples * self.dt,
             dt=self.dt,
             solver=self.solver,
@@ -84,7 +136,7 @@ class EndlessRecordings(eqx.Module):
         whole = jnp.argmin(failed)
         return ys[jnp.where(failed, whole, jnp.arange(columns))]
 
-    def _measured(self, columns: int, samples: int, key: PRNGKeyArray) -> Bool[Array, "column time"]:
+    def _outside_gaps(self, columns: int, samples: int, key: PRNGKeyArray) -> Bool[Array, "column time"]:
         """False in gaps: time is cut into pieces, of another length in each column, some of which are missing."""
         if not self.gaps:
             return jnp.ones((columns, samples), bool)
@@ -96,54 +148,9 @@ class EndlessRecordings(eqx.Module):
         return ~jnp.take_along_axis(missing, piece, axis=1)
 
 
-def endless_recordings(
-    parameters: JansenRitParameters,
-    input: AbstractExternalInput,
-    *,
-    observed: Any,
-    noise: float | tuple[float, float] = 0.0,
-    gaps: float = 0.0,
-    ranges: Mapping[str, Any] | None = None,
-    solver: diffrax.AbstractSolver | None = None,
-    dt: float = 1e-3,
-    burn_in: float = 2.0,
-    key: PRNGKeyArray,
-) -> EndlessRecordings:
-    """A source of recordings for `fit_endless`, so that data never run out.
-
-    **Arguments:**
-
-    - `parameters`, `input`: the column, where `ranges` say nothing else; leaves of shape `()`.
-    - `observed`: kinds of recordings, each as for `make_dataset`; every column is recorded in one of them.
-    - `noise`: standard deviation of the sensor noise, as a fraction of each channel's own; or the least and the
-        largest, between which each column's is drawn, its logarithm uniformly.
-    - `gaps`: share of the samples that are missing, in runs of up to 0.2 s.
-    - `ranges`: quantities of `parameters` and `input`, drawn uniformly between two values for each column.
-    - `solver`: `RK4()` if `None`.
-    - `dt`, `burn_in`: seconds between samples, and before the first.
-    - `key`: for the recordings that the standardizer is fitted to.
-
-    **Raises:** `ValueError` for arguments out of range.
-    """
-    levels = _noise_levels(noise)
-    if not 0 <= gaps < 1:
-        raise ValueError(f"`gaps` must be a share from 0 to below 1, got {gaps}")
-    check_positive(dt=dt)
-    if isinstance(observed, str | ObservationMask):
-        raise ValueError(f"`observed` must be a list of kinds of recordings, got one: [{observed!r}]")
-    check_count(1, **{"len(observed)": len(observed)})
-    masks = np.stack([np.asarray(as_mask(kind).channels) for kind in observed])
-    columns = Columns(parameters, input, InitialState(), jnp.zeros((), jnp.uint32))
-    check_quantities(columns, ranges=ranges or {})
-    limits = tuple((name, *_limits(name, values)) for name, values in (ranges or {}).items())
-    for values in ({name: low for name, low, _ in limits}, {name: high for name, _, high in limits}):
-        with_quantities(columns, values)  # raises here, where values can be looked at
-    solver = RK4() if solver is None else solver
-    blank = Standardizer(jnp.zeros(7), jnp.ones(7))
-    source = EndlessRecordings(columns, limits, masks, levels, float(gaps), solver, float(dt), float(burn_in), blank)
-    samples = round(_STANDARDIZED_SECONDS / dt)
-    truth = eqx.filter_jit(lambda source, key: source.draw(_STANDARDIZED_COLUMNS, samples, key=key).truth)(source, key)
-    return eqx.tree_at(lambda source: source.standardizer, source, Standardizer.fitted_to(truth))
+@eqx.filter_jit
+def _standardizing_sample(source: SimulatedRecordings, key: PRNGKeyArray) -> Float[Array, "column time 7"]:
+    return source.draw(_STANDARDIZED_COLUMNS, round(_STANDARDIZED_SECONDS / source.dt), key=key).truth
 
 
 def _noise_levels(noise: float | tuple[float, float]) -> tuple[float, float]:

@@ -1,17 +1,18 @@
-"""What the report of the study says of the motion of latents."""
+"""The dynamics of latents in the report of the study: rows of a table file, and a section of the page."""
 
 import html
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..studies.evaluate import interval
-from ..studies.latent_dynamics import Motion
-from ..studies.reproduce import CONDITIONS, PROTOCOLS, Protocol, Study, losses_of
+from ..recording.evaluate import interval
+from ..studies.latent_dynamics import LatentDynamics
+from ..studies.protocols import CONDITIONS, PROTOCOLS, Protocol, losses_of
+from ..studies.reproduce import Study
 
 _COLUMNS = (
-    "share<br>on a line",
+    "variance on<br>first component",
     "dimension,<br>neighbours",
     "dimension,<br>correlation",
     "straightness",
@@ -21,81 +22,88 @@ _COLUMNS = (
 )
 
 
-def rows(study: Study) -> list[dict[str, Any]]:
+class _Measured(NamedTuple):
+    condition: str
+    loss: str
+    """Or `recording`."""
+    seeds: Sequence[LatentDynamics]
+
+
+def latent_dynamics_rows(study: Study) -> list[dict[str, Any]]:
     """Every measure of latents and recordings, seed by seed."""
     return [
-        {"protocol": protocol.name, "condition": condition, "loss": loss, "seed": seed, **_values(motion)}
+        {
+            "protocol": protocol.name,
+            "condition": measured.condition,
+            "loss": measured.loss,
+            "seed": seed,
+            "participation_ratio": found.participation_ratio,
+            "first_component_variance": found.first_component_variance,
+            "straightness": found.straightness,
+            "two_nn_dimension": found.two_nn.value,
+            "correlation_dimension": found.correlation.value,
+            "exponent": found.exponent.value,
+            "exponent_standard_error": found.exponent.standard_error,
+            "chaotic": "yes" if found.exponent.chaotic else "no",
+            "linear_error": found.surrogates.linear_error,
+            "nonlinear_error": found.surrogates.nonlinear_error,
+            "p_value": found.surrogates.p_value,
+        }
         for protocol in PROTOCOLS
-        for condition, loss, motions in _spaces(study, protocol)
-        for seed, motion in enumerate(motions)
+        for measured in _all_measured(study, protocol)
+        for seed, found in enumerate(measured.seeds)
     ]
 
 
-def _spaces(study: Study, protocol: Protocol) -> Iterator[tuple[str, str, Sequence[Motion]]]:
-    """Condition, loss (or `recording`) and the motion of each seed."""
-    for condition in CONDITIONS:
-        yield condition, "recording", study.motion[f"{protocol.name}-{condition}"]
-        for loss in losses_of(protocol, condition):
-            yield condition, loss, study.motion[f"{protocol.name}-{condition}-{loss}"]
-
-
-def _values(motion: Motion) -> dict[str, Any]:
-    return {
-        "participation_ratio": motion.participation_ratio,
-        "line_share": motion.line_share,
-        "straightness": motion.straightness,
-        "two_nn_dimension": motion.two_nn.value,
-        "correlation_dimension": motion.correlation.value,
-        "exponent": motion.divergence.value,
-        "exponent_standard_error": motion.divergence.standard_error,
-        "chaotic": "yes" if motion.divergence.chaotic else "no",
-        "linear_error": motion.prediction.linear_error,
-        "nonlinear_error": motion.prediction.nonlinear_error,
-        "p_value": motion.prediction.p_value,
-    }
-
-
-def section(study: Study) -> str:
-    """A table of means over seeds, with what they mean, as HTML."""
+def latent_dynamics_section(study: Study) -> str:
+    """A table of means over seeds for each protocol, and what they mean, as HTML."""
     head = "".join(f"<th>{column}</th>" for column in ("of", *_COLUMNS))
     tables = "".join(
         f"<h3>{html.escape(protocol.title)}</h3><div class=scroll><table class=r><tr>{head}</tr>"
-        + "".join(_line(*space) for space in _spaces(study, protocol))
+        + "".join(_row(measured) for measured in _all_measured(study, protocol))
         + "</table></div>"
         for protocol in PROTOCOLS
     )
     return _TEXT + tables
 
 
-def _line(condition: str, loss: str, motions: Sequence[Motion]) -> str:
-    kind = loss if loss == "recording" else f"latent, loss: {loss}"
-    number = len(motions)
+def _all_measured(study: Study, protocol: Protocol) -> Iterator[_Measured]:
+    for condition in CONDITIONS:
+        yield _Measured(condition, "recording", study.latent_dynamics[f"{protocol.name}-{condition}"])
+        for loss in losses_of(protocol, condition):
+            name = study.case(protocol, condition, loss).name
+            yield _Measured(condition, loss, study.latent_dynamics[name])
+
+
+def _row(measured: _Measured) -> str:
+    kind = measured.loss if measured.loss == "recording" else f"latent, loss: {measured.loss}"
+    seeds, number = measured.seeds, len(measured.seeds)
     cells = (
-        f"{condition}: {kind}",
-        shown_mean([motion.line_share for motion in motions]),
-        shown_mean([motion.two_nn.value for motion in motions]),
-        shown_mean([motion.correlation.value for motion in motions]),
-        shown_mean([motion.straightness for motion in motions]),
-        f"{sum(motion.divergence.chaotic for motion in motions)} of {number}",
-        shown_mean([motion.prediction.ratio for motion in motions]),
-        f"{sum(motion.prediction.nonlinear for motion in motions)} of {number}",
+        html.escape(f"{measured.condition}: {kind}"),
+        mean_cell([found.first_component_variance for found in seeds]),
+        mean_cell([found.two_nn.value for found in seeds]),
+        mean_cell([found.correlation.value for found in seeds]),
+        mean_cell([found.straightness for found in seeds]),
+        f"{sum(found.exponent.chaotic for found in seeds)} of {number}",
+        mean_cell([found.surrogates.ratio for found in seeds]),
+        f"{sum(found.surrogates.nonlinear for found in seeds)} of {number}",
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def shown_mean(values: Sequence[float]) -> str:
+def mean_cell(values: Sequence[float]) -> str:
     """Mean over seeds and 95 % half-width, if more than half of the seeds have a value."""
-    told = np.asarray(values)[np.isfinite(values)]
-    if len(told) <= max(1, len(values) / 2):
+    known = np.asarray(values)[np.isfinite(values)]
+    if len(known) <= max(1, len(values) / 2):
         return "none"
-    bounds = interval(told)
+    bounds = interval(known)
     return f"{bounds.mean:.2f} &plusmn; {bounds.high - bounds.mean:.2f}"
 
 
-_TEXT = """<p>Measures of the latents, and of the recordings that they were made of. <i>Chaotic</i>: nearby points part
-at one and the same rate until they are at least four times as far apart. Noise makes them part as well, but ever
-slower, and gives a dimension of as many numbers as there are; <i>none</i> is where the number of neighbours grows by no
-one power of distance. <i>Straightness</i> is 1 where each step goes on in the direction of the last, and 0 where
+_TEXT = """<p>Measures of the latents, and of the recordings that they were made of. <i>Chaotic</i>: nearby points
+diverge at one and the same rate until they are at least four times as far apart. Noise makes them diverge as well, but
+ever more slowly, and gives a dimension of as many numbers as there are; <i>none</i> is where the number of neighbours
+grows by no one power of distance. <i>Straightness</i> is 1 where each step has the direction of the last, and 0 where
 directions are unrelated. <i>Nonlinear</i>: 10 ms ahead, local linear prediction has a lower error than linear
-prediction, and by more than in linear surrogates (p = 0.05, the least that 19 of them can show).</p>
+prediction, and by more than in linear surrogates (p = 0.05, the least that 19 of them allow).</p>
 """

@@ -1,36 +1,31 @@
 """The axes of a parameter scan: which quantities take which values, on a grid, together, or sampled."""
 
-import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, UInt32
+from jaxtyping import ArrayLike, Float, PRNGKeyArray, UInt32
 
-from .._checks import check_choice, check_count, check_finite
-from ..column.inputs import INPUT_UNITS
-from ..column.parameters import PARAMETER_UNITS
+from .._checks import as_float, check_count, check_finite, check_names
+from ..column.column import Column
 from ..column.states import STATE_UNITS, STATES
-from .engine import Columns
+from .engine import ScanPoints
+from .store import Coordinate
 
-SAMPLING = ("latin_hypercube", "random")
-"""How `sampled` can choose its points."""
+INITIAL_STATES: dict[str, str] = {f"initial_{state}": unit for state, unit in zip(STATES, STATE_UNITS, strict=True)}
+"""Name and unit of the states at t = 0, which can be scanned like quantities of the column."""
 
-_UNITS = {
-    **PARAMETER_UNITS,
-    **INPUT_UNITS,
-    **{f"initial_{state}": unit for state, unit in zip(STATES, STATE_UNITS, strict=True)},
-}
+Design = Callable[[np.random.Generator, int, int], np.ndarray]
+"""Chooses points in the unit cube: from a generator, how many points, and how many quantities, to `(point, quantity)`.
+"""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a scan, along which one quantity changes, or several together."""
+    """One axis of a scan, along which one quantity changes, or several together; made by `zipped` or `sampled`."""
 
     dim: str
     """The name of the dimension in the results."""
@@ -54,16 +49,35 @@ def zipped(dim: str = "point", /, **values: ArrayLike) -> Axis:
     arrays = {name: _axis_values(name, numbers) for name, numbers in values.items()}
     lengths = {name: len(numbers) for name, numbers in arrays.items()}
     if len(set(lengths.values())) != 1:
-        told = ", ".join(f"{length} of `{name}`" for name, length in lengths.items()) or "none"
-        raise ValueError(f"`values` must be as many for each quantity of axis {dim}, got {told}")
+        came = ", ".join(f"{length} of {name}" for name, length in lengths.items()) or "none"
+        raise ValueError(f"`values` must be as many for each quantity of axis {dim}, got {came}")
     return Axis(dim, arrays)
+
+
+def latin_hypercube(
+    generator: np.random.Generator, points: int, quantities: int
+) -> Float[np.ndarray, "point quantity"]:
+    """One point in each of as many equal parts of every range as there are points.
+
+    McKay, Beckman and Conover (1979), doi 10.1080/00401706.1979.10489755, by `scipy.stats.qmc`.
+    """
+    from scipy.stats import qmc  # slow to import
+
+    return qmc.LatinHypercube(quantities, rng=generator).random(points)
+
+
+def independent_uniform(
+    generator: np.random.Generator, points: int, quantities: int
+) -> Float[np.ndarray, "point quantity"]:
+    """Independent points, uniform in the ranges."""
+    return generator.random((points, quantities))
 
 
 def sampled(
     points: int,
     *,
-    seed: int,
-    method: str = "latin_hypercube",
+    key: PRNGKeyArray,
+    design: Design = latin_hypercube,
     log: Sequence[str] = (),
     dim: str = "point",
     **ranges: tuple[float, float],
@@ -73,30 +87,27 @@ def sampled(
     **Arguments:**
 
     - `points`: how many.
-    - `seed`: of the choice of points; the same seed gives the same points.
-    - `method`: `"latin_hypercube"` (McKay, Beckman and Conover 1979, by `scipy.stats.qmc`) or `"random"`.
+    - `key`: for the choice of points.
+    - `design`: how points are chosen: `latin_hypercube` or `independent_uniform`, or a function like them.
     - `log`: the quantities to be spread evenly in their logarithm.
+    - `dim`: what to call the axis.
     - `ranges`: lowest and highest value of each quantity.
 
-    **Raises:** `ValueError` for a range whose ends are not in rising order, or not positive under `log`.
+    **Raises:** `ValueError` for a range whose bounds are not in rising order, or not positive under `log`.
     """
-    from scipy.stats import qmc  # slow to import
-
     check_count(1, points=points)
-    check_choice(SAMPLING, method=method)
     if not ranges:
         raise ValueError("`ranges` must name at least one quantity, got none")
-    for name in log:
-        check_choice(tuple(ranges), log=name)
-    generator = np.random.default_rng(seed)
-    if method == "random":
-        unit = generator.random((points, len(ranges)))
-    else:
-        unit = qmc.LatinHypercube(len(ranges), rng=generator).random(points)
-    values = {}
-    for column, (name, (low, high)) in zip(unit.T, ranges.items(), strict=True):
+    check_names(ranges, log=log)
+    for name, (low, high) in ranges.items():
         check_range(name, low, high, log=name in log)
-        values[name] = low * (high / low) ** column if name in log else low + (high - low) * column
+    # As one number, so that `jax.random.key(seed)` gives the points of NumPy's generator with that seed.
+    words = np.asarray(jax.random.key_data(key)).ravel().tolist()
+    seed = sum(word << 32 * place for place, word in enumerate(reversed(words)))
+    unit = design(np.random.default_rng(seed), points, len(ranges))
+    values = {}
+    for along, (name, (low, high)) in zip(unit.T, ranges.items(), strict=True):
+        values[name] = low * (high / low) ** along if name in log else low + (high - low) * along
     return zipped(dim, **values)
 
 
@@ -117,22 +128,34 @@ def _axis_values(name: str, numbers: ArrayLike) -> np.ndarray:
     return values
 
 
-class Grid:
-    """All points of a scan: the product of its axes, the last of which changes fastest."""
+def scannable(column: Column) -> dict[str, str]:
+    """Name and unit of all that can change along an axis: quantities of the column, and its states at t = 0."""
+    return column.quantities | INITIAL_STATES
 
-    def __init__(self, axes: Mapping[str, ArrayLike] | Sequence[Axis], repeats: int | None):
-        """From axes as given by the user."""
+
+class Grid:
+    """All points of a scan: the product of its axes, the last of which changes fastest.
+
+    **Arguments:**
+
+    - `start`: the column, and its states at t = 0, where no axis says otherwise.
+    - `axes`: values by the name of a quantity, or axes made by `zipped` and `sampled`.
+    - `repeats`: the length of a last axis, along which only the noise changes; `None`: there is none.
+
+    **Raises:** `ValueError` for a quantity that the column does not have, or that is named twice.
+    """
+
+    def __init__(self, start: ScanPoints, axes: Mapping[str, ArrayLike] | Sequence[Axis], repeats: int | None = None):
+        """See the class."""
         if isinstance(axes, Mapping):
             axes = [Axis(name, {name: _axis_values(name, values)}) for name, values in axes.items()]
         if repeats is not None:
             check_count(1, repeats=repeats)
-        self.axes = tuple(axes)
-        self.repeats = repeats
-        names = [name for axis in self.axes for name in axis.values]
-        for kind, found in {"quantities": names, "dimensions": self.dims}.items():
-            twice = {name for name in found if list(found).count(name) > 1}
-            if twice:
-                raise ValueError(f"`axes` must have different {kind}, got {', '.join(sorted(twice))} twice")
+        self.start, self.axes, self.repeats = start, tuple(axes), repeats
+        check_names(scannable(start.column), axes=[name for axis in self.axes for name in axis.values])
+        twice = {dim for dim in self.dims if self.dims.count(dim) > 1}
+        if twice:
+            raise ValueError(f"`axes` must have different dimensions, got {', '.join(sorted(twice))} twice")
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -149,78 +172,46 @@ class Grid:
         """How many points there are."""
         return math.prod(self.shape)
 
-    def coordinates(self) -> Iterator[tuple[str, str, np.ndarray, dict[str, str]]]:
-        """Name, dimension, values and attributes of everything that changes along an axis."""
-        for axis in self.axes:
-            for name, values in axis.values.items():
-                yield name, axis.dim, values, {"units": _UNITS.get(name.split(".")[-1], "")}
+    @property
+    def coordinates(self) -> tuple[Coordinate, ...]:
+        """Everything that changes along an axis."""
+        units = scannable(self.start.column)
+        found = [
+            Coordinate(name, axis.dim, values, {"units": units[name]})
+            for axis in self.axes
+            for name, values in axis.values.items()
+        ]
         if self.repeats is not None:
-            yield "repeat", "repeat", np.arange(self.repeats), {"long_name": "repetition with other noise"}
+            attributes = {"long_name": "repetition with other noise"}
+            found.append(Coordinate("repeat", "repeat", np.arange(self.repeats), attributes))
+        return tuple(found)
 
-    def columns(self, base: Columns, points: UInt32[np.ndarray, " points"]) -> Columns:
-        """The columns of some points of the scan, each with the noise that belongs to its place in it.
+    def points(self, numbers: UInt32[np.ndarray, " points"]) -> ScanPoints:
+        """Some points of the scan, each with the noise that belongs to its place in it.
 
-        **Raises:** `ValueError` for a quantity that `base` does not have, or values that it cannot take.
+        **Raises:** `ValueError` for values that the column cannot take.
         """
-        positions = np.unravel_index(points, self.shape) if self.shape else ()
+        places = np.unravel_index(numbers, self.shape) if self.shape else ()
         values = {
-            name: along[position]
-            for axis, position in zip(self.axes, positions, strict=False)
+            name: along[place]
+            for axis, place in zip(self.axes, places, strict=False)
             for name, along in axis.values.items()
         }
-        trajectories = eqx.tree_at(lambda columns: columns.trajectory, base, jnp.asarray(points))
-        return with_quantities(trajectories, values)
+        of_column = {name: value for name, value in values.items() if name not in INITIAL_STATES}
+        y0 = {state: as_float(values[f"initial_{state}"]) for state in STATES if f"initial_{state}" in values}
+        return ScanPoints(self.start.column.replace(**of_column), self.start.y0._replace(**y0), jnp.asarray(numbers))
 
     def corners(self) -> UInt32[np.ndarray, " points"]:
-        """Points that tell whether columns can take the values: the ends of every quantity in all combinations, and
+        """The points at which values are tried: the least and the largest of every quantity in all combinations, and
         of quantities that change together, which may fit each other at some points only, every point."""
-        ends: list[Sequence[int]] = [
+        extremes: list[Sequence[int]] = [
             sorted({int(f(along)) for along in axis.values.values() for f in (np.argmin, np.argmax)})
             for axis in self.axes
         ]
-        ends += [[0]] if self.repeats is not None else []
-        if not ends:
+        extremes += [[0]] if self.repeats is not None else []
+        if not extremes:
             return np.zeros(1, np.uint32)
         together = [i for i, axis in enumerate(self.axes) if len(axis.values) > 1]
-        chosen = [ends, *([*ends[:i], range(len(self.axes[i])), *ends[i + 1 :]] for i in together)]
-        points = [np.ravel_multi_index(np.ix_(*positions), self.shape).ravel() for positions in chosen]
+        chosen = [extremes, *([*extremes[:i], range(len(self.axes[i])), *extremes[i + 1 :]] for i in together)]
+        points = [np.ravel_multi_index(np.ix_(*places), self.shape).ravel() for places in chosen]
         return np.unique(np.concatenate(points)).astype(np.uint32)
-
-
-def with_quantities(columns: Columns, values: Mapping[str, ArrayLike]) -> Columns:
-    """The columns with other values of some quantities."""
-    known = {field: quantities(getattr(columns, field)) for field in ("parameters", "input", "initial")}
-    check_quantities(columns, axes=values)
-    changed = {}
-    for field, names in known.items():
-        changes = {name: values[name] for name in names if name in values}
-        changed[field] = _replaced(getattr(columns, field), changes)
-    return dataclasses.replace(columns, **changed)
-
-
-def check_quantities(columns: Columns, **named: Iterable[str]) -> None:
-    """Raise for a quantity that columns do not have.
-
-    **Arguments:**
-
-    - `named`: by the name of the argument that they come from.
-    """
-    ((argument, names),) = named.items()
-    known = [name for field in (columns.parameters, columns.input, columns.initial) for name in quantities(field)]
-    for name in names:
-        if name not in known:
-            raise ValueError(f"`{argument}` must name some of {', '.join(known)}; got {name}")
-
-
-def _replaced(record: Any, changes: Mapping[str, ArrayLike]) -> Any:
-    """The record with new fields, all at once, as it may check them against each other."""
-    fields: dict[str, Any] = {name: values for name, values in changes.items() if "." not in name}
-    for inner in {name.split(".")[0] for name in changes if "." in name}:
-        within = {name[len(inner) + 1 :]: values for name, values in changes.items() if name.startswith(f"{inner}.")}
-        fields[inner] = _replaced(getattr(record, inner), within)
-    return dataclasses.replace(record, **fields) if fields else record
-
-
-def quantities(record: eqx.Module) -> list[str]:
-    """The names of the array leaves of a record, those of a record in it after a dot."""
-    return [jax.tree_util.keystr(path).lstrip(".") for path, _ in jax.tree_util.tree_leaves_with_path(record)]

@@ -1,76 +1,93 @@
 """The regime of a column - rest, alpha rhythm or spikes - as a summary of a parameter scan."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from .summaries import AbstractSummary, Variable
 
 REGIMES = ("rest", "alpha", "spike")
-"""The regimes that `Regime` tells apart, in the order of its codes."""
+"""The regimes that `Regime` distinguishes, in the order of its codes."""
 
-_SILENT, _ACTIVE = 0.1, 0.8  # share of the maximum firing rate of the pyramidal cells
+# The rule is a convention of this package. At the standard parameters and p = 220 /s the alpha cycle swings by 3 mV and
+# is never silent; each spike begins from silence.
+_SILENT, _ACTIVE = 0.1, 0.8  # fractions of the maximum firing rate of the pyramidal cells
 _FEWEST_SPIKES = 0.5  # 1/s
 _LEAST_SWING = 0.5  # peak to peak of r v, which is about 0.9 mV at the standard r
-_THINNED_RATE = 250.0  # Hz
+_THINNED_RATE = 250.0  # Hz; a spike lasts tens of milliseconds
 
 
-class Regime(AbstractSummary):
+class RegimeState(NamedTuple):
+    """What the regime depends on, so far; `y1 - y2 - v0` in mV."""
+
+    silent: Bool[Array, " batch"]
+    """Whether the column was silent, and not active since."""
+    spikes: Float[Array, " batch"]
+    total: Float[Array, " batch"]
+    least: Float[Array, " batch"]
+    largest: Float[Array, " batch"]
+
+
+class Regime(AbstractSummary[RegimeState]):
     """Whether the column is at rest, in an alpha rhythm or spiking, and how often it spikes.
 
-    By the firing rate of the pyramidal cells as a share of its maximum, so that the same rule serves whatever the
+    By the firing rate of the pyramidal cells as a fraction of its maximum, so that the same rule serves whatever the
     parameters: a *spike* is a rise from below 10 % to above 80 %. With at least one spike in two seconds the regime
     is `spike`. Else it is `alpha` if the mean of `y1 - y2` is above `v0`, where the cells fire at half of their
     maximum, and it swings by more than `0.5 / r` (0.9 mV) from peak to peak, about an equilibrium as much as about a
-    cycle. The remainder is `rest`. Looked at 250 times a second. The rule is ours; the names are those of the cycles of
+    cycle. The remainder is `rest`. Sampled 250 times a second. The rule is ours; the names are those of the cycles of
     Grimbert and Faugeras (2006), doi 10.1162/neco.2006.18.12.3052.
     """
 
     channels = ("eeg",)  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def quantum(self, dt):
-        """As many samples as lie between two that it looks at."""
+        """As many samples as lie from each one that is used to the next."""
         return _thinning(dt)
 
-    def variables(self, dt, start, samples):
+    def variables(self, info):
         """`regime`, a code into `REGIMES`, and `spike_rate` in 1/s."""
-        del dt, start, samples
+        del info
         codes = {"flag_values": list(range(len(REGIMES))), "flag_meanings": " ".join(REGIMES)}
         return {
             "regime": Variable("1", "regime of the column", attributes=codes),
             "spike_rate": Variable("1/s", "spikes in a second"),
         }
 
-    def init(self, run):
-        """Whether it was silent last, spikes so far, and the sum, least and largest of `y1 - y2 - v0`."""
-        zeros = jnp.zeros(run.columns)
-        return jnp.zeros(run.columns, bool), zeros, zeros, zeros + jnp.inf, zeros - jnp.inf
+    def init(self, info):
+        """No samples yet."""
+        zeros = jnp.zeros(info.batch)
+        return RegimeState(jnp.zeros(info.batch, bool), zeros, zeros, zeros + jnp.inf, zeros - jnp.inf)
 
-    def update(self, run, state, samples):
+    def update(self, info, state, samples):
         """Count the rises from silent to active."""
-        silent, spikes, total, least, largest = state
-        v = samples[:: _thinning(run.dt), 0]
-        v = v - jnp.broadcast_to(run.parameters.v0, v.shape)
-        low, high = (np.log(share / (1 - share)) / run.parameters.r for share in (_SILENT, _ACTIVE))
+        parameters = info.column.parameters
+        v = samples[:: _thinning(info.dt), 0]
+        v = v - jnp.broadcast_to(parameters.v0, v.shape)
+        low, high = (np.log(rate / (1 - rate)) / parameters.r for rate in (_SILENT, _ACTIVE))
 
-        def look(carry, v):
+        def count(carry, v):
             silent, spikes = carry
             spikes = spikes + (silent & (v > high)).astype(spikes.dtype)
             return ((v < low) | (silent & (v <= high)), spikes), None
 
-        (silent, spikes), _ = jax.lax.scan(look, (silent, spikes), v)
-        least, largest = jnp.minimum(least, jnp.min(v, axis=0)), jnp.maximum(largest, jnp.max(v, axis=0))
-        return silent, spikes, total + jnp.sum(v, axis=0), least, largest
+        (silent, spikes), _ = jax.lax.scan(count, (state.silent, state.spikes), v)
+        least = jnp.minimum(state.least, jnp.min(v, axis=0))
+        largest = jnp.maximum(state.largest, jnp.max(v, axis=0))
+        return RegimeState(silent, spikes, state.total + jnp.sum(v, axis=0), least, largest)
 
-    def result(self, run, state):
+    def result(self, info, state):
         """See `variables`; -1 and NaN for a trajectory that failed."""
-        _, spikes, total, least, largest = state
-        spike_rate = jnp.where(jnp.isfinite(total), spikes / (run.samples * run.dt), jnp.nan)
-        swings = run.parameters.r * (largest - least) > _LEAST_SWING
-        codes = jnp.where((total > 0) & swings, REGIMES.index("alpha"), REGIMES.index("rest"))
+        finite = jnp.isfinite(state.total)
+        spike_rate = jnp.where(finite, state.spikes / (info.samples * info.dt), jnp.nan)
+        swings = info.column.parameters.r * (state.largest - state.least) > _LEAST_SWING
+        codes = jnp.where((state.total > 0) & swings, REGIMES.index("alpha"), REGIMES.index("rest"))
         codes = jnp.where(spike_rate >= _FEWEST_SPIKES, REGIMES.index("spike"), codes)
-        return {"regime": jnp.where(jnp.isfinite(total), codes, -1).astype(jnp.int8), "spike_rate": spike_rate}
+        return {"regime": jnp.where(finite, codes, -1).astype(jnp.int8), "spike_rate": spike_rate}
 
 
 def _thinning(dt: float) -> int:
-    return max(1, int(1 / (_THINNED_RATE * dt) * (1 + 1e-9)))
+    return max(1, int(1 / (_THINNED_RATE * dt) * (1 + 1e-9)))  # 1e-9: what rounding of 1 / dt may take off

@@ -1,6 +1,7 @@
 """Frequency content of a trajectory, as a summary of a parameter scan."""
 
 import math
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,13 +9,29 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import as_float, check_positive
-from .summaries import CHANNEL_UNITS, AbstractSummary, Variable, check_channels
+from .summaries import UNIT_OF_CHANNEL, AbstractSummary, Variable, check_channels
 
 BANDS = {"delta": (0.5, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 80.0)}
 """EEG frequency bands, Hz: from, up to but not including."""
 
+# Hz that are left after thinning: the Nyquist frequency then lies above the gamma band.
+_LEAST_RATE = 200.0
+# mV^2/Hz. What rounding in float32 leaves of an equilibrium lies below it.
+_NO_POWER = 1e-8
 
-class Spectrum(AbstractSummary):
+
+class SpectrumState(NamedTuple):
+    """The spectra of the segments so far."""
+
+    last: Float[Array, "half batch"]
+    """The last half segment, the first half of the next segment."""
+    density: Float[Array, "frequency batch"]
+    """Sum of the squared transforms."""
+    halves: Float[Array, ""]
+    """How many half segments there were."""
+
+
+class Spectrum(AbstractSummary[SpectrumState]):
     """Dominant frequency and band powers of a channel, by Welch's method (1967, doi 10.1109/TAU.1967.1161901).
 
     Segments of `1 / resolution` seconds, half overlapping, each with its mean taken off, under a Hann window: the
@@ -45,22 +62,22 @@ class Spectrum(AbstractSummary):
         """Half a segment."""
         return self._thinning(dt) * self._half(dt)
 
-    def variables(self, dt, start, samples):
+    def variables(self, info):
         """`dominant_frequency` in Hz, and `band_power` in the channel's unit squared, over `band`.
 
         A band that lies above the Nyquist frequency, or between two bins of the resolution, has power NaN.
         """
-        del start
-        if samples < 2 * self.quantum(dt):
+        segment = 2 * self.quantum(info.dt)
+        if info.samples < segment:
             raise ValueError(
-                f"`resolution` = {self.resolution} Hz needs {2 * self.quantum(dt) * dt:g} s to summarise, "
-                f"got {samples * dt:g} s"
+                f"`resolution` = {self.resolution} Hz needs {segment * info.dt:g} s to summarise, "
+                f"got {info.samples * info.dt:g} s"
             )
         edges = {"band_edges_hz": [list(edges) for edges in BANDS.values()]}
         return {
             "dominant_frequency": Variable("Hz", f"dominant frequency of {self.channel}"),
             "band_power": Variable(
-                f"{CHANNEL_UNITS[self.channel]}^2",
+                f"{UNIT_OF_CHANNEL[self.channel]}^2",
                 f"power of {self.channel} in a frequency band",
                 ("band",),
                 {"band": np.array(list(BANDS))},
@@ -68,36 +85,34 @@ class Spectrum(AbstractSummary):
             ),
         }
 
-    def init(self, run):
-        """The last half segment, the sum of the spectra, and how many halves there were."""
-        half = self._half(run.dt)
-        return jnp.zeros((half, run.columns)), jnp.zeros((half + 1, run.columns)), jnp.zeros(())
+    def init(self, info):
+        """No segment yet."""
+        half = self._half(info.dt)
+        return SpectrumState(jnp.zeros((half, info.batch)), jnp.zeros((half + 1, info.batch)), jnp.zeros(()))
 
-    def update(self, run, state, samples):
-        """One more spectrum for each half segment."""
-        half = self._half(run.dt)
-        thinned = samples[self._thinning(run.dt) - 1 :: self._thinning(run.dt), 0]
+    def update(self, info, state, samples):
+        """Add one spectrum for each half segment."""
+        half, thinning = self._half(info.dt), self._thinning(info.dt)
+        thinned = samples[thinning - 1 :: thinning, 0]
         for start in range(0, len(thinned) - half + 1, half):
-            state = self._with_half(state, thinned[start : start + half])
+            new = thinned[start : start + half]
+            segment = jnp.concatenate([state.last, new])
+            window = jnp.asarray(_hann(len(segment)), segment.dtype)
+            transformed = jnp.fft.rfft((segment - jnp.mean(segment, axis=0)[None]) * window[:, None], axis=0)
+            power = transformed.real**2 + transformed.imag**2
+            # The first half alone is no segment yet.
+            density = jnp.where(state.halves > 0, state.density + power, state.density)
+            state = SpectrumState(new, density, state.halves + 1)
         return state
 
-    def _with_half(self, state, new: Float[Array, "half columns"]):
-        last, density, seen = state
-        segment = jnp.concatenate([last, new])
-        window = jnp.asarray(_hann(len(segment)), segment.dtype)
-        transformed = jnp.fft.rfft((segment - jnp.mean(segment, axis=0)[None]) * window[:, None], axis=0)
-        power = transformed.real**2 + transformed.imag**2
-        return new, jnp.where(seen > 0, density + power, density), seen + 1
-
-    def result(self, run, state):
+    def result(self, info, state):
         """See `variables`."""
-        _, density, seen = state
-        rate = 1 / (run.dt * self._thinning(run.dt))
-        size = 2 * self._half(run.dt)
+        rate = 1 / (info.dt * self._thinning(info.dt))
+        size = 2 * self._half(info.dt)
         sides = np.full(size // 2 + 1, 2.0)
         sides[[0, -1]] = 1.0  # the mean and the Nyquist frequency have no negative twin
-        scale = jnp.asarray(sides / (rate * float(np.sum(_hann(size) ** 2))), density.dtype)
-        density = density * (scale / as_float(seen - 1))[:, None]
+        scale = jnp.asarray(sides / (rate * float(np.sum(_hann(size) ** 2))), state.density.dtype)
+        density = state.density * (scale / as_float(state.halves - 1))[:, None]
         frequencies = np.fft.rfftfreq(size, 1 / rate)
         inside = [(frequencies >= low) & (frequencies < high) for low, high in BANDS.values()]
         powers = [jnp.sum(density[bins], axis=0) * (rate / size) for bins in inside]
@@ -106,21 +121,18 @@ class Spectrum(AbstractSummary):
         return {"dominant_frequency": _peak(density) * (rate / size), "band_power": powers}
 
     def _thinning(self, dt: float) -> int:
-        return max(1, math.floor(_LEAST_RATE**-1 / dt * (1 + 1e-9)))
+        return max(1, math.floor(_LEAST_RATE**-1 / dt * (1 + 1e-9)))  # 1e-9: what rounding of 1 / dt may take off
 
     def _half(self, dt: float) -> int:
         return max(2, round(0.5 / (self.resolution * dt * self._thinning(dt))))
-
-
-_LEAST_RATE = 200.0  # Hz
 
 
 def _hann(size: int) -> np.ndarray:
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
 
 
-def _peak(density: Float[Array, "frequency columns"]) -> Float[Array, " columns"]:
-    """Where the density peaks, in bins from 1 on; NaN where there is none to speak of."""
+def _peak(density: Float[Array, "frequency batch"]) -> Float[Array, " batch"]:
+    """Where the density peaks, in bins from 1 on; NaN where there is no power."""
     peak = jnp.argmax(density[1:-1], axis=0) + 1
     heights = [jnp.take_along_axis(density, peak[None] + i, axis=0)[0] for i in (-1, 0, 1)]
     left, middle, right = (jnp.log(height) for height in heights)
@@ -128,6 +140,3 @@ def _peak(density: Float[Array, "frequency columns"]) -> Float[Array, " columns"
     shift = jnp.where(curvature < 0, (left - right) / 2 / jnp.where(curvature < 0, curvature, -1.0), 0.0)
     shift = jnp.where(peak > 1, jnp.clip(shift, -0.5, 0.5), 0.0)  # the mean was taken off: no slope to the left
     return jnp.where(heights[1] > _NO_POWER, peak.astype(shift.dtype) + shift, jnp.nan)
-
-
-_NO_POWER = 1e-8  # mV^2/Hz; what rounding leaves of an equilibrium

@@ -1,98 +1,138 @@
-"""What a parameter scan keeps of a trajectory when it does not keep the trajectory.
+"""Summaries: what a parameter scan keeps of each trajectory, computed while it is integrated.
 
-A summary is fed the samples of many columns block by block, as they are integrated, and keeps a state of fixed size.
-So memory does not grow with duration, and a summary of your own needs no more than three methods and the description of
-what it gives. The columns are the last axis of every array: that is how they lie in memory, and what a processor works
+A summary gets the samples of many columns block by block and keeps a state of fixed size, so that memory does not grow
+with duration. The columns are the last axis of every array: that is how they lie in memory, and what a processor works
 on side by side. (Under `jax.vmap` over that axis each broadcast would transpose all samples.)
 """
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._checks import check_choice, check_count
-from ..column.parameters import JansenRitParameters
-from ..column.states import CHANNELS, STATE_UNITS
+from ..column.column import Column
+from ..column.states import CHANNEL_UNITS, CHANNELS
 
-CHANNEL_UNITS: dict[str, str] = dict(zip(CHANNELS, (*STATE_UNITS, "mV"), strict=True))
+UNIT_OF_CHANNEL: dict[str, str] = dict(zip(CHANNELS, CHANNEL_UNITS, strict=True))
 
 
 class Variable(NamedTuple):
-    """The description of one result of a summary, as it stands in the dataset."""
+    """The description of one result of a summary, as the dataset has it."""
 
     units: str
     long_name: str
     dims: tuple[str, ...] = ()
     """Axes beside those of the scan."""
     coords: dict[str, np.ndarray] = {}  # noqa: RUF012
+    """The values along those axes, by name."""
     attributes: dict[str, Any] = {}  # noqa: RUF012
+    """Further attributes of the variable in the dataset."""
 
 
-class Run(eqx.Module):
-    """What a summary is told about the trajectories it is going to see."""
+class TrajectoryInfo(eqx.Module):
+    """What a summary knows of the trajectories before the first sample."""
 
-    parameters: JansenRitParameters
-    """Those of the columns; leaves of shape `()`, or `(columns,)`."""
-    columns: int = eqx.field(static=True)
-    """How many columns there are side by side."""
+    column: Column
+    """Leaves of shape `()`, or `(batch,)` where they differ between the trajectories."""
+    batch: int = eqx.field(static=True)
+    """How many trajectories there are side by side."""
     dt: float = eqx.field(static=True)
     """Seconds between samples; each is the state at the end of a step."""
     start: float = eqx.field(static=True)
     """Seconds from the start of the trajectory to one `dt` before the first sample: the burn-in."""
     samples: int = eqx.field(static=True)
-    """How many there will be."""
+    """How many samples there will be."""
 
 
-class AbstractSummary(eqx.Module):
+_State = TypeVar("_State")
+
+
+class AbstractSummary(eqx.Module, Generic[_State]):
     """What to keep of each trajectory. Subclass it for a summary of your own.
 
-    In every array that it gets, keeps or gives, the columns are the last axis, and no column may depend on another.
-    `update` is called with consecutive blocks, whose lengths are whole multiples of `quantum` samples but for the last.
+    In every array that a summary gets, keeps or returns, the columns are the last axis, and no column may depend on
+    another. `update` is called with consecutive blocks, whose lengths are whole multiples of `quantum(dt)` samples but
+    for the last.
+
+    ```python
+    class TimeAbove(jrae.scan.AbstractSummary):
+        threshold: float  # mV
+        channels = ("eeg",)
+
+        def quantum(self, dt):
+            return 1
+
+        def variables(self, info):
+            return {"time_above": jrae.scan.Variable("1", f"fraction of time above {self.threshold} mV")}
+
+        def init(self, info):
+            return jnp.zeros(info.batch)
+
+        def update(self, info, state, samples):
+            return state + jnp.sum(samples[:, 0] > self.threshold, axis=0, dtype=state.dtype)
+
+        def result(self, info, state):
+            return {"time_above": state / info.samples}
+    ```
     """
 
     if TYPE_CHECKING:  # a type checker takes an AbstractVar for a field of the constructor
 
         @property
         def channels(self) -> tuple[str, ...]:
-            """Which of `CHANNELS` it wants to see."""
+            """Which of `CHANNELS` the summary is made of."""
             ...
 
     else:
         channels: eqx.AbstractVar[tuple[str, ...]]
 
+    @abstractmethod
     def quantum(self, dt: float) -> int:
-        """A block is to be a whole multiple of so many samples."""
-        del dt
-        return 1
+        """How many samples a block must be a whole multiple of, where they are `dt` seconds apart; 1: any length."""
 
     @abstractmethod
-    def variables(self, dt: float, start: float, samples: int) -> dict[str, Variable]:
-        """The results by name. The arguments are those of `Run`."""
+    def variables(self, info: TrajectoryInfo) -> dict[str, Variable]:
+        """The results by name.
+
+        **Raises:** `ValueError` if such trajectories cannot be summarised.
+        """
 
     @abstractmethod
-    def init(self, run: Run) -> Any:
+    def init(self, info: TrajectoryInfo) -> _State:
         """The state before the first sample: any PyTree of arrays."""
 
     @abstractmethod
-    def update(self, run: Run, state: Any, samples: Float[Array, "time channels columns"]) -> Any:
+    def update(self, info: TrajectoryInfo, state: _State, samples: Float[Array, "time channels batch"]) -> _State:
         """The state after a block of samples."""
 
     @abstractmethod
-    def result(self, run: Run, state: Any) -> dict[str, Array]:
+    def result(self, info: TrajectoryInfo, state: _State) -> dict[str, Array]:
         """The results by the names of `variables`, each with its dimensions there, and the columns after them."""
 
 
-class Moments(AbstractSummary):
+class MomentsState(NamedTuple):
+    """Moments of the samples so far."""
+
+    number: Float[Array, ""]
+    """How many samples there were."""
+    mean: Float[Array, "channels batch"]
+    square: Float[Array, "channels batch"]
+    """Sum of the squared deviations from the mean."""
+    least: Float[Array, "channels batch"]
+    largest: Float[Array, "channels batch"]
+
+
+class Moments(AbstractSummary[MomentsState]):
     """Mean, standard deviation, least and largest value of each channel.
 
     **Arguments:**
 
-    - `channels`: which of `CHANNELS`.
+    - `channels`: some of `CHANNELS`.
     """
 
     channels: tuple[str, ...] = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -102,52 +142,65 @@ class Moments(AbstractSummary):
     def __check_init__(self):
         check_channels(self.channels)
 
-    def variables(self, dt, start, samples):
+    def quantum(self, dt):
+        """Blocks of any length."""
+        del dt
+        return 1
+
+    def variables(self, info):
         """`<channel>_mean`, `_sd`, `_min` and `_max`, in the channel's unit."""
-        del dt, start, samples
+        del info
         names = {"mean": "mean", "sd": "standard deviation", "min": "least value", "max": "largest value"}
         return {
-            f"{channel}_{short}": Variable(CHANNEL_UNITS[channel], f"{name} of {channel}")
+            f"{channel}_{short}": Variable(UNIT_OF_CHANNEL[channel], f"{name} of {channel}")
             for channel in self.channels
             for short, name in names.items()
         }
 
-    def init(self, run):
-        """Count, mean, sum of squared deviations, least and largest."""
-        zeros = jnp.zeros((len(self.channels), run.columns))
-        return jnp.zeros(()), zeros, zeros, zeros + jnp.inf, zeros - jnp.inf
+    def init(self, info):
+        """No samples yet."""
+        zeros = jnp.zeros((len(self.channels), info.batch))
+        return MomentsState(jnp.zeros(()), zeros, zeros, zeros + jnp.inf, zeros - jnp.inf)
 
-    def update(self, run, state, samples):
+    def update(self, info, state, samples):
         """By the pairwise formula of Chan, Golub and LeVeque (1983), doi 10.1080/00031305.1983.10483115."""
-        del run
-        count, mean, square, least, largest = state
-        more = len(samples)
-        total = count + more
+        del info
+        number, more = state.number, len(samples)
+        total = number + more
         block_mean = jnp.mean(samples, axis=0)
-        step = block_mean - mean
+        step = block_mean - state.mean
         block_square = jnp.sum((samples - block_mean[None]) ** 2, axis=0)
-        square = square + block_square + step**2 * (count * more / total)
-        least, largest = jnp.minimum(least, jnp.min(samples, axis=0)), jnp.maximum(largest, jnp.max(samples, axis=0))
-        return total, mean + step * (more / total), square, least, largest
+        return MomentsState(
+            total,
+            state.mean + step * (more / total),
+            state.square + block_square + step**2 * (number * more / total),
+            jnp.minimum(state.least, jnp.min(samples, axis=0)),
+            jnp.maximum(state.largest, jnp.max(samples, axis=0)),
+        )
 
-    def result(self, run, state):
+    def result(self, info, state):
         """See `variables`; NaN for a trajectory that failed."""
-        del run
-        count, mean, square, least, largest = state
-        finite = jnp.isfinite(mean)
-        least, largest = (jnp.where(finite, value, jnp.nan) for value in (least, largest))
-        mean = jnp.where(finite, mean, jnp.nan)
-        numbers = {"mean": mean, "sd": jnp.sqrt(square / count), "min": least, "max": largest}
+        del info
+        finite = jnp.isfinite(state.mean)
+        mean, least, largest = (jnp.where(finite, value, jnp.nan) for value in (state.mean, state.least, state.largest))
+        numbers = {"mean": mean, "sd": jnp.sqrt(state.square / state.number), "min": least, "max": largest}
         return {f"{channel}_{name}": numbers[name][i] for i, channel in enumerate(self.channels) for name in numbers}
 
 
-class Samples(AbstractSummary):
+class SamplesState(NamedTuple):
+    """All samples that will be kept, and how many of them there are so far."""
+
+    kept: Float[Array, "kept channels batch"]
+    filled: Int[Array, ""]
+
+
+class Samples(AbstractSummary[SamplesState]):
     """The trajectory itself, every n-th sample of it, after the burn-in.
 
     **Arguments:**
 
     - `every`: keep one of so many samples.
-    - `channels`: which of `CHANNELS`.
+    - `channels`: some of `CHANNELS`.
 
     **Raises:** `ValueError` if `every` is no whole number of at least 1, or more than there are samples.
     """
@@ -166,33 +219,34 @@ class Samples(AbstractSummary):
         del dt
         return self.every
 
-    def variables(self, dt, start, samples):
-        """One variable for each channel, named as the channel and with an axis `time`."""
-        if self.every > samples:
-            raise ValueError(f"`every` must be at most the {samples} samples there are, got {self.every}")
-        time = start + dt * np.arange(self.every, samples + 1, self.every)
+    def variables(self, info):
+        """`<channel>_samples` for each channel, with an axis `time`."""
+        if self.every > info.samples:
+            raise ValueError(f"`every` must be at most the {info.samples} samples there are, got {self.every}")
+        time = info.start + info.dt * np.arange(self.every, info.samples + 1, self.every)
         return {
-            f"{channel}_samples": Variable(CHANNEL_UNITS[channel], channel, ("time",), {"time": time})
+            f"{channel}_samples": Variable(UNIT_OF_CHANNEL[channel], channel, ("time",), {"time": time})
             for channel in self.channels
         }
 
-    def init(self, run):
-        """All that will be kept, empty, and how much is filled."""
-        return jnp.zeros((run.samples // self.every, len(self.channels), run.columns)), jnp.zeros((), jnp.int32)
+    def init(self, info):
+        """Nothing kept yet."""
+        kept = jnp.zeros((info.samples // self.every, len(self.channels), info.batch))
+        return SamplesState(kept, jnp.zeros((), jnp.int32))
 
-    def update(self, run, state, samples):
-        """The block's share put in its place."""
-        del run
-        kept, filled = state
+    def update(self, info, state, samples):
+        """Put every n-th sample of the block in its place."""
+        del info
         new = samples[self.every - 1 :: self.every]
         if not len(new):
             return state
-        return jax.lax.dynamic_update_slice_in_dim(kept, new, filled, axis=0), filled + len(new)
+        kept = jax.lax.dynamic_update_slice_in_dim(state.kept, new, state.filled, axis=0)
+        return SamplesState(kept, state.filled + len(new))
 
-    def result(self, run, state):
+    def result(self, info, state):
         """See `variables`."""
-        del run
-        return {f"{channel}_samples": state[0][:, i] for i, channel in enumerate(self.channels)}
+        del info
+        return {f"{channel}_samples": state.kept[:, i] for i, channel in enumerate(self.channels)}
 
 
 def check_channels(channels: tuple[str, ...]) -> None:

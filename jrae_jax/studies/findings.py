@@ -1,23 +1,25 @@
-"""What the study reported, and whether it stands."""
+"""What the study reported, and whether it is supported."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..column.states import EXCITATORY_STATES, INHIBITORY_STATES, STATES
-from .evaluate import Interval, interval
-from .reproduce import AS_IT_SHOULD_BE, AS_PUBLISHED, CONDITIONS, Study
+from ..recording.evaluate import Interval, interval
+from .protocols import AS_PUBLISHED, CONDITIONS, CORRECTED
+from .reproduce import Study
 
-STANDS, FALLS, PARTLY, UNDECIDED = "stands", "falls", "stands in part", "undecided"
+SUPPORTED, NOT_SUPPORTED, PARTLY_SUPPORTED = "supported", "not supported", "partly supported"
+UNDECIDED = "undecided"
 
-_WELL = 0.95  # an r that a reader would call well reconstructed
+_WELL = 0.95  # an r that a reader would call a good reconstruction
 
 REPORTED_R = {
     "full": (0.9992, 0.9899, 0.9983, 0.9979, 0.9998, 0.9993),
     "potentials": (0.9999, 0.9999, 0.9999, 0.0, 0.0, 0.3343),
     "pyramidal": (1.0000, 0.4622, 0.1312, 0.0442, 0.3127, 0.8512),
 }
-"""The r that the study reported, y0 to y5; one seed, negatives shown as 0."""
+"""The r that the study reported, y0 to y5; one seed, negatives reported as 0."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ def findings(study: Study) -> list[Finding]:
 
 def _full_observability(study: Study) -> Finding:
     published = interval(study.case(AS_PUBLISHED, "full", "observed").r)
-    corrected = interval(study.case(AS_IT_SHOULD_BE, "full", "all").r)
+    corrected = interval(study.case(CORRECTED, "full", "all").r)
     worst = [int(np.argmin(bounds.mean)) for bounds in (published, corrected)]
     lows = [bounds.low[state] for bounds, state in zip((published, corrected), worst, strict=True)]
     highs = [bounds.high[state] for bounds, state in zip((published, corrected), worst, strict=True)]
-    verdict = STANDS if min(lows) >= _WELL else FALLS if min(highs) < _WELL else UNDECIDED
+    verdict = SUPPORTED if min(lows) >= _WELL else NOT_SUPPORTED if min(highs) < _WELL else UNDECIDED
     return Finding(
         "With all six states observed, reconstruction is good.",
         verdict,
@@ -70,31 +72,31 @@ def _hidden_values(study: Study) -> Finding:
     if np.isnan([bound.low for bound in bounds.values()]).any():
         verdict = UNDECIDED
     else:
-        verdict = STANDS if len(recovered) == len(tested) else PARTLY if recovered else FALLS
+        verdict = SUPPORTED if len(recovered) == len(tested) else PARTLY_SUPPORTED if recovered else NOT_SUPPORTED
     y5 = bounds["pyramidal", 5]
     draws = study.case(AS_PUBLISHED, "pyramidal", "observed").r[:, 5]
     return Finding(
         "Hidden states come back with the r reported, such as 0.85 for y5 from the pyramidal potential.",
         verdict,
         "The published loss never trains the hidden outputs. Over seeds, the r of y5 from the pyramidal potential runs "
-        f"from {draws.min():.2f} to {draws.max():.2f}, mean {_shown(y5)}, an interval widened for {len(tested)} "
+        f"from {draws.min():.2f} to {draws.max():.2f}, mean {_bounded(y5)}, an interval widened for {len(tested)} "
         f"comparisons. Of as many hidden states {len(recovered)} have a mean r whose interval lies above 0, where "
-        "chance puts it; the study reported one draw, with negative ones shown as 0.",
+        "chance puts it; the study reported one draw, with negative ones given as 0.",
     )
 
 
 def _inhibitory(study: Study) -> Finding:
     published = study.case(AS_PUBLISHED, "pyramidal", "observed").r
-    corrected = study.case(AS_IT_SHOULD_BE, "pyramidal", "all").r
+    corrected = study.case(CORRECTED, "pyramidal", "all").r
     by_chance = interval(_advantage(published).mean(axis=1))
     potential, derivative = (interval(column) for column in _advantage(corrected).T)
     lows, highs = (potential.low, derivative.low), (potential.high, derivative.high)
     if min(lows) > 0:
-        verdict = STANDS
+        verdict = SUPPORTED
     elif max(highs) < 0:
-        verdict = FALLS
+        verdict = NOT_SUPPORTED
     elif max(lows) > 0:
-        verdict = PARTLY
+        verdict = PARTLY_SUPPORTED
     else:
         verdict = UNDECIDED
     no_different = ", no different from 0" if by_chance.low < 0 < by_chance.high else ""
@@ -102,10 +104,10 @@ def _inhibitory(study: Study) -> Finding:
         "Inhibitory states are recovered more robustly than excitatory ones.",
         verdict,
         "From the pyramidal potential, r of inhibitory minus r of excitatory states. As published the mean difference "
-        f"is {_shown(by_chance)}{no_different}. Trained on all states and scored on held-out trajectories: potentials "
-        f"(y2 - y1) {_shown(potential)}, derivatives (y5 - y4) {_shown(derivative)}. The asymmetry is the model's: y2 "
-        "and y5 are a filtered function of y0, while y1 and y4 carry the input noise; a memoryless network sees only "
-        "what the present y0 tells of them.",
+        f"is {_bounded(by_chance)}{no_different}. Trained on all states and scored on held-out trajectories: "
+        f"potentials (y2 - y1) {_bounded(potential)}, derivatives (y5 - y4) {_bounded(derivative)}. The asymmetry is "
+        "the model's: y2 and y5 are a filtered function of y0, while y1 and y4 carry the input noise; a memoryless "
+        "autoencoder has only what the present y0 says of them.",
     )
 
 
@@ -115,40 +117,43 @@ def _advantage(r: np.ndarray) -> np.ndarray:
 
 
 def _latent_space(study: Study) -> Finding:
-    full, one = (study.motion[study.case(AS_PUBLISHED, name, "observed").name] for name in ("full", "pyramidal"))
-    shares = [np.array([motion.line_share for motion in motions]) for motions in (full, one)]
-    ratios = [np.array([motion.prediction.ratio for motion in motions]) for motions in (full, one)]
-    dimensions = [np.mean([motion.participation_ratio for motion in motions]) for motions in (full, one)]
-    chaotic = [sum(motion.divergence.chaotic for motion in motions) for motions in (full, one)]
-    nonlinear = [sum(motion.prediction.nonlinear for motion in motions) for motions in (full, one)]
-    straighter, more_linear = (interval(after - before) for before, after in (shares, ratios))
+    full, one = (
+        study.latent_dynamics[study.case(AS_PUBLISHED, name, "observed").name] for name in ("full", "pyramidal")
+    )
+    variances = [np.array([each.first_component_variance for each in latents]) for latents in (full, one)]
+    ratios = [np.array([each.surrogates.ratio for each in latents]) for latents in (full, one)]
+    dimensions = [np.mean([each.participation_ratio for each in latents]) for latents in (full, one)]
+    chaotic = [sum(each.exponent.chaotic for each in latents) for latents in (full, one)]
+    nonlinear = [sum(each.surrogates.nonlinear for each in latents) for latents in (full, one)]
+    straighter, more_linear = (interval(after - before) for before, after in (variances, ratios))
     parts = chaotic[0] > len(full) / 2 and chaotic[1] < chaotic[0], straighter.low > 0, more_linear.low > 0
     if np.isnan(straighter.low):
         verdict = UNDECIDED
     elif any(parts):
-        verdict = STANDS if all(parts) else PARTLY
+        verdict = SUPPORTED if all(parts) else PARTLY_SUPPORTED
     else:
-        verdict = FALLS if straighter.high < 0 else UNDECIDED
+        verdict = NOT_SUPPORTED if straighter.high < 0 else UNDECIDED
     return Finding(
         "The latent space goes from chaotic to linear as inputs are removed.",
         verdict,
-        f"Chaotic in motion: neighbours part exponentially in {chaotic[0]} of {len(full)} latents with all states and "
-        f"in {chaotic[1]} with the pyramidal potential. At constant input the column has no chaos either (largest "
-        "Lyapunov exponent 0 on the alpha cycle). Linear in shape: the share of latent variance on one straight line "
-        f"goes from {_shown(interval(shares[0]))} with all states to {_shown(interval(shares[1]))} with the pyramidal "
-        f"potential, a difference of {_shown(straighter)}; the participation ratio from {dimensions[0]:.2f} to "
-        f"{dimensions[1]:.2f} dimensions. With one input it cannot be otherwise: the latent is a curve by "
-        "construction. Linear in motion: the error of nonlinear prediction over that of linear goes from "
-        f"{_shown(interval(ratios[0]))} to {_shown(interval(ratios[1]))}, a difference of {_shown(more_linear)}; "
+        f"Chaotic: neighbours diverge exponentially in {chaotic[0]} of {len(full)} latents with all states and in "
+        f"{chaotic[1]} with the pyramidal potential. At constant input the column has no chaos either (largest "
+        "Lyapunov exponent 0 on the alpha cycle). Linear in shape: the fraction of latent variance on the first "
+        f"principal component goes from {_bounded(interval(variances[0]))} with all states to "
+        f"{_bounded(interval(variances[1]))} with the pyramidal potential, a difference of {_bounded(straighter)}; the "
+        "participation ratio from "
+        f"{dimensions[0]:.2f} to {dimensions[1]:.2f} dimensions. With one input it cannot be otherwise: the latent is "
+        "a curve by construction. Linear in dynamics: the error of nonlinear prediction over that of linear goes from "
+        f"{_bounded(interval(ratios[0]))} to {_bounded(interval(ratios[1]))}, a difference of {_bounded(more_linear)}; "
         f"nonlinear is better, and by more than in linear surrogates, in {nonlinear[0]} of {len(full)} latents with "
         f"all states and in {nonlinear[1]} with the pyramidal potential. What fills fewer dimensions is easier to "
-        "learn locally, so the difference tells that nonlinearity stays, and not by how much it grows.",
+        "learn locally, so the difference shows that nonlinearity remains, and not by how much it grows.",
     )
 
 
 def _at(bounds: Interval, state: int) -> str:
-    return _shown(Interval(*(np.asarray(values[state]) for values in vars(bounds).values())))
+    return _bounded(Interval(*(np.asarray(values[state]) for values in vars(bounds).values())))
 
 
-def _shown(bounds: Interval) -> str:
+def _bounded(bounds: Interval) -> str:
     return f"{bounds.mean:.3f} [{bounds.low:.3f}, {bounds.high:.3f}]"

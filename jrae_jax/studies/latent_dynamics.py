@@ -1,63 +1,63 @@
-"""What kind of motion latents go through: all measures of one trajectory."""
+"""The dynamics of latent trajectories: all measures of one trajectory."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..timeseries.dimension import CorrelationDimension, Dimension, correlation_dimension, two_nn_dimension
-from ..timeseries.lyapunov import Divergence, largest_exponent
-from ..timeseries.shape import line_share, participation_ratio, straightness
-from ..timeseries.surrogates import PredictionTest, prediction_test
+from ..timeseries.lyapunov import RosensteinExponent, rosenstein_exponent
+from ..timeseries.shape import first_component_variance, participation_ratio, straightness
+from ..timeseries.surrogates import SurrogateTest, surrogate_test
 
 HORIZON = 0.01  # s, a tenth of the alpha cycle
-
-_THEILER = 0.05  # s, half of it
-
+_THEILER = 0.05  # s, half of it: points on the same turn are no neighbours
 _NONE = np.full(0, np.nan)
 
-_Measured = TypeVar("_Measured")
+_Measure = TypeVar("_Measure")
 
 
-class Motion(eqx.Module):
+class LatentDynamics(eqx.Module):
     """Measures of one trajectory; NaN where it is too short for one, does not vary, or is not finite."""
 
     participation_ratio: float
-    line_share: float
+    first_component_variance: float
     straightness: float
     two_nn: Dimension
     correlation: CorrelationDimension
-    divergence: Divergence
-    prediction: PredictionTest
+    exponent: RosensteinExponent
+    surrogates: SurrogateTest
 
 
-def measure_motion(points: Float[np.ndarray | Array, "time dimension"], dt: float, *, key: PRNGKeyArray) -> Motion:
+def measure_latent_dynamics(
+    points: Float[np.ndarray | Array, "time dimension"], dt: float, *, key: PRNGKeyArray
+) -> LatentDynamics:
     """All measures of a trajectory that is sampled every `dt` seconds.
 
     Points no more than 50 ms apart are no neighbours; prediction is 10 ms ahead.
     """
     theiler = round(_THEILER / dt)
-    return Motion(
-        _told(np.nan, participation_ratio, points),
-        _told(np.nan, line_share, points),
-        _told(np.nan, straightness, points),
-        _told(Dimension(np.nan, np.nan), two_nn_dimension, points, theiler=theiler, key=key),
-        _told(
-            CorrelationDimension(np.nan, np.nan, _NONE, _NONE, (np.nan, np.nan)),
-            correlation_dimension,
-            points,
-            theiler=theiler,
+    no_correlation = CorrelationDimension(np.nan, np.nan, _NONE, _NONE, (np.nan, np.nan))
+    no_exponent = RosensteinExponent(np.nan, np.nan, False, np.nan, _NONE, _NONE)
+    return LatentDynamics(
+        _unless_refused(np.nan, lambda: participation_ratio(points)),
+        _unless_refused(np.nan, lambda: first_component_variance(points)),
+        _unless_refused(np.nan, lambda: straightness(points)),
+        _unless_refused(Dimension(np.nan, np.nan), lambda: two_nn_dimension(points, theiler=theiler, key=key)),
+        _unless_refused(no_correlation, lambda: correlation_dimension(points, theiler=theiler)),
+        _unless_refused(no_exponent, lambda: rosenstein_exponent(points, dt, theiler=theiler)),
+        _unless_refused(
+            SurrogateTest(np.nan, np.nan, _NONE, np.nan),
+            lambda: surrogate_test(points, dt, horizon=HORIZON, key=key),
         ),
-        _told(Divergence(np.nan, np.nan, False, np.nan, _NONE, _NONE), largest_exponent, points, dt, theiler=theiler),
-        _told(PredictionTest(np.nan, np.nan, _NONE, np.nan), prediction_test, points, dt, horizon=HORIZON, key=key),
     )
 
 
-def _told(otherwise: _Measured, measure: Callable[..., _Measured], *arguments: Any, **keywords: Any) -> _Measured:
-    """What a measure says, or `otherwise` if it refuses the points."""
+def _unless_refused(otherwise: _Measure, measure: Callable[[], _Measure]) -> _Measure:
+    """A measure, or `otherwise` where the points are too few or do not vary."""
     try:
-        return measure(*arguments, **keywords)
+        return measure()
     except ValueError:
         return otherwise

@@ -1,64 +1,79 @@
-"""How the networks that come with the package were trained: one for every kind of recording, on endless data."""
+"""How the autoencoders that come with the package are trained: one for every kind of recording, on simulations."""
 
 import itertools
 
 import jax
-import numpy as np
+from jaxtyping import PRNGKeyArray
 
-from ..autoencoder.fit_endless import fit_endless
-from ..autoencoder.train import Fit, Progress
-from ..autoencoder.window import Window
+from .._checks import Progress, check_count
+from ..autoencoder.train import Training, train
 from ..autoencoder.windowed import WindowedAutoencoder
+from ..column.column import Column
 from ..column.inputs import UniformNoiseInput
-from ..column.parameters import JansenRitParameters
+from ..column.states import STATES
 from ..recording.mask import EEG, ObservationMask
-from ..recording.simulated import endless_recordings
+from ..recording.simulated import SimulatedRecordings
 
-ALL_MASKS = (
-    *(ObservationMask(np.array([*shown, False])) for shown in itertools.product((False, True), repeat=6) if any(shown)),
+ALL_KINDS = (
+    *(
+        ObservationMask.of(*itertools.compress(STATES, observed))
+        for observed in itertools.product((False, True), repeat=len(STATES))
+        if any(observed)
+    ),
     EEG,
 )
-"""Every way of seeing some of the six states, and the EEG."""
+"""Every way of observing some of the six states, and the EEG."""
 
 NOISE = (1e-3, 0.7)
 """Least and largest sensor noise that they are trained on, as a fraction of each channel's standard deviation."""
 
-_DT, _MEMORY, _GAPS = 1e-3, 0.32, 0.05
 PRETRAINING_STEPS = 30_000
+"""Steps of the optimiser that the autoencoders of the package were trained for."""
+
+_DT = 1e-3  # s
+_MEMORY = 0.32  # s to either side: three alpha cycles
+_GAPS = 0.05  # of the samples
+_STEPS_PER_DRAW = 32
 
 
 def pretrain(
-    *, causal: bool = False, steps: int = PRETRAINING_STEPS, seed: int = 0, progress: Progress | None = None
-) -> Fit:
-    """Train one network on all masks and noise levels at once.
+    *, causal: bool = False, steps: int = PRETRAINING_STEPS, key: PRNGKeyArray, progress: Progress | None = None
+) -> Training:
+    """Train one autoencoder on all kinds of recordings and noise levels at once.
 
     The column is the standard one, its input uniform noise from 120 to 320 /s held for 1 ms, the recording at 1 kHz.
 
     **Arguments:**
 
-    - `causal`: whether it may look at the past only, to decode as it happens.
-    - `steps`: of the optimiser.
-    - `seed`: where all randomness comes from.
-    - `progress`: as in `fit_endless`.
+    - `causal`: whether it reads the past only, to decode as it happens.
+    - `steps`: of the optimiser, rounded up to a multiple of 32.
+    - `key`: for recordings, autoencoder and training. The autoencoders of the package are those of key 0.
+    - `progress`: called with the steps done, how many there are, and the loss.
 
-    **Returns:** a `Fit`; choose what is seen with `fitted.model.observing("eeg")`.
-
-    **Raises:** `ValueError` for numbers out of range.
+    **Raises:** `ValueError` for `steps` below 1.
     """
-    source_key, network_key, training_key = jax.random.split(jax.random.key(seed), 3)
-    source = endless_recordings(
-        JansenRitParameters.preset("jansen_rit_1995"),
-        UniformNoiseInput(120.0, 320.0, hold=_DT),
-        observed=ALL_MASKS,
+    check_count(1, steps=steps)
+
+    def report(draws: int | float, total: int | float, message: str) -> None:
+        done, steps = round(_STEPS_PER_DRAW * draws), round(_STEPS_PER_DRAW * total)
+        if progress is not None:
+            progress(done, steps, f"step {done} of {steps}, {message}")
+
+    source_key, autoencoder_key, training_key = jax.random.split(key, 3)
+    source = SimulatedRecordings(
+        Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=_DT)),
+        kinds=ALL_KINDS,
         noise=NOISE,
         gaps=_GAPS,
         dt=_DT,
         key=source_key,
     )
-    network = WindowedAutoencoder(
-        window=Window(past=_MEMORY, future=0.0 if causal else _MEMORY, dt=_DT),
+    autoencoder = WindowedAutoencoder(
+        past=_MEMORY,
+        future=0.0 if causal else _MEMORY,
+        dt=_DT,
         widths=(512, 256, 128),
         variational=True,
-        key=network_key,
+        key=autoencoder_key,
     )
-    return fit_endless(network, source, steps=steps, key=training_key, progress=progress)
+    return train(autoencoder, source, steps=steps, steps_per_draw=_STEPS_PER_DRAW, key=training_key, progress=report)

@@ -1,21 +1,22 @@
-"""How many dimensions a trajectory fills, counted by how distances to neighbours are spread."""
+"""Intrinsic dimensions of trajectories, from distances to neighbours: two nearest neighbours, correlation dimension."""
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .neighbours import BLOCKS, as_trajectories, clock, evenly, generator, separations, theiler_window
+from .neighbours import BLOCKS, as_trajectories, evenly, generator, sample_times, separations, theiler_window
 
-_LEAST = 200  # samples in time
-_FEWEST, _MOST = 200, 2000  # points that count for two nearest neighbours
-_ONE_IN = 5  # of all there are
-_REFERENCES = 1000
-_OCTAVE = 0.25  # of radii, in natural logarithms
-_SMALLEST = 80  # cells below the size of the whole
-_CELLS = 6  # of them make a scaling range: a factor of 4.5
-_LARGE = 3  # of them below the size of the whole, where it ends at the latest
-_PAIRS = 200  # within the smallest radius
-_EVEN = 0.1  # how much local slopes may differ in a scaling range, in parts of their mean
+_LEAST_SAMPLES = 200  # in time; fewer have no scaling range, and blocks of too few neighbours
+# Points that count for two nearest neighbours: one in so many, but at least and at most so many. Of a finely sampled
+# curve all points lie in rows, where the ratios of distances are those of the sampling and not of the dimension.
+_ONE_IN, _FEWEST, _MOST = 5, 200, 2000
+_REFERENCES = 1000  # of the correlation sum, as all pairs of 10,000 points would be 1e8
+_CELL = 0.25  # width of a cell of radii, in natural logarithms
+_CELLS_BELOW = 80  # cells from the size of the whole downwards: 20 natural logarithms, as good as all
+_RANGE = 6  # cells of a scaling range, a factor of 4.5; shorter ones are found in noise as well
+_LARGEST = 3  # cells below the size of the whole, where a scaling range ends at the latest: larger radii feel the edge
+_LEAST_PAIRS = 200  # within the smallest radius: a number with an error of 7 %
+_EVENNESS = 0.1  # how much local slopes may differ in a scaling range, in parts of their mean
 
 
 class Dimension(eqx.Module):
@@ -25,9 +26,12 @@ class Dimension(eqx.Module):
     standard_error: float
     """From the scatter over ten blocks of time."""
 
+    def __repr__(self) -> str:
+        return f"Dimension({self.value:.3g} +- {self.standard_error:.2g})"
+
 
 class CorrelationDimension(eqx.Module):
-    """A correlation dimension, and what it was read off."""
+    """A correlation dimension, and the local slopes that it is the mean of."""
 
     value: float
     """NaN where there is no scaling range."""
@@ -40,6 +44,12 @@ class CorrelationDimension(eqx.Module):
     """Local slopes of the logarithm of the correlation sum: a plateau is a dimension."""
     scaling_range: tuple[float, float]
     """The radii between which `value` is the slope, in the same units."""
+
+    def __repr__(self) -> str:
+        if np.isnan(self.value):
+            return "CorrelationDimension(no scaling range)"
+        low, high = self.scaling_range
+        return f"CorrelationDimension({self.value:.3g} +- {self.standard_error:.2g}, at radii {low:.2g} to {high:.2g})"
 
 
 def two_nn_dimension(
@@ -67,11 +77,11 @@ def two_nn_dimension(
     **Returns:** a `Dimension`.
 
     **Raises:** `ValueError` for fewer than 200 samples in time, points that are not finite, do not vary, or stay alike
-    for more than a tenth of the time while `theiler` is not given; for `theiler` above a third of it.
+        for more than a tenth of the time while `theiler` is not given; for `theiler` above a third of it.
     """
-    trajectories = as_trajectories(points, _LEAST)
+    trajectories = as_trajectories(points, _LEAST_SAMPLES)
     theiler = theiler_window(trajectories, theiler)
-    times = clock(trajectories)
+    times = sample_times(trajectories)
     count = min(max(len(times) // _ONE_IN, _FEWEST), _MOST)
     kept = np.sort(generator(key).choice(len(times), count, replace=False))
     cloud = trajectories.reshape(len(times), -1)[kept]
@@ -80,17 +90,17 @@ def two_nn_dimension(
         nearest = np.partition(separations(cloud, times[kept], references, theiler), 1, axis=1)[:, :2]
         nearest = nearest[np.isfinite(nearest).all(axis=1)]
         blocks.append(np.log(nearest[:, 1] / nearest[:, 0]))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a block without neighbours makes the error NaN
         each = np.array([len(block) / block.sum() for block in blocks])
         ratios = np.concatenate(blocks)
-        value = (len(ratios) - 1) / ratios.sum()
+        value = (len(ratios) - 1) / ratios.sum()  # the -1 makes it unbiased
     return Dimension(float(value), float(each.std(ddof=1) / BLOCKS**0.5))
 
 
 def correlation_dimension(
     points: Float[np.ndarray | Array, "*time dimension"], *, theiler: int | None = None
 ) -> CorrelationDimension:
-    """How the share of pairs of points within a radius grows with the radius (Grassberger and Procaccia 1983,
+    """How the fraction of pairs of points within a radius grows with the radius (Grassberger and Procaccia 1983,
     doi 10.1016/0167-2789(83)90298-1).
 
     Pairs of at most 1000 points, evenly spread over time, with all others are counted in cells of radii. The scaling
@@ -106,45 +116,46 @@ def correlation_dimension(
 
     **Raises:** `ValueError` as `two_nn_dimension` does.
     """
-    trajectories = as_trajectories(points, _LEAST)
+    trajectories = as_trajectories(points, _LEAST_SAMPLES)
     theiler = theiler_window(trajectories, theiler)
-    times = clock(trajectories)
+    times = sample_times(trajectories)
     cloud = trajectories.reshape(len(times), -1)
     cloud = cloud / np.sqrt(cloud.var(axis=0).sum())
     references = np.array_split(evenly(_REFERENCES, len(times)), BLOCKS)
-    pairs = np.array([_pairs_within(separations(cloud, times, some, theiler)) for some in references])
+    pairs = np.array([_pairs_within(separations(cloud, times, block, theiler)) for block in references])
     total = pairs.sum(axis=0)
-    first = int(np.argmax(total >= _PAIRS)) if total[-1] >= _PAIRS else len(total)
-    slopes = np.diff(np.log(total[first:])) / _OCTAVE
-    radii = np.exp(np.arange(first - _SMALLEST, 1) * _OCTAVE)
+    first = int(np.argmax(total >= _LEAST_PAIRS)) if total[-1] >= _LEAST_PAIRS else len(total)
+    slopes = np.diff(np.log(total[first:])) / _CELL
+    radii = np.exp(np.arange(first - _CELLS_BELOW, 1) * _CELL)
     value, error, scaling_range = np.nan, np.nan, (np.nan, np.nan)
     low = _evenest(slopes)
     if low is not None:
-        high = low + _CELLS
+        high = low + _RANGE
         value = slopes[low:high].mean()
         left_out = [_slope(total - block, first + low) for block in pairs]
-        error = np.std(left_out) * (BLOCKS - 1) ** 0.5
+        error = np.std(left_out) * (BLOCKS - 1) ** 0.5  # the jackknife's
         scaling_range = (float(radii[low]), float(radii[high]))
-    middles = radii[:-1] * np.exp(_OCTAVE / 2)
+    middles = radii[:-1] * np.exp(_CELL / 2)
     return CorrelationDimension(float(value), float(error), middles, slopes, scaling_range)
 
 
-def _pairs_within(separations: np.ndarray) -> np.ndarray:
+def _pairs_within(distances: np.ndarray) -> np.ndarray:
     """How many pairs are no further apart than each radius, of which the last is 1."""
-    cells = np.ceil(np.log(separations) / _OCTAVE) + _SMALLEST
-    return np.cumsum(np.bincount(np.clip(cells, 0, _SMALLEST + 1).astype(int).ravel(), minlength=_SMALLEST + 2)[:-1])
+    cells = np.ceil(np.log(distances) / _CELL) + _CELLS_BELOW
+    cells = np.clip(cells, 0, _CELLS_BELOW + 1).astype(int).ravel()
+    return np.cumsum(np.bincount(cells, minlength=_CELLS_BELOW + 2)[:-1])
 
 
 def _evenest(slopes: Float[np.ndarray, " cell"]) -> int | None:
     """The first cell of the scaling range, if there is one."""
-    slopes = slopes[:-_LARGE]
-    if len(slopes) < _CELLS:
+    slopes = slopes[:-_LARGEST]
+    if len(slopes) < _RANGE:
         return None
-    windows = np.lib.stride_tricks.sliding_window_view(slopes, _CELLS)
+    windows = np.lib.stride_tricks.sliding_window_view(slopes, _RANGE)
     means = windows.mean(axis=1)
     unevenness = np.where(means > 0, np.ptp(windows, axis=1) / np.where(means > 0, means, 1), np.inf)
-    return int(np.argmin(unevenness)) if unevenness.min() <= _EVEN else None
+    return int(np.argmin(unevenness)) if unevenness.min() <= _EVENNESS else None
 
 
 def _slope(pairs: np.ndarray, low: int) -> float:
-    return float(np.log(pairs[low + _CELLS] / pairs[low]) / (_CELLS * _OCTAVE))
+    return float(np.log(pairs[low + _RANGE] / pairs[low]) / (_RANGE * _CELL))

@@ -1,24 +1,26 @@
-"""Whether nearby points of a trajectory part exponentially, as in chaos."""
+"""The largest Lyapunov exponent of a trajectory, and whether its neighbours diverge exponentially, as in chaos."""
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_positive
-from .neighbours import BLOCKS, as_trajectories, clock, evenly, separations, theiler_window
+from .neighbours import BLOCKS, as_trajectories, evenly, sample_times, separations, theiler_window
 
-_LEAST = 500  # samples in time
-_REFERENCES = 1000
-_FOLLOWED = 5  # pairs are followed for a fifth of the time
-_BEFORE_SATURATION = 0.8  # of all that distances grow, in logarithms
+_LEAST_SAMPLES = 500  # in time; of fewer, pairs are followed for too short a time to be cut into six
+_REFERENCES = 1000  # pairs, whose median is right to 4 % of their spread
+_FOLLOWED = 5  # pairs are followed for a fifth of the time, so that four fifths of all points can be neighbours
+_BEFORE_SATURATION = 0.8  # of all that distances grow, in logarithms: beyond it they feel the size of the attractor
 _CELLS, _RUN = 6, 3  # cells of time before saturation, and the fewest that make a run
-_STEADY = 1.5  # how many times as fast they may grow in one cell of a run as in another
-_FOLD = 4.0  # how many-fold they must grow in a run
+# How many times as fast distances may grow in one cell of a run as in another: the Lorenz attractor passes, noise
+# through cascades of one to six linear filters does not.
+_STEADY = 1.5
+_LEAST_FOLD = 4.0  # how many-fold distances must change in a run; noise has short steady stretches, too
 _NEUTRAL = 2.0  # where they never grow or shrink that many-fold, the exponent is 0
 
 
-class Divergence(eqx.Module):
-    """How the distance between neighbours changes with time, and whether that is exponential."""
+class RosensteinExponent(eqx.Module):
+    """How the distance between neighbours changes with time, and whether it does so exponentially."""
 
     value: float
     """The largest Lyapunov exponent, 1/s; NaN where distances grow in another way, as under noise."""
@@ -35,22 +37,28 @@ class Divergence(eqx.Module):
 
     @property
     def chaotic(self) -> bool:
-        """Whether neighbours part exponentially, at a rate that is more than two standard errors above 0."""
+        """Whether neighbours diverge exponentially, at a rate that is more than two standard errors above 0."""
         return self.exponential and self.value > 2 * self.standard_error
 
+    def __repr__(self) -> str:
+        if np.isnan(self.value):
+            return "RosensteinExponent(none: distances do not grow exponentially)"
+        how = f"exponential over a factor of {self.fold:.3g}" if self.exponential else "neither growing nor shrinking"
+        return f"RosensteinExponent({self.value:.4g} +- {self.standard_error:.2g} 1/s, {how})"
 
-def largest_exponent(
+
+def rosenstein_exponent(
     points: Float[np.ndarray | Array, "*time dimension"], dt: float, *, theiler: int | None = None
-) -> Divergence:
+) -> RosensteinExponent:
     """The largest Lyapunov exponent of a trajectory in its own space, if there is one.
 
     The nearest neighbours of 1000 points, evenly spread over time, are followed for a fifth of the time; the slope of
     the logarithm of their distance is the exponent (Rosenstein et al. 1993, doi 10.1016/0167-2789(93)90009-P). The
-    median over pairs is taken, on which those do not count that are far apart already. Noise makes this slope positive
-    as well, but ever smaller, the further neighbours are apart, while in chaos it is the same at all scales (Gao et al.
-    2006, doi 10.1103/PhysRevE.74.066204). So the time until distances have grown by 80 % of all they ever do, in
-    logarithms, is cut into six; the exponent is the slope over the three or more of these in a row whose slopes differ
-    by a factor of at most 1.5 and that distances change most in, and it stands if that is fourfold.
+    median over pairs is taken, which does not depend on pairs that are far apart already. Noise makes this slope
+    positive as well, but ever smaller, the further neighbours are apart, while in chaos it is the same at all scales
+    (Gao et al. 2006, doi 10.1103/PhysRevE.74.066204). So the time until distances have grown by 80 % of all they ever
+    do, in logarithms, is cut into six; the exponent is the slope over the three or more of these in a row whose slopes
+    differ by a factor of at most 1.5 and over which distances change most, and it counts if they change fourfold.
 
     Where neighbours never come twice as near or as far, as on a cycle, the exponent is the slope over all the time.
     Errors are for one and the same range of scales: between repeats of 10,000 points of the Lorenz attractor the
@@ -63,33 +71,33 @@ def largest_exponent(
     - `dt`: seconds between samples.
     - `theiler`: as in `two_nn_dimension`.
 
-    **Returns:** a `Divergence`.
+    **Returns:** a `RosensteinExponent`.
 
     **Raises:** `ValueError` for fewer than 500 samples in time or a `dt` that is not positive, and else as
-    `two_nn_dimension` does.
+        `two_nn_dimension` does.
     """
     check_positive(dt=dt)
-    trajectories = as_trajectories(points, _LEAST)
+    trajectories = as_trajectories(points, _LEAST_SAMPLES)
     theiler = theiler_window(trajectories, theiler)
     followed = _followed(trajectories, theiler)
     curve = np.median(followed, axis=1)
     times = np.arange(len(curve)) * dt
     change = np.abs(curve - curve[0])
     if change.max() < np.log(_NEUTRAL):
-        return Divergence(*_rate(followed, 0, len(curve) - 1, dt), False, np.nan, times, curve)
+        return RosensteinExponent(*_rate(followed, 0, len(curve) - 1, dt), False, np.nan, times, curve)
     run = _steadiest(curve, int(np.argmax(change >= _BEFORE_SATURATION * change.max())))
     fold = np.nan if run is None else float(np.exp(curve[run[1]] - curve[run[0]]))
-    if run is None or max(fold, 1 / fold) < _FOLD:
-        return Divergence(np.nan, np.nan, False, fold, times, curve)
-    return Divergence(*_rate(followed, *run, dt), True, fold, times, curve)
+    if run is None or max(fold, 1 / fold) < _LEAST_FOLD:
+        return RosensteinExponent(np.nan, np.nan, False, fold, times, curve)
+    return RosensteinExponent(*_rate(followed, *run, dt), True, fold, times, curve)
 
 
 def _rate(followed: Float[np.ndarray, "step pair"], start: int, end: int, dt: float) -> tuple[float, float]:
     """The least-squares slope of median distances between two steps, and its error over blocks of time, 1/s."""
     among = followed[start : end + 1]
     medians = [np.median(pairs, axis=1) for pairs in (among, *np.array_split(among, BLOCKS, axis=1))]
-    slope, *of_blocks = np.polyfit(np.arange(len(among)) * dt, np.stack(medians, axis=-1), 1)[0]
-    return float(slope), float(np.std(of_blocks, ddof=1) / BLOCKS**0.5)
+    slope, *block_slopes = np.polyfit(np.arange(len(among)) * dt, np.stack(medians, axis=-1), 1)[0]
+    return float(slope), float(np.std(block_slopes, ddof=1) / BLOCKS**0.5)
 
 
 def _followed(
@@ -100,7 +108,7 @@ def _followed(
     steps = time // _FOLLOWED
     points = trajectories.reshape(-1, dimension)
     starts = (np.arange(number)[:, None] * time + np.arange(time - steps)).ravel()  # of which the future is known
-    times = clock(trajectories)[starts]
+    times = sample_times(trajectories)[starts]
     references = evenly(_REFERENCES, len(starts))
     blocks = np.array_split(references, BLOCKS)  # one by one, for memory's sake
     nearest = [np.argmin(separations(points[starts], times, block, theiler), axis=1) for block in blocks]
@@ -113,7 +121,7 @@ def _followed(
 
 
 def _steadiest(curve: Float[np.ndarray, " step"], end: int) -> tuple[int, int] | None:
-    """Between which steps the curve is straight, and rises or falls most while it is."""
+    """The steps between which the curve is straight, and rises or falls most while it is."""
     if end < _CELLS:
         return None
     edges = np.linspace(0, end, _CELLS + 1).astype(int)

@@ -1,32 +1,37 @@
-"""Points of trajectories that are near each other in space, and not just in time."""
+"""Neighbours of the points of trajectories in space that are not just neighbours in time."""
 
+import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._checks import check_count, check_finite
 
 BLOCKS = 10
-"""Into how many blocks of time reference points are split; their scatter tells the error."""
+"""Into how many blocks of time reference points are split; their scatter gives the standard error."""
 
 
 def as_trajectories(points: Float[np.ndarray | Array, "*time dimension"], least: int) -> np.ndarray:
     """`points` in double precision and three axes: trajectory, time, dimension.
 
     **Raises:** `ValueError` if they have one axis only, fewer than `least` samples in time, are not finite, or do not
-    vary.
+        vary.
     """
     if np.ndim(points) < 2 or np.shape(points)[-2] < least:
         expected = f"`points` must have at least {least} samples in time, on the axis before the last"
         raise ValueError(f"{expected}, got an array of shape {np.shape(points)}")
     check_finite(points=points)
-    found = np.asarray(points, dtype=float).reshape(-1, *np.shape(points)[-2:])
-    if np.all(found == found[0, 0]):
+    trajectories = np.asarray(points, dtype=float).reshape(-1, *np.shape(points)[-2:])
+    if np.all(trajectories == trajectories[0, 0]):
         raise ValueError("`points` must vary, got one and the same point throughout")
-    return found
+    return trajectories
 
 
 def theiler_window(trajectories: Float[np.ndarray, "trajectory time dimension"], theiler: int | None) -> int:
-    """`theiler`, or else the first lag, in samples, at which the autocorrelation is no longer positive."""
+    """`theiler`, or else the first lag, in samples, at which the autocorrelation is no longer positive.
+
+    **Raises:** `ValueError` for a window above a third of the samples, or none where the autocorrelation stays positive
+        for more than a tenth of them.
+    """
     time = trajectories.shape[1]
     if theiler is not None:
         check_count(0, theiler=theiler)
@@ -42,7 +47,7 @@ def theiler_window(trajectories: Float[np.ndarray, "trajectory time dimension"],
     return lag
 
 
-def clock(trajectories: Float[np.ndarray, "trajectory time dimension"]) -> Int[np.ndarray, " point"]:
+def sample_times(trajectories: Float[np.ndarray, "trajectory time dimension"]) -> Int[np.ndarray, " point"]:
     """The time of every point in samples; trajectories are further apart than any Theiler window."""
     number, time, _ = trajectories.shape
     return (np.arange(number)[:, None] * 2 * time + np.arange(time)).ravel()
@@ -50,16 +55,16 @@ def clock(trajectories: Float[np.ndarray, "trajectory time dimension"]) -> Int[n
 
 def separations(
     points: Float[np.ndarray, "point dimension"],
-    clock: Int[np.ndarray, " point"],
+    times: Int[np.ndarray, " point"],
     references: Int[np.ndarray, " reference"],
     theiler: int,
 ) -> Float[np.ndarray, "reference point"]:
     """Distances from some points to all; infinite where they are 0, or no more than `theiler` samples apart."""
-    from scipy.spatial.distance import cdist  # here, so that importing the package stays quick
+    from scipy.spatial.distance import cdist  # here, as importing it is slow
 
-    found = cdist(points[references], points)
-    found[(np.abs(clock[references, None] - clock) <= theiler) | (found == 0)] = np.inf
-    return found
+    distances = cdist(points[references], points)
+    distances[(np.abs(times[references, None] - times) <= theiler) | (distances == 0)] = np.inf
+    return distances
 
 
 def evenly(most: int, count: int) -> Int[np.ndarray, " index"]:
@@ -69,6 +74,4 @@ def evenly(most: int, count: int) -> Int[np.ndarray, " index"]:
 
 def generator(key: PRNGKeyArray) -> np.random.Generator:
     """NumPy's random numbers from a JAX key."""
-    import jax
-
     return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())

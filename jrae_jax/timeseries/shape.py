@@ -1,4 +1,4 @@
-"""What shape a latent trajectory has."""
+"""The shape of a trajectory: variance along principal components, dimensions filled, and how straight the path is."""
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -7,8 +7,8 @@ from .._checks import check_finite
 from .neighbours import as_trajectories
 
 
-def variance_shares(points: Float[np.ndarray | Array, "*time dimension"]) -> Float[np.ndarray, " axis"]:
-    """Shares of variance along the principal axes, largest first, summing to 1.
+def variance_fractions(points: Float[np.ndarray | Array, "*time dimension"]) -> Float[np.ndarray, " component"]:
+    """The fraction of variance along each principal component, largest first, summing to 1.
 
     **Arguments:**
 
@@ -27,22 +27,22 @@ def variance_shares(points: Float[np.ndarray | Array, "*time dimension"]) -> Flo
 def participation_ratio(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
     """How many dimensions the points fill: 1 on a line, up to the number of dimensions for an even ball.
 
-    The inverse of the sum of squared variance shares (Gao et al. 2017, doi 10.1101/214262).
+    The inverse of the sum of squared variance fractions (Gao et al. 2017, doi 10.1101/214262).
     """
-    return float(1 / np.sum(variance_shares(points) ** 2))
+    return float(1 / np.sum(variance_fractions(points) ** 2))
 
 
-def line_share(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
-    """The share of variance that lies on the best straight line: 1 when the points are collinear."""
-    return float(variance_shares(points)[0])
+def first_component_variance(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
+    """The fraction of variance along the first principal component: 1 when the points are collinear."""
+    return float(variance_fractions(points)[0])
 
 
 def straightness(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
-    """How straight the path is: 1 on a straight line, 0 if every step goes its own way, -1 if each undoes the last.
+    """How straight the path is: 1 on a straight line, 0 if steps have random directions, -1 if each undoes the last.
 
     One minus the mean angle between successive displacements in right angles (the curvature of Hénaff et al. 2019,
-    doi 10.1038/s41593-019-0377-4, is this mean angle). It tells of the path, not of the points: who walks to and fro on
-    a line turns round. It depends on the time between samples; compare at one and the same.
+    doi 10.1038/s41593-019-0377-4, is this mean angle). It is a property of the path, not of the set of points: a path
+    to and fro on a line reverses at every step. It depends on the time between samples; compare at one and the same.
 
     **Arguments:**
 
@@ -50,7 +50,7 @@ def straightness(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
         in place it has no direction, and the angle is left out.
 
     **Raises:** `ValueError` if there are fewer than three samples in time, the points are not finite, or no two
-    displacements in a row differ from zero.
+        displacements in a row differ from zero.
     """
     displacements = np.diff(as_trajectories(points, 3), axis=1)
     lengths = np.linalg.norm(displacements, axis=-1)
@@ -60,5 +60,6 @@ def straightness(points: Float[np.ndarray | Array, "*time dimension"]) -> float:
     before, after = (
         displacements[:, part][moving] / lengths[:, part][moving][:, None] for part in (slice(-1), slice(1, None))
     )
+    # Kahan's formula: unlike the arc cosine of a product it is exact for small angles too.
     angles = 2 * np.arctan2(np.linalg.norm(after - before, axis=-1), np.linalg.norm(after + before, axis=-1))
     return float(1 - angles.mean() / (np.pi / 2))

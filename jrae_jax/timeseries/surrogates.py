@@ -1,6 +1,7 @@
-"""Whether a trajectory is more than linear noise: nonlinear against linear prediction, and surrogates."""
+"""A test whether a trajectory is more than linear noise: nonlinear against linear prediction, and surrogates."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -9,19 +10,19 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._checks import check_count, check_positive
 from .neighbours import as_trajectories, evenly, generator
 
-_LAGS = 3  # points that are predicted from, a horizon apart
-_TRAINING, _TESTED = 500, 300  # points, at most
+_LAGS = 3  # points that are predicted from, a horizon apart: an autoregressive model of third order
+_TRAINING, _TESTED = 500, 300  # points, at most, as each surrogate is predicted anew
 _LOCAL = 10  # one in so many training points is a neighbour
-_RIDGE = 1e-3  # of the mean variance of neighbours, so that latents on a line do no harm
-_TRIMMED = 10  # up to one in so many samples is cut off either end
-_EXACT = 1e-6  # share of variance below which an error is none
+_RIDGE = 1e-3  # of the mean variance of neighbours; points that all lie on a line would make it singular
+_TRIMMED = 10  # up to one in so many samples is cut off at the start and at the end
+_EXACT = 1e-6  # fraction of variance below which an error is rounding
 
 
-class PredictionTest(eqx.Module):
+class SurrogateTest(eqx.Module):
     """How well the future is predicted linearly and nonlinearly, and whether chance would do as well."""
 
     linear_error: float
-    """Mean squared error out of sample, as a share of variance."""
+    """Mean squared error out of sample, as a fraction of variance."""
     nonlinear_error: float
     """The same of nonlinear prediction."""
     surrogate_ratios: Float[np.ndarray, " surrogate"]
@@ -39,29 +40,34 @@ class PredictionTest(eqx.Module):
         """Whether nonlinear prediction is better than linear, and by more than chance allows at 5 %."""
         return self.ratio < 1 and self.p_value <= 0.05
 
+    def __repr__(self) -> str:
+        verdict = "nonlinear" if self.nonlinear else "not distinguished from linear noise"
+        return f"SurrogateTest({verdict}: ratio of errors {self.ratio:.3g}, p = {self.p_value:.3g})"
 
-def prediction_test(
+
+def surrogate_test(
     points: Float[np.ndarray | Array, "*time dimension"],
     dt: float,
     *,
     horizon: float,
     surrogates: int = 19,
     key: PRNGKeyArray,
-) -> PredictionTest:
+) -> SurrogateTest:
     """Test stationary trajectories for nonlinearity, by predicting them.
 
     Points a horizon ahead are predicted from three points, each a horizon apart: by one linear map (an autoregressive
-    model of third order), and by a linear map for each, fitted to what it leaves over for the tenth of the training
-    points that are nearest (Farmer and Sidorowich 1987, doi 10.1103/PhysRevLett.59.845; Casdagli 1992,
+    model of third order), and by a linear map for each, fitted to the residuals of the tenth of the training points
+    that are nearest (Farmer and Sidorowich 1987, doi 10.1103/PhysRevLett.59.845; Casdagli 1992,
     doi 10.1111/j.2517-6161.1992.tb01884.x). Both learn from at most 500 points of the first half of each trajectory and
     are scored on at most 300 of the second.
 
     Surrogates have the points' auto- and cross-spectra and are linear and Gaussian: Fourier phases are shifted at
     random, by the same angle in all dimensions (Prichard and Theiler 1994, doi 10.1103/PhysRevLett.73.951). First, up
-    to a tenth of the samples is cut off either end so that value and slope meet; else the jump between them makes
-    surrogates of rhythms less predictable than they are (Theiler et al. 1993). The p-value is the rank of the ratio of
-    errors among those of surrogates. A static nonlinear reading of a linear process is rejected as well as nonlinear
-    dynamics, and so is what is not stationary; a cycle without noise is not, being predicted linearly without error.
+    to a tenth of the samples is cut off at the start and at the end so that value and slope meet; else the jump between
+    them makes surrogates of rhythms less predictable than they are (Theiler et al. 1993). The p-value is the rank of
+    the ratio of errors among those of surrogates. A static nonlinear reading of a linear process is rejected as well as
+    nonlinear dynamics, and so is what is not stationary; a cycle without noise is not, being predicted linearly without
+    error.
 
     **Arguments:**
 
@@ -72,10 +78,10 @@ def prediction_test(
     - `surrogates`: how many; 19 for p-values down to 0.05.
     - `key`: draws phases.
 
-    **Returns:** a `PredictionTest`.
+    **Returns:** a `SurrogateTest`.
 
     **Raises:** `ValueError` for numbers out of range, too few samples for the horizon and the number of dimensions, or
-    points that are not finite or do not vary.
+        points that are not finite or do not vary.
     """
     check_positive(dt=dt, horizon=horizon)
     check_count(1, surrogates=surrogates)
@@ -85,7 +91,7 @@ def prediction_test(
     trajectories = as_trajectories(points, least)
     trajectories = trajectories - trajectories.mean(axis=(0, 1))
     trajectories = trajectories / np.sqrt(np.mean(np.sum(trajectories**2, axis=2)))
-    matched = [ends_matched(trajectory) for trajectory in trajectories]
+    matched = [with_ends_matched(trajectory) for trajectory in trajectories]
     linear, nonlinear = _errors(matched, steps)
     random = generator(key)
     ratios = np.array(
@@ -95,7 +101,7 @@ def prediction_test(
         ]
     )
     p_value = (1 + np.sum(ratios <= _ratio(linear, nonlinear))) / (1 + surrogates)
-    return PredictionTest(linear, nonlinear, ratios, float(p_value))
+    return SurrogateTest(linear, nonlinear, ratios, float(p_value))
 
 
 def phase_randomised(
@@ -111,21 +117,39 @@ def phase_randomised(
     return np.fft.irfft(spectrum * np.exp(1j * angles)[:, None], time, axis=0)
 
 
-def ends_matched(trajectory: Float[np.ndarray, "time dimension"]) -> Float[np.ndarray, "shorter dimension"]:
-    """The trajectory without some of its ends, so that the last point leads over to the first."""
-    from scipy.spatial.distance import cdist  # here, so that importing the package stays quick
+def with_ends_matched(trajectory: Float[np.ndarray, "time dimension"]) -> Float[np.ndarray, "shorter dimension"]:
+    """The trajectory cut at both ends such that its last point, repeated periodically, leads over to its first."""
+    from scipy.spatial.distance import cdist  # here, as importing it is slow
 
-    motion = np.diff(trajectory, axis=0)
-    scales = [np.sqrt(values.var(axis=0).sum()) or 1.0 for values in (trajectory, motion)]
-    told = np.concatenate([trajectory[:-1] / scales[0], motion / scales[1]], axis=1)
+    displacements = np.diff(trajectory, axis=0)
+    scales = [np.sqrt(values.var(axis=0).sum()) or 1.0 for values in (trajectory, displacements)]
+    values_and_slopes = np.concatenate([trajectory[:-1] / scales[0], displacements / scales[1]], axis=1)
     most = len(trajectory) // _TRIMMED
-    apart = cdist(told[:most], told[-most:])
+    apart = cdist(values_and_slopes[:most], values_and_slopes[-most:])
     start, end = np.unravel_index(np.argmin(apart), apart.shape)
-    return trajectory[start : len(told) - most + end]
+    return trajectory[start : len(values_and_slopes) - most + end]
+
+
+class Halves(NamedTuple):
+    """What to learn from and what to test on: points, each with its past, and the points that follow."""
+
+    known: Float[np.ndarray, "known predictor"]
+    target: Float[np.ndarray, "known dimension"]
+    unknown: Float[np.ndarray, "unknown predictor"]
+    truth: Float[np.ndarray, "unknown dimension"]
+
+
+def halves(trajectory: Float[np.ndarray, "time dimension"], steps: int) -> Halves:
+    """The first half of a trajectory to learn from, and the second, apart from the first, to test on."""
+    time = len(trajectory) - _LAGS * steps
+    past = np.concatenate([trajectory[lag * steps :][:time] for lag in range(_LAGS)], axis=1)
+    future = trajectory[_LAGS * steps :]
+    half, later = time // 2, time // 2 + _LAGS * steps
+    return Halves(past[:half], future[:half], past[later:], future[later:])
 
 
 def _errors(trajectories: Sequence[Float[np.ndarray, "_ dimension"]], steps: int) -> tuple[float, float]:
-    """Linear and nonlinear errors of prediction out of sample, as shares of variance."""
+    """Linear and nonlinear errors of prediction out of sample, as fractions of variance."""
     split = [halves(trajectory, steps) for trajectory in trajectories]
     known, target, unknown, truth = (np.concatenate(parts) for parts in zip(*split, strict=True))
     chosen, tested = evenly(_TRAINING, len(known)), evenly(_TESTED, len(unknown))
@@ -133,30 +157,21 @@ def _errors(trajectories: Sequence[Float[np.ndarray, "_ dimension"]], steps: int
     known, unknown = (np.concatenate([np.ones((len(x), 1)), x], axis=1) for x in (known, unknown))
     weights = np.linalg.lstsq(known, target, rcond=1e-6)[0]
     linear = truth - unknown @ weights
-    nonlinear = linear - _local(known[:, 1:], target - known @ weights, unknown[:, 1:])
+    nonlinear = linear - _local_prediction(known[:, 1:], target - known @ weights, unknown[:, 1:])
     variance = np.sum((truth - target.mean(axis=0)) ** 2)
     return float(np.sum(linear**2) / variance), float(np.sum(nonlinear**2) / variance)
 
 
-def halves(trajectory: Float[np.ndarray, "time dimension"], steps: int) -> tuple[np.ndarray, ...]:
-    """What to learn from and what to test on: points, each with its past, and what comes of them."""
-    time = len(trajectory) - _LAGS * steps
-    past = np.concatenate([trajectory[lag * steps :][:time] for lag in range(_LAGS)], axis=1)
-    future = trajectory[_LAGS * steps :]
-    half, later = time // 2, time // 2 + _LAGS * steps
-    return past[:half], future[:half], past[later:], future[later:]
-
-
-def _local(
+def _local_prediction(
     known: Float[np.ndarray, "known predictor"],
     target: Float[np.ndarray, "known dimension"],
     unknown: Float[np.ndarray, "unknown predictor"],
 ) -> Float[np.ndarray, "unknown dimension"]:
-    """Local linear prediction: for each unknown point, a linear map fitted to its neighbours."""
-    from scipy.spatial.distance import cdist  # here, so that importing the package stays quick
+    """For each unknown point, that of a linear map fitted to its neighbours."""
+    from scipy.spatial.distance import cdist  # here, as importing it is slow
 
     size = known.shape[1]
-    count = max(len(known) // _LOCAL, 2 * (size + 1))
+    count = max(len(known) // _LOCAL, 2 * (size + 1))  # a map needs more points than it has coefficients
     nearest = np.argpartition(cdist(unknown, known, "sqeuclidean"), count - 1, axis=1)[:, :count]
     around = known[nearest] - unknown[:, None]
     around = np.concatenate([np.ones((*around.shape[:2], 1)), around], axis=2)
@@ -164,7 +179,7 @@ def _local(
     products = transposed @ around
     slopes = np.arange(1, size + 1)
     products[:, slopes, slopes] += _RIDGE * products[:, slopes, slopes].mean(axis=1, keepdims=True)
-    return np.linalg.solve(products, transposed @ target[nearest])[:, 0]
+    return np.linalg.solve(products, transposed @ target[nearest])[:, 0]  # the constant: its value at the point itself
 
 
 def _ratio(linear: float, nonlinear: float) -> float:

@@ -12,42 +12,41 @@ import numpy as np
 import optax
 import pytest
 
-from jrae_jax import (
-    EEG,
+from jrae_jax.autoencoder import (
     Autoencoder,
-    EndlessSettings,
-    Fit,
-    FitSettings,
-    ObservationMask,
+    Calibration,
+    EpochSettings,
     Reconstructor,
-    Standardizer,
-    Trajectories,
-    Window,
+    StepSettings,
+    StreamingDecoder,
+    Training,
+    Whitener,
     WindowedAutoencoder,
-    fit,
     load,
-    make_dataset,
+    load_pretrained,
     save,
+    train,
 )
-from jrae_jax.autoencoder.calibration import Calibration
-from jrae_jax.autoencoder.whitening import Whitener
+from jrae_jax.autoencoder.base import float_type
+from jrae_jax.column import Column, Trajectories, UniformNoiseInput, simulate
+from jrae_jax.recording import EEG, FULL, ObservationMask, Recording, Standardizer, evaluate, make_dataset
 
 EPOCHS = 4
-SEEN = ObservationMask.of("y2", "eeg")
+SOME = ObservationMask.of("y2", "eeg")
 
 
-def some_fit(
-    *, mask=SEEN, failed_epoch=None, best_epoch: int | None = 2, patience: int | None = 1, seed=0, **arguments
+def some_training(
+    *, mask=SOME, failed_epoch=None, best_epoch: int | None = 2, patience: int | None = 1, seed=0, **arguments
 ):
-    """A fit as training might have left it."""
-    network = Autoencoder(**{"latent_size": 2, "widths": (4, 3), **arguments}, key=jax.random.key(seed))
+    """As training on a dataset might have left it."""
+    autoencoder = Autoencoder(**{"latent_size": 2, "widths": (4, 3), **arguments}, key=jax.random.key(seed))
     mean, std = (jnp.asarray(values, dtype=float) for values in (np.arange(7) / 3, 1 + np.arange(7) / 7))
     dtype = np.asarray(mean).dtype
-    settings = FitSettings("observed", EPOCHS, 16, patience)
+    settings = EpochSettings("ReconstructionLoss.observed()", EPOCHS, 16, patience)
     train_loss = np.array([0.9, 0.7, 0.8, np.nan], dtype=dtype)
     validation_loss = np.array([1.2, 1.1, 1.3, np.nan], dtype=dtype)
-    model = Reconstructor(network, mask, Standardizer(mean, std))
-    return Fit(model, train_loss, validation_loss, failed_epoch, best_epoch, settings)
+    reconstructor = Reconstructor(autoencoder, [mask], Standardizer(mean, std))
+    return Training(reconstructor, train_loss, validation_loss, failed_epoch, best_epoch, settings)
 
 
 def assert_same(one, other):
@@ -65,88 +64,90 @@ def header_of(path: Path):
 
 @pytest.fixture
 def path(tmp_path):
-    """A saved fit."""
-    path = tmp_path / "some.fit"
-    save(path, some_fit())
+    """A saved training."""
+    path = tmp_path / "some.jrae"
+    save(path, some_training())
     return path
 
 
 @pytest.mark.parametrize(
-    "fitted_as",
+    "made_as",
     [
         {},
         {"mask": EEG, "inputs": EEG, "activation": "gelu"},
         {"widths": (), "patience": None, "best_epoch": None},
         {"failed_epoch": 3, "best_epoch": None},
     ],
-    ids=["early stopping", "other network", "no patience", "failed"],
+    ids=["early stopping", "other autoencoder", "no patience", "failed"],
 )
-def test_what_is_loaded_is_what_was_saved(tmp_path, fitted_as):
-    fitted = some_fit(**fitted_as)
-    save(tmp_path / "some.fit", fitted)
-    loaded = load(tmp_path / "some.fit")
-    assert_same(loaded, fitted)
-    assert loaded.settings == fitted.settings
-    assert loaded.model.mask.names == fitted.model.mask.names
-    assert (loaded.failed_epoch, loaded.best_epoch) == (fitted.failed_epoch, fitted.best_epoch)
+def test_what_is_loaded_is_what_was_saved(tmp_path, made_as):
+    training = some_training(**made_as)
+    save(tmp_path / "some.jrae", training)
+    loaded = load(tmp_path / "some.jrae")
+    assert_same(loaded, training)
+    assert loaded.settings == training.settings
+    np.testing.assert_array_equal(loaded.reconstructor.kinds, training.reconstructor.kinds)
+    assert (loaded.failed_epoch, loaded.best_epoch) == (training.failed_epoch, training.best_epoch)
 
 
-def test_a_trained_fit_comes_back_equal_and_predicts_the_same(tmp_path):
+def test_a_training_comes_back_equal_and_estimates_the_same(tmp_path):
     ys = jax.random.normal(jax.random.key(0), (3, 8, 6))
-    recordings = Trajectories(jnp.linspace(0.001, 0.008, 8), ys)
-    dataset = make_dataset(recordings, observed="eeg", held_out=1, validation=1)
-    network = Autoencoder(latent_size=2, widths=(4,), key=jax.random.key(1))
-    fitted = fit(
-        network, dataset, key=jax.random.key(2), optimiser=optax.sgd(0.1), epochs=EPOCHS, batch_size=4, patience=EPOCHS
-    )
-    save(os.fspath(tmp_path / "trained.fit"), fitted)
-    loaded = load(os.fspath(tmp_path / "trained.fit"))
-    assert eqx.tree_equal(loaded, fitted)
+    dataset = make_dataset(Trajectories(ys, dt=1e-3), observed="eeg", held_out=1, validation=1)
+    autoencoder = Autoencoder(latent_size=2, widths=(4,), key=jax.random.key(1))
+    settings = {"optimiser": optax.sgd(0.1), "epochs": EPOCHS, "batch_size": 4, "patience": EPOCHS}
+    training = train(autoencoder, dataset, key=jax.random.key(2), **settings)
+    save(os.fspath(tmp_path / "trained.jrae"), training)
+    loaded = load(os.fspath(tmp_path / "trained.jrae"))
+    assert eqx.tree_equal(loaded, training)
     assert loaded.best_epoch is not None
-    np.testing.assert_array_equal(loaded.model(ys), fitted.model(ys))
-    np.testing.assert_array_equal(loaded.model.latents(ys), fitted.model.latents(ys))
+    one, other = (found.reconstructor for found in (loaded, training))
+    np.testing.assert_array_equal(one(dataset.train.recording).mean, other(dataset.train.recording).mean)
+    np.testing.assert_array_equal(one.latents(dataset.train.recording), other.latents(dataset.train.recording))
 
 
 def test_float64_comes_back_as_float64(x64, tmp_path):
-    fitted = some_fit()
-    save(tmp_path / "some.fit", fitted)
-    loaded = load(tmp_path / "some.fit")
-    assert loaded.model.network.encoder[0].weight.dtype == jnp.float64
-    assert_same(loaded, fitted)
+    training = some_training()
+    save(tmp_path / "some.jrae", training)
+    loaded = load(tmp_path / "some.jrae")
+    assert float_type(loaded.reconstructor.autoencoder) == jnp.float64
+    assert_same(loaded, training)
 
 
 def test_float32_stays_float32_where_float64_is_enabled(path):
-    fitted = some_fit()
+    training = some_training()
     with jax.enable_x64(True):
         loaded = load(path)
-    assert loaded.model.network.encoder[0].weight.dtype == jnp.float32
-    assert_same(loaded, fitted)
+    assert float_type(loaded.reconstructor.autoencoder) == jnp.float32
+    assert_same(loaded, training)
 
 
 def test_float64_is_refused_where_it_is_not_enabled(tmp_path):
     with jax.enable_x64(True):
-        save(tmp_path / "some.fit", some_fit())
-    with pytest.raises(ValueError, match=r"`path` holds float64, enable jax_enable_x64 to load .*some\.fit"):
-        load(tmp_path / "some.fit")
+        save(tmp_path / "some.jrae", some_training())
+    with pytest.raises(ValueError, match=r"`path` holds float64, enable jax_enable_x64 to load .*some\.jrae"):
+        load(tmp_path / "some.jrae")
 
 
-def test_a_saved_fit_replaces_an_older_one(path):
-    newer = some_fit(seed=1)
+def test_a_saved_training_replaces_an_older_one(path):
+    newer = some_training(seed=1)
     save(path, newer)
     assert_same(load(path), newer)
     assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_file_is_a_line_of_json_plain_arrays_and_a_digest(path):
-    fitted = some_fit()
+    training = some_training()
     header, rest = header_of(path)
-    assert header["network"] == fitted.model.network.settings
-    assert header["observed"] == ["y2", "eeg"]
-    assert header["settings"] == {"loss": "observed", "epochs": EPOCHS, "batch_size": 16, "patience": 1}
+    assert header["autoencoder"] == training.reconstructor.autoencoder.settings
+    assert header["kinds"] == [["y2", "eeg"]]
+    expected = {"loss": "ReconstructionLoss.observed()", "epochs": EPOCHS, "batch_size": 16, "patience": 1}
+    assert header["settings"] == expected
     file = io.BytesIO(rest)
-    arrays = [np.load(file, allow_pickle=False) for _ in jax.tree.leaves(fitted)]
+    arrays = [np.load(file, allow_pickle=False) for _ in jax.tree.leaves(training)]
     assert file.read() == hashlib.sha256(path.read_bytes()[:-32]).digest()
-    for index, layer in enumerate(fitted.model.network.encoder):
+    autoencoder = training.reconstructor.autoencoder
+    assert isinstance(autoencoder, Autoencoder)
+    for index, layer in enumerate(autoencoder.encoder):
         np.testing.assert_array_equal(arrays[2 * index], layer.weight)
         np.testing.assert_array_equal(arrays[2 * index + 1], layer.bias)
 
@@ -163,7 +164,7 @@ def test_a_pickle_in_a_file_is_never_run(path, tmp_path):
     np.save(file, np.array([Payload()], dtype=object), allow_pickle=True)
     content = json.dumps(header).encode() + b"\n" + file.getvalue()
     path.write_bytes(content + hashlib.sha256(content).digest())
-    with pytest.raises(ValueError, match="`path` holds no fit"):
+    with pytest.raises(ValueError, match="`path` holds no training"):
         load(path)
     assert not witness.exists()
 
@@ -174,14 +175,14 @@ def test_a_file_cut_short_anywhere_is_refused(path):
     lengths = {0, 1, end_of_header - 1, end_of_header, end_of_header + 1, len(whole) - 1, *range(0, len(whole), 131)}
     for length in sorted(lengths):
         path.write_bytes(whole[:length])
-        message = "written by jrae_jax.save" if length < end_of_header else "damaged or truncated fit"
-        with pytest.raises(ValueError, match=f"`path` .*{message}.*some.fit"):
+        message = "written by jrae_jax.save" if length < end_of_header else "damaged or truncated training"
+        with pytest.raises(ValueError, match=f"`path` .*{message}.*some.jrae"):
             load(path)
 
 
 def test_bytes_after_the_end_are_refused(path):
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(ValueError, match="`path` is a damaged or truncated fit"):
+    with pytest.raises(ValueError, match="`path` is a damaged or truncated training"):
         load(path)
 
 
@@ -196,11 +197,11 @@ def npy_bytes():
     [
         b"",
         b"\n",
-        b"neither JSON nor a fit\n",
+        b"neither JSON nor a training\n",
         b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00",
         npy_bytes(),
         b'{"format": "another format", "version": 1}\n',
-        b'["jrae_jax fit"]\n',
+        b'["jrae_jax training"]\n',
         b"\x80\x04\x95\x00\x00\x00\x00",
     ],
     ids=["empty", "empty line", "text", "png", "npy", "json", "json list", "pickle"],
@@ -211,12 +212,23 @@ def test_a_foreign_file_is_refused(tmp_path, content):
         load(tmp_path / "foreign")
 
 
-def test_a_newer_format_is_refused(path):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"version": 4, "jrae_jax": "99.0"},
+            r"has format 4, written by jrae_jax 99\.0; this is .*: upgrade to read it:",
+        ),
+        ({"version": 2, "format": "jrae_jax fit"}, r"has format 2, written by .*; this is .* format 3: train anew, or"),
+        ({"version": "x"}, "has format x, written by"),
+    ],
+)
+def test_another_format_is_refused(path, change, message):
     header, rest = header_of(path)
-    header |= {"version": header["version"] + 1, "jrae_jax": "99.0"}
-    path.write_bytes(json.dumps(header).encode() + b"\n" + rest)
-    with pytest.raises(ValueError, match=r"written by jrae_jax 99\.0; .*: upgrade to read .*some\.fit"):
+    path.write_bytes(json.dumps(header | change).encode() + b"\n" + rest)
+    with pytest.raises(ValueError, match=rf"`path` {message}.*some\.jrae") as error:
         load(path)
+    assert "\n" not in str(error.value)
 
 
 def test_a_byte_that_changed_anywhere_is_noticed(path):
@@ -225,7 +237,7 @@ def test_a_byte_that_changed_anywhere_is_noticed(path):
         changed = bytearray(whole)
         changed[position] ^= 1
         path.write_bytes(changed)
-        with pytest.raises(ValueError, match=r"`path` .*some\.fit"):
+        with pytest.raises(ValueError, match=r"`path` .*some\.jrae"):
             load(path)
 
 
@@ -236,12 +248,12 @@ def test_a_missing_file_is_an_os_error(tmp_path):
 
 def test_a_path_that_cannot_be_written_is_an_os_error(path):
     with pytest.raises(FileNotFoundError, match=r"`path` cannot be written \(No such file or directory\): .*nowhere"):
-        save(path.parent / "nowhere" / "some.fit", some_fit())
-    with pytest.raises(NotADirectoryError, match=r"some\.fit"):
-        save(path / "another.fit", some_fit())
+        save(path.parent / "nowhere" / "some.jrae", some_training())
+    with pytest.raises(NotADirectoryError, match=r"some\.jrae"):
+        save(path / "another.jrae", some_training())
     (path.parent / "folder").mkdir()
     with pytest.raises(IsADirectoryError, match=r"`path` cannot be written \(Is a directory\): .*folder"):
-        save(path.parent / "folder", some_fit())
+        save(path.parent / "folder", some_training())
     assert sorted(os.listdir(path.parent)) == ["folder", path.name]
     assert os.listdir(path.parent / "folder") == []
 
@@ -250,11 +262,11 @@ def test_a_path_that_cannot_be_written_is_an_os_error(path):
 def test_a_folder_that_is_read_only_is_an_os_error(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError, match="Permission denied"):
-        save(tmp_path / "some.fit", some_fit())
+        save(tmp_path / "some.jrae", some_training())
 
 
 @pytest.mark.parametrize("stage", ["writing", "moving"])
-def test_a_save_that_fails_leaves_the_older_fit_whole(path, monkeypatch, stage):
+def test_a_save_that_fails_leaves_the_older_training_whole(path, monkeypatch, stage):
     before = path.read_bytes()
 
     def half_written(file, content):
@@ -270,20 +282,20 @@ def test_a_save_that_fails_leaves_the_older_fit_whole(path, monkeypatch, stage):
         monkeypatch.setattr(Path, "write_bytes", half_written)
     else:
         monkeypatch.setattr(os, "replace", not_moved)
-    with pytest.raises(OSError, match=r"`path` cannot be written \(No space left on device\): .*some\.fit"):
-        save(path, some_fit(seed=1))
+    with pytest.raises(OSError, match=r"`path` cannot be written \(No space left on device\): .*some\.jrae"):
+        save(path, some_training(seed=1))
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
 
 
 @pytest.mark.parametrize(
-    "change", [{"network": {"depth": 3}}, {"dtype": "float16"}, {"observed": ["y7"]}, {"settings": {}}]
+    "change", [{"autoencoder": {"depth": 3}}, {"dtype": "float16"}, {"kinds": [["y7"]]}, {"settings": {}}]
 )
 def test_a_whole_file_whose_header_does_not_describe_it_is_refused(path, change):
     header, rest = header_of(path)
     content = json.dumps(header | change).encode() + b"\n" + rest[:-32]
     path.write_bytes(content + hashlib.sha256(content).digest())
-    with pytest.raises(ValueError, match="`path` holds no fit that its header describes"):
+    with pytest.raises(ValueError, match="`path` holds no training that its header describes"):
         load(path)
 
 
@@ -293,67 +305,107 @@ def some_calibration(kinds):
 
 
 def some_whitener(window):
-    basis = jax.random.normal(jax.random.key(4), (7, window.taps, window.taps))
-    return Whitener(basis, jnp.linspace(0.0, 9.0, 7 * window.taps).reshape(7, -1), jnp.linspace(0.1, 0.7, 7))
+    basis = jax.random.normal(jax.random.key(4), (7, window.size, window.size))
+    return Whitener(basis, jnp.linspace(0.0, 9.0, 7 * window.size).reshape(7, -1), jnp.linspace(0.1, 0.7, 7))
 
 
-def windowed_fit(*, calibrated=True, whitened=True, masks=((True,) * 7, SEEN.channels), **arguments):
-    """A fit as endless training might have left it."""
-    small = {"window": Window(past=0.05, future=0.02, dt=2e-3), "latent_size": 3, "widths": (5, 4), "filters": 2}
-    network = WindowedAutoencoder(**small | arguments, key=jax.random.key(3))
-    plain = some_fit(best_epoch=None)
-    model = Reconstructor(
-        network,
-        ObservationMask(np.asarray(SEEN.channels)),
-        plain.model.standardizer,
-        None if masks is None else np.array(masks),
-        some_calibration(1 if masks is None else len(masks)) if calibrated else None,
-        some_whitener(network.window) if whitened else None,
+def windowed_training(*, calibrated=True, whitened=True, kinds=(FULL, SOME), **arguments):
+    """As training on simulated recordings might have left it."""
+    small = {"past": 0.05, "future": 0.02, "dt": 2e-3, "latent_size": 3, "widths": (5, 4), "filters": 2}
+    autoencoder = WindowedAutoencoder(**small | arguments, key=jax.random.key(3))
+    plain = some_training(best_epoch=None)
+    reconstructor = Reconstructor(
+        autoencoder,
+        kinds,
+        plain.reconstructor.standardizer,
+        some_calibration(len(kinds)) if calibrated else None,
+        some_whitener(autoencoder.window) if whitened else None,
     )
-    return Fit(model, plain.train_loss, plain.validation_loss, None, None, EndlessSettings(128, 16))
+    settings = StepSettings("ReconstructionLoss.all()", 128, 16)
+    return Training(reconstructor, plain.train_loss, plain.validation_loss, None, None, settings)
 
 
 @pytest.mark.parametrize(
-    "fitted_as",
+    "made_as",
     [
         {"variational": True},
-        {"calibrated": False, "masks": None, "activation": "tanh"},
-        {"inputs": ("y2", "eeg"), "masks": [SEEN.channels], "calibrated": False, "window": Window(past=0.3)},
+        {"calibrated": False, "whitened": False, "kinds": [SOME], "activation": "tanh"},
+        {"inputs": ("y2", "eeg"), "kinds": [SOME], "calibrated": False, "past": 0.3, "future": 0.0, "dt": 1e-3},
     ],
     ids=["variational", "plain", "causal"],
 )
-def test_a_network_with_a_window_comes_back_and_tells_the_same(tmp_path, fitted_as):
-    fitted = windowed_fit(**fitted_as)
-    save(tmp_path / "windowed.fit", fitted)
-    loaded = load(tmp_path / "windowed.fit")
-    assert_same(loaded, fitted)
-    network = fitted.model.network
-    assert isinstance(network, WindowedAutoencoder)
-    assert loaded.model.network.settings == network.settings
-    assert loaded.settings == EndlessSettings(128, 16)
-    dt = network.window.dt
-    recordings = jax.random.normal(jax.random.key(0), (2, 30, 7)).at[0, 3:9].set(jnp.nan)
-    np.testing.assert_array_equal(loaded.model(recordings, dt=dt), fitted.model(recordings, dt=dt))
-    if network.variational:
-        one, other = (of.model.distribution(recordings, dt=dt) for of in (loaded, fitted))
-        assert_same(one, other)
-        assert loaded.model.observing([True] * 7).mask.names == fitted.model.observing([True] * 7).mask.names
+def test_a_windowed_autoencoder_comes_back_and_estimates_the_same(tmp_path, made_as):
+    training = windowed_training(**made_as)
+    save(tmp_path / "windowed.jrae", training)
+    loaded = load(tmp_path / "windowed.jrae")
+    assert_same(loaded, training)
+    autoencoder = training.reconstructor.autoencoder
+    assert loaded.reconstructor.autoencoder.settings == autoencoder.settings
+    assert loaded.settings == training.settings
+    values = jax.random.normal(jax.random.key(0), (2, 30, 7)).at[0, 3:9].set(jnp.nan)
+    recording = Recording.from_array(values, observed=SOME, dt=autoencoder.dt or 1e-3)
+    assert_same(loaded.reconstructor(recording), training.reconstructor(recording))
 
 
-def test_a_network_with_a_window_in_double_precision(x64, tmp_path):
-    fitted = windowed_fit(variational=True)
-    save(tmp_path / "windowed.fit", fitted)
-    assert_same(load(tmp_path / "windowed.fit"), fitted)
+def test_a_windowed_autoencoder_in_double_precision(x64, tmp_path):
+    training = windowed_training(variational=True)
+    save(tmp_path / "windowed.jrae", training)
+    assert_same(load(tmp_path / "windowed.jrae"), training)
 
 
 @pytest.mark.parametrize(
-    "change", [{"architecture": "os"}, {"training": "system"}, {"trained_masks": [["y7"]]}, {"history": 3}]
+    "change", [{"architecture": "os"}, {"training": "system"}, {"kinds": [["y7"]]}, {"epochs": 3}, {"whitened": 2}]
 )
-def test_a_header_that_does_not_describe_a_network_with_a_window_is_refused(tmp_path, change):
-    path = tmp_path / "windowed.fit"
-    save(path, windowed_fit(variational=True))
+def test_a_header_that_does_not_describe_a_windowed_autoencoder_is_refused(tmp_path, change):
+    path = tmp_path / "windowed.jrae"
+    save(path, windowed_training(variational=True))
     header, rest = header_of(path)
     content = json.dumps(header | change).encode() + b"\n" + rest[:-32]
     path.write_bytes(content + hashlib.sha256(content).digest())
-    with pytest.raises(ValueError, match="`path` holds no fit that its header describes"):
+    with pytest.raises(ValueError, match="`path` holds no training that its header describes"):
         load(path)
+
+
+@pytest.fixture(scope="module")
+def trajectories():
+    column = Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=1e-3))
+    return simulate(column, t1=8.0, dt=1e-3, burn_in=2.0, batch=3, key=jax.random.key(11))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["centred", "causal"])
+def pretrained(request):
+    return request.param, load_pretrained(causal=request.param)
+
+
+def test_the_pretrained_ones_reconstruct_as_well_as_can_be(trajectories, pretrained):
+    """The numbers of the Kalman smoother and filter, less what the scatter of 12 s allows."""
+    causal, reconstructor = pretrained
+    least = {False: {"eeg": (0.98, 0.83), "y0": (0.96, 0.65)}, True: {"eeg": (0.96, 0.6), "y0": (0.8, 0.3)}}
+    for mask, (y1, y4) in least[causal].items():
+        dataset = make_dataset(trajectories, observed=mask, held_out=2, noise=0.05, key=jax.random.key(2))
+        assert dataset.held_out is not None
+        r = evaluate(reconstructor(dataset.held_out.recording), dataset).r
+        assert r[1] > y1
+        assert r[4] > y4
+        assert (r[[0, 2, 3, 5]] > 0.99).all()
+
+
+def test_the_pretrained_ones_read_what_they_were_trained_for(pretrained):
+    recording = Recording.from_array(jnp.zeros((9, 7)), observed=("y0", "eeg"), dt=1e-3)
+    with pytest.raises(ValueError, match=r"of a kind that .* trained for .y5; y4; y4, y5; and 61 more\), got y0, eeg"):
+        pretrained[1](recording)
+
+
+def test_the_causal_one_decodes_in_real_time(trajectories):
+    reconstructor = load_pretrained(causal=True)
+    dataset = make_dataset(trajectories, observed=EEG, held_out=2, noise=0.05, key=jax.random.key(2))
+    assert dataset.held_out is not None
+    whole = dataset.held_out.recording
+    early, late = (Recording.from_array(part, observed=EEG, dt=1e-3) for part in jnp.split(whole.values[0, :600], 2))
+    decoder = StreamingDecoder(reconstructor, observed="eeg", dt=1e-3)
+    state, first = decoder(decoder.init(), early)
+    _, second = decoder(state, late)
+    expected, scale = reconstructor(whole), np.asarray(reconstructor.standardizer.std)[:6]
+    for name in ("mean", "std"):
+        found = np.concatenate([getattr(first, name), getattr(second, name)])
+        np.testing.assert_allclose(found / scale, np.asarray(getattr(expected, name))[0, :600] / scale, atol=1e-4)

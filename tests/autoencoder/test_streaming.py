@@ -3,28 +3,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import (
-    EEG,
-    Autoencoder,
-    ObservationMask,
-    Reconstructor,
-    Standardizer,
-    StreamingDecoder,
-    Window,
-    WindowedAutoencoder,
-)
+from jrae_jax.autoencoder import Autoencoder, Calibration, Reconstructor, StreamingDecoder, WindowedAutoencoder
+from jrae_jax.recording import EEG, ObservationMask, Recording, Standardizer
 
 STANDARDIZER = Standardizer(
     jnp.asarray([0.2, 20.0, 12.5, 0.0, 3.0, -1.0, 7.5]), jnp.asarray([0.1, 5.0, 3.0, 10.0, 900.0, 80.0, 2.0])
 )
-SEEN = ObservationMask.of("y0", "y2", "eeg")
+SOME = ObservationMask.of("y0", "y2", "eeg")
+FACTOR = jnp.broadcast_to(jnp.arange(1.0, 13.0).reshape(2, 6, 1), (2, 6, 2))
+CALIBRATION = Calibration(jnp.broadcast_to(jnp.asarray([-1.0, 1.0]), (2, 6, 2)), FACTOR)
 
 
-def model(past=0.05, future=0.0, mask=SEEN):
-    network = WindowedAutoencoder(
-        window=Window(past=past, future=future), latent_size=3, widths=(8, 6), filters=4, key=jax.random.key(0)
+def reconstructor(past=0.05, future=0.0):
+    autoencoder = WindowedAutoencoder(
+        past=past,
+        future=future,
+        latent_size=3,
+        widths=(8, 6),
+        filters=4,
+        variational=True,
+        key=jax.random.key(0),
     )
-    return Reconstructor(network, mask, STANDARDIZER)
+    return Reconstructor(autoencoder, [EEG, SOME], STANDARDIZER, CALIBRATION)
+
+
+MEMORYLESS = Reconstructor(Autoencoder(widths=(8,), key=jax.random.key(0)), [SOME], STANDARDIZER)
 
 
 def measured(*shape):
@@ -36,52 +39,75 @@ def measured(*shape):
     return jnp.asarray(values, dtype=jnp.float32)
 
 
-def streamed(decoder, recordings, chunks):
-    state = decoder.init(*recordings.shape[:-2])
+def recorded(values, observed=SOME, dt=1e-3):
+    return Recording.from_array(values, observed=observed, dt=dt)
+
+
+def decoder_of(model, **arguments):
+    return StreamingDecoder(model, **{"observed": SOME, "dt": 1e-3} | arguments)
+
+
+def streamed(decoder, values, chunks):
+    state = decoder.init(*values.shape[:-2])
     parts, start = [], 0
     for length in chunks:
-        state, states = decoder(state, recordings[..., start : start + length, :])
-        parts.append(states)
+        state, estimate = decoder(state, recorded(values[..., start : start + length, :]))
+        parts.append(estimate)
         start += length
-    assert start == recordings.shape[-2]
-    return np.concatenate(parts, axis=-2)
+    assert start == values.shape[-2]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=-2) if leaves[0].ndim > 1 else leaves, *parts)
 
 
-@pytest.mark.parametrize("past", [0.003, 0.05])
-@pytest.mark.parametrize("shape", [(150,), (3, 150), (2, 2, 150)], ids=str)
-def test_chunk_by_chunk_gives_what_the_whole_recording_gives(shape, past):
-    trained, recordings = model(past), measured(*shape)
-    whole = np.asarray(trained(recordings, dt=1e-3))
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [(reconstructor(0.003), (150,)), (reconstructor(), (3, 150)), (MEMORYLESS, (3, 150))],
+    ids=["3 ms", "50 ms", "memoryless"],
+)
+def test_chunk_by_chunk_gives_what_the_whole_recording_gives(model, shape):
+    values = measured(*shape)
+    whole = jax.tree.map(np.asarray, model(recorded(values)))
     scale = np.asarray(STANDARDIZER.std[:6])
-    assert np.isfinite(whole).all()
-    for chunks in ([150], [1] * 4 + [71, 5, 70]):
-        found = streamed(StreamingDecoder(trained, dt=1e-3), recordings, chunks)
-        np.testing.assert_allclose(found / scale, whole / scale, atol=2e-5)
+    assert np.isfinite(whole.mean).all()
+    for chunks in ([150], [1, 1, 74, 74]):
+        found = streamed(decoder_of(model), values, chunks)
+        np.testing.assert_allclose(found.mean / scale, whole.mean / scale, atol=2e-5)
+        assert (found.std is None) == (whole.std is None)
+        if whole.std is not None:
+            np.testing.assert_allclose(found.std, whole.std, rtol=1e-4)
 
 
-def test_what_is_still_to_come_changes_nothing():
-    decoder, recordings = StreamingDecoder(model(), dt=1e-3), measured(100)
-    altered = recordings.at[60:].add(5 * STANDARDIZER.std[None])
-    found, other = (streamed(decoder, some, [100]) for some in (recordings, altered))
+def test_the_future_changes_nothing():
+    decoder, values = decoder_of(reconstructor()), measured(100)
+    altered = values.at[60:].add(5 * STANDARDIZER.std[None])
+    found, other = (np.asarray(decoder(decoder.init(), recorded(some))[1].mean) for some in (values, altered))
     np.testing.assert_array_equal(found[:60], other[:60])
     assert (np.abs(found[80:] - other[80:]).max(axis=0) > 0).all()
 
 
 @pytest.mark.parametrize(
-    ("trained", "dt", "message"),
+    ("model", "arguments", "message"),
     [
-        (model(future=0.01), 1e-3, r"`model` must be causal .* got a window of 0.01 s into the future"),
-        (model(), 4e-3, r"`dt` must be the 0.001 s .* got 0.004 s: resample"),
-        (Reconstructor(Autoencoder(key=jax.random.key(0)), EEG, STANDARDIZER), 1e-3, "`model` must have a window"),
+        (reconstructor(future=0.01), {}, "`reconstructor` must be causal .* reads 10 samples of the future"),
+        (reconstructor(), {"dt": 4e-3}, r"`dt` must be 0.001 s, .* got 0.004 s"),
+        (reconstructor(), {"dt": 0.0}, "`dt` must be positive, got 0.0"),
+        (reconstructor(), {"observed": "y1"}, r"`observed` must be of a kind .* \(eeg; y0, y2, eeg\), got y1"),
     ],
 )
-def test_what_cannot_be_streamed(trained, dt, message):
+def test_invalid_arguments(model, arguments, message):
     with pytest.raises(ValueError, match=message):
-        StreamingDecoder(trained, dt=dt)
+        decoder_of(model, **arguments)
 
 
-@pytest.mark.parametrize("shape", [(4, 7), (3, 4, 7), (2, 2, 4, 7)])
-def test_a_chunk_must_fit_to_the_state(shape):
-    decoder = StreamingDecoder(model(), dt=1e-3)
-    with pytest.raises(ValueError, match=r"`chunk` must have shape \(2, 'samples', 7\), got"):
-        decoder(decoder.init(2), jnp.zeros(shape))
+@pytest.mark.parametrize(
+    ("chunk", "message"),
+    [
+        (recorded(jnp.zeros((4, 7))), r"`chunk` must have shape \(2, 'samples', 7\), got \(4, 7\): init\(batch\)"),
+        (recorded(jnp.zeros((3, 4, 7))), r"`chunk` must have shape \(2, 'samples', 7\), got \(3, 4, 7\)"),
+        (recorded(jnp.zeros((2, 4, 7)), dt=2e-3), "`chunk.dt` must be 0.001 s, .*, got 0.002 s"),
+        (recorded(jnp.zeros((2, 4, 7)), EEG), "`chunk` must show y0, y2, eeg, as the decoder was made for, got eeg"),
+    ],
+)
+def test_a_chunk_must_fit_the_decoder(chunk, message):
+    decoder = decoder_of(reconstructor())
+    with pytest.raises(ValueError, match=message):
+        decoder(decoder.init(2), chunk)

@@ -3,42 +3,35 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import JansenRitParameters, UniformNoiseInput, Window, simulate, to_channels
-from jrae_jax.autoencoder.features import last_view, rows_of, surroundings
-from jrae_jax.autoencoder.whitening import Whitener
+from jrae_jax.autoencoder import Whitener, Window
+from jrae_jax.autoencoder.features import RecordingWindows, last_window
+from jrae_jax.column import Column, UniformNoiseInput, simulate, to_channels
 
 WINDOW = Window(past=0.06, future=0.03)
 
 
 @pytest.fixture(scope="module")
 def standardized():
-    found = simulate(
-        JansenRitParameters.preset("jansen_rit_1995"),
-        UniformNoiseInput(120.0, 320.0, hold=1e-3),
-        t1=6.0,
-        dt=1e-3,
-        burn_in=2.0,
-        batch=4,
-        key=jax.random.key(0),
-    )
+    column = Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=1e-3))
+    found = simulate(column, t1=6.0, dt=1e-3, burn_in=2.0, batch=4, key=jax.random.key(0))
     channels = np.asarray(to_channels(found.ys))
     return (channels - channels.mean(axis=(0, 1))) / channels.std(axis=(0, 1))
 
 
 @pytest.fixture(scope="module")
 def whitener(standardized):
-    return Whitener.fitted_to(WINDOW, standardized)
+    return Whitener.fit(WINDOW, standardized)
 
 
 def components(whitener, channels, window=WINDOW):
     """Of all instants whose windows lie within the recordings."""
-    rows = rows_of(window, *channels.shape[:2])[:, window.past : -window.future or None].ravel()
-    around = surroundings(window, jnp.asarray(channels), jnp.ones(channels.shape, bool), whitener)
-    return np.asarray(around.at(jnp.asarray(rows)).values)
+    windows = RecordingWindows.of(window, jnp.asarray(channels), jnp.ones(channels.shape, bool), whitener)
+    rows = windows.rows[:, window.past : -window.future or None].ravel()
+    return np.asarray(windows.at(jnp.asarray(rows)).averages)
 
 
 @pytest.mark.parametrize(("channel", "level"), [(0, 0.003), (0, 0.1), (0, 0.5), (1, 0.2), (6, 0.2)])
-def test_components_are_what_a_wiener_filter_leaves_of_them(standardized, whitener, channel, level):
+def test_components_are_wiener_estimates_in_standard_deviations(standardized, whitener, channel, level):
     noise = level * np.random.default_rng(1).normal(size=standardized.shape).astype(np.float32)
     found = components(whitener, standardized + noise)[..., channel]
     variance = np.asarray(whitener.variance)[channel]
@@ -51,7 +44,7 @@ def test_components_are_what_a_wiener_filter_leaves_of_them(standardized, whiten
     assert np.sqrt(np.mean(correlations**2)) < 0.1
 
 
-def test_what_stands_out_of_the_noise_by_little_is_seen_as_large_as_the_rest(standardized, whitener):
+def test_a_small_signal_above_the_noise_counts_as_much_as_the_rest(standardized, whitener):
     """A thousandth of the signal: without whitening it is lost beside it."""
     rng = np.random.default_rng(2)
     small = 0.01 * np.sin(0.5 * np.pi * np.arange(standardized.shape[1]) + rng.uniform(0, 6, (4, 1)))
@@ -62,13 +55,13 @@ def test_what_stands_out_of_the_noise_by_little_is_seen_as_large_as_the_rest(sta
 
 
 def test_it_is_a_fixed_rotation_scaled_by_signal_and_noise(whitener):
-    values = jax.random.normal(jax.random.key(0), (5, WINDOW.taps, 7)) * 0.01
-    roughness = jnp.linspace(-5.0, 1.0, 35).reshape(5, 7)
-    own, variance = np.asarray(whitener.roughness) ** 2, np.asarray(whitener.variance).T[None]
-    noise = np.maximum(np.exp(2 * np.asarray(roughness)) - own, 0.1 * own)[:, None]
+    values = jax.random.normal(jax.random.key(0), (5, WINDOW.size, 7)) * 0.01
+    log_noise = jnp.linspace(-5.0, 1.0, 35).reshape(5, 7)
+    own, variance = np.asarray(whitener.signal_noise) ** 2, np.asarray(whitener.variance).T[None]
+    noise = np.maximum(np.exp(2 * np.asarray(log_noise)) - own, 0.1 * own)[:, None]
     scaled = np.einsum("itc,cts->isc", values, whitener.basis) * np.sqrt(variance) / (variance + noise)
     expected = scaled / np.sqrt(1 + (scaled / 8) ** 2)
-    np.testing.assert_allclose(whitener(values, roughness), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(whitener(values, log_noise), expected, rtol=1e-4, atol=1e-5)
     weights = np.sqrt(np.array(WINDOW.widths))
     for basis in np.asarray(whitener.basis):
         np.testing.assert_allclose(
@@ -77,32 +70,32 @@ def test_it_is_a_fixed_rotation_scaled_by_signal_and_noise(whitener):
 
 
 def test_edges_of_gaps_stay_within_bounds(standardized, whitener):
-    seen = jnp.asarray(np.random.default_rng(0).random(standardized.shape) < 0.9)
-    around = surroundings(WINDOW, jnp.asarray(standardized), seen, whitener)
-    values = around.at(jnp.asarray(rows_of(WINDOW, *standardized.shape[:2])[:, ::50].ravel())).values
+    measured = jnp.asarray(np.random.default_rng(0).random(standardized.shape) < 0.9)
+    windows = RecordingWindows.of(WINDOW, jnp.asarray(standardized), measured, whitener)
+    values = windows.at(jnp.asarray(windows.rows[:, ::50].ravel())).averages
     assert float(jnp.max(jnp.abs(values))) <= 8.0
     assert bool(jnp.all(jnp.isfinite(values)))
 
 
 @pytest.mark.parametrize("past", [0.0, 0.002, 0.06])
-def test_the_last_view_is_that_of_the_whole_recording(standardized, past):
+def test_the_last_window_is_that_of_the_whole_recording(standardized, past):
     window = Window(past=past)
     rng = np.random.default_rng(0)
-    recording, seen = jnp.asarray(standardized[0, :400]), jnp.asarray(rng.random((400, 7)) < 0.9)
-    for whitened in (None, Whitener.fitted_to(window, standardized)):
-        around = surroundings(window, recording[None], seen[None], whitened)
-        whole = around.at(jnp.asarray(rows_of(window, 1, 400)[0, -1:]))
+    recording, measured = jnp.asarray(standardized[0, :400]), jnp.asarray(rng.random((400, 7)) < 0.9)
+    for whitened in (None, Whitener.fit(window, standardized)):
+        windows = RecordingWindows.of(window, recording[None], measured[None], whitened)
+        whole = windows.at(jnp.asarray(windows.rows[0, -1:]))
         needed = window.past + 3
-        found = last_view(window, recording[-needed:], seen[-needed:], whitened)
+        found = last_window(window, recording[-needed:], measured[-needed:], whitened)
         jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other[0], rtol=1e-4, atol=2e-5), found, whole)
 
 
 def test_trajectories_that_failed_are_left_out(standardized):
     broken = standardized.copy()
     broken[1, 100, 3] = np.nan
-    found, expected = (Whitener.fitted_to(WINDOW, values) for values in (broken, standardized[[0, 2, 3]]))
+    found, expected = (Whitener.fit(WINDOW, values) for values in (broken, standardized[[0, 2, 3]]))
     np.testing.assert_array_equal(found.variance, expected.variance)
-    nothing = Whitener.fitted_to(WINDOW, np.full_like(standardized, np.nan))
+    nothing = Whitener.fit(WINDOW, np.full_like(standardized, np.nan))
     assert np.all(np.isfinite(nothing.basis))
     assert np.all(np.asarray(nothing.variance) == 0)
 
@@ -110,21 +103,19 @@ def test_trajectories_that_failed_are_left_out(standardized):
 def test_known_noise_is_taken_off(standardized, whitener):
     level = np.array([0.3, 0.1, 0.1, 0.3, 0.3, 0.1, 0.3], np.float32)
     noisy = standardized + level * np.random.default_rng(3).normal(size=standardized.shape).astype(np.float32)
-    told, untold = Whitener.fitted_to(WINDOW, noisy, level), Whitener.fitted_to(WINDOW, noisy)
+    corrected, uncorrected = Whitener.fit(WINDOW, noisy, level), Whitener.fit(WINDOW, noisy)
     largest, power = np.s_[:, -4:], level[:, None] ** 2
-    np.testing.assert_allclose(told.variance[largest], whitener.variance[largest], rtol=0.1)
-    of_most, expected = (np.median(found.variance, axis=1) for found in (told, whitener))
-    assert np.all(np.abs(of_most - expected) < 0.1 * level**2 + 0.1 * expected)
-    assert np.all(np.asarray(untold.variance) > 0.5 * power)
-    assert np.all(np.asarray(told.roughness) ** 2 < np.asarray(whitener.roughness) ** 2 + 0.1 * level**2)
-    assert np.all(np.asarray(untold.roughness) > 0.9 * level)
+    np.testing.assert_allclose(corrected.variance[largest], whitener.variance[largest], rtol=0.1)
+    median, expected = (np.median(found.variance, axis=1) for found in (corrected, whitener))
+    assert np.all(np.abs(median - expected) < 0.1 * level**2 + 0.1 * expected)
+    assert np.all(np.asarray(uncorrected.variance) > 0.5 * power)
+    assert np.all(np.asarray(corrected.signal_noise) ** 2 < np.asarray(whitener.signal_noise) ** 2 + 0.1 * level**2)
+    assert np.all(np.asarray(uncorrected.signal_noise) > 0.9 * level)
 
 
 def test_recordings_shorter_than_the_window_are_refused(standardized):
     length = WINDOW.past + 1 + WINDOW.future
-    Whitener.fitted_to(WINDOW, standardized[:, :length])
-    message = (
-        rf"`network` must have a window that fits into the recordings of {length - 1} samples, got one of {length}"
-    )
+    Whitener.fit(WINDOW, standardized[:, :length])
+    message = rf"`autoencoder` must have a window that fits into the {length - 1} samples .*, got one of {length}"
     with pytest.raises(ValueError, match=message):
-        Whitener.fitted_to(WINDOW, standardized[:, : length - 1])
+        Whitener.fit(WINDOW, standardized[:, : length - 1])

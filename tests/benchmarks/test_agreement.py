@@ -186,13 +186,6 @@ def test_differences_are_relative_to_the_terms(x64):
     np.testing.assert_allclose(sizes[0], expected, rtol=1e-13)
 
 
-def test_progress_is_told(fake):
-    told = []
-    packages = [fake, fake._replace(name="other")]
-    agreement(packages, **SMALL, progress=lambda doing, done: told.append((doing, done)))
-    assert told == [("fake", 0.0), ("other", 0.5), ("compared", 1.0)]
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

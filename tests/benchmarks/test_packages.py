@@ -42,5 +42,5 @@ def test_heun_of_pyrates_is_another_method_with_numpy():
 def test_its_conventions_are_sentences(package):
     assert package.conventions
     assert all(sentence[0].isprintable() and sentence.endswith(".") for sentence in package.conventions)
-    assert package.preset in jrae.PRESETS
-    assert set(package.shows) <= set(jrae.CHANNELS)
+    assert package.preset in jrae.column.PRESETS
+    assert set(package.shows) <= set(jrae.column.CHANNELS)

@@ -1,4 +1,4 @@
-import jax.numpy
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,7 +31,7 @@ def test_a_diagram_along_p(tmp_path, capsys):
         assert value in out
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert "fold of cycles" in set(pd.read_csv(table).kind)
-    assert jax.numpy.zeros(()).dtype == jax.numpy.float32
+    assert jnp.zeros(()).dtype == jnp.float32
 
 
 @pytest.mark.slow
@@ -61,15 +61,21 @@ def test_a_range_without_cycles_says_so(capsys):
         (["--range", "a:2"], "`--range low` must be a number, got 'a'"),
         (["--range", "400"], "`--range high` must be a number, got ''"),
         (["--range", "2:1"], "`--range` must have a range that rises, got 2 to 1"),
-        (["--along", "D", "--range", "1:2"], "`--along` must be one of 'p', 'A', 'B'"),
+        (["--along", "D", "--range", "1:2"], "`--along` must be one of 'A', 'B'"),
         (["--along", "C"], "`--range` must be given for C as LOW:HIGH, got none"),
         (["--along", "C", "--range", "1:2", "--set", "C=1"], "`--set` must not name what changes along the diagram"),
         (["--along", "C", "--axis", "C=1,2"], "`--along` must not be given with `--axis`, which makes a map; got C"),
-        (["--along", "A", "--range", "0:2"], "`A` must be positive, got 0"),
-        (["--set", "X=1"], "`axes` must name some of A, B"),
-        (["--preset", "none"], "`name` must be one of"),
+        (["--along", "A", "--range", "0:2"], "`--range` must be positive, got 0"),
+        (["--set", "A=0"], "`--set A` must be positive, got 0"),
+        (["--set", "X=1"], "`--set` must name some of A, B"),
+        (["--preset", "none"], "`--preset` must be one of"),
+        (["--axis", "C=1,2", "--axis", "X=1,2"], "`--axis` must name some of A, B"),
+        (["--axis", "C=1,2", "--axis", "initial_y0=1,2"], "`--axis` must name some of A, B"),
+        (["--axis", "A=0,2", "--axis", "p=1,2"], "`--axis A` must be positive, got 0"),
+        (["--axis", "C=1,2", "--axis", "p=1,2", "--range", "1:2"], "`--range` must not be given with `--axis`"),
+        (["--table", "missing/points.csv"], "`--table` must lie in a folder that exists, got missing/points.csv"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments, message, capsys):
+def test_invalid_arguments_are_refused(arguments, message, capsys):
     assert _cli.main(["dynamics", *arguments]) == 2
     assert message in capsys.readouterr().err

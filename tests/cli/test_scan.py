@@ -1,5 +1,6 @@
 """The command line's `simulate`, `scan` and `scan-show`."""
 
+import importlib
 import signal
 import subprocess
 import sys
@@ -11,23 +12,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import jrae_jax.scan.store as stores
-from jrae_jax import (
-    ConstantInput,
-    InitialState,
-    JansenRitParameters,
-    Moments,
-    OrnsteinUhlenbeckInput,
-    StrangSplitting,
-    UniformNoiseInput,
-    WhiteNoiseInput,
-    eeg,
-    open_scan,
-    parameter_scan,
-    simulate,
-)
-from jrae_jax.cli import main as _cli
+import jrae_jax as jrae
+from jrae_jax.cli import main as cli
+from jrae_jax.column import StrangSplitting
+from jrae_jax.scan import Moments, open_scan
+from jrae_jax.scan.layout import Layout
+from jrae_jax.scan.store import ScanStore
 
+WHITE = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220, 2000 / 325))
 SHORT = ["--duration", "0.05", "--burn-in", "0"]
 QUICK = [*SHORT, "--summaries", "moments"]
 RUN = [sys.executable, "-m", "jrae_jax"]
@@ -37,7 +29,7 @@ RUN = [sys.executable, "-m", "jrae_jax"]
 def here(tmp_path, monkeypatch):
     """In a folder of its own, with JAX as the tests have it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_cli, "_configure_jax", lambda device, cores=None: None)
+    monkeypatch.setattr(cli, "_configure_jax", lambda device, cores=None: None)
     return tmp_path
 
 
@@ -49,14 +41,13 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_simulate_writes_what_simulate_returns(capsys):
-    assert _cli.main(["simulate", *SHORT, "--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.csv"]) == 0
+    assert cli.main(["simulate", *SHORT, "--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.csv"]) == 0
     assert capsys.readouterr().out == "10 samples of 3 columns in x.csv\n"
     lines = [line.split(",") for line in Path("x.csv").read_text().splitlines()]
     assert lines[0] == ["column", "time", "y0", "y1", "y2", "y3", "y4", "y5", "eeg"]
     written = np.array(lines[1:], float)
-    wanted = simulate(
-        JansenRitParameters(C=120),
-        WhiteNoiseInput(220, 2000 / 325),
+    wanted = jrae.simulate(
+        WHITE.replace(C=120),
         t1=0.05,
         dt=1e-3,
         solver=StrangSplitting(),
@@ -67,12 +58,12 @@ def test_simulate_writes_what_simulate_returns(capsys):
     np.testing.assert_array_equal(written[:, 0], np.repeat([0, 1, 2], 10))
     np.testing.assert_allclose(written[:, 1], np.tile(wanted.ts[4::5], 3), rtol=1e-6)
     np.testing.assert_allclose(written[:, 2:8], ys.reshape(30, 6), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(written[:, 8], np.asarray(eeg(wanted.ys[:, 4::5])).ravel(), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(written[:, 8], np.asarray(wanted.eeg[:, 4::5]).ravel(), rtol=1e-4, atol=1e-4)
 
 
 def test_simulate_writes_zarr_and_a_picture(capsys):
     arguments = ["--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.zarr", "--plot", "x.png"]
-    assert _cli.main(["simulate", *SHORT, *arguments]) == 0
+    assert cli.main(["simulate", *SHORT, *arguments]) == 0
     assert capsys.readouterr().out.splitlines()[1] == "picture in x.png"
     written = xr.open_zarr("x.zarr", consolidated=False, chunks=None)
     assert dict(written.sizes) == {"column": 3, "time": 10}
@@ -84,26 +75,26 @@ def test_simulate_writes_zarr_and_a_picture(capsys):
 
 
 @pytest.fixture
-def seen(monkeypatch):
-    """What `parameter_scan` is asked for, without doing it."""
-    asked = []
+def asked(monkeypatch):
+    """The arguments that `parameter_scan` would be called with."""
+    calls = []
 
     def pretend(*arguments, **settings):
-        asked.append((arguments, settings))
+        calls.append((*arguments, settings))
         raise ValueError("that is enough")
 
-    monkeypatch.setattr("jrae_jax.parameter_scan", pretend)
-    return asked
+    monkeypatch.setattr(importlib.import_module("jrae_jax.scan.parameter_scan"), "parameter_scan", pretend)
+
+    def call(*options):
+        assert cli.main(["scan", *options, "--store", "x.zarr"]) == 2
+        return calls[-1]
+
+    return call
 
 
-def asked_for(seen, *arguments):
-    assert _cli.main(["scan", *arguments, "--store", "x.zarr"]) == 2
-    return seen[-1]
-
-
-def test_axes_in_all_their_forms(seen):
-    (_, _, axes), _ = asked_for(
-        seen, "--axis", "C=68:270:5", "--axis", "b=1:100:3:log", "--axis", "a=50,100", "--axis", "e0=1,2+r=0.5,0.6"
+def test_axes_in_all_their_forms(asked):
+    _, axes, _ = asked(
+        "--axis", "C=68:270:5", "--axis", "b=1:100:3:log", "--axis", "a=50,100", "--axis", "e0=1,2+r=0.5,0.6"
     )
     assert [axis.dim for axis in axes][:3] == ["C", "b", "a"]
     np.testing.assert_allclose(axes[0].values["C"], [68, 118.5, 169, 219.5, 270])
@@ -112,14 +103,14 @@ def test_axes_in_all_their_forms(seen):
     np.testing.assert_array_equal([axes[3].values["e0"], axes[3].values["r"]], [[1, 2], [0.5, 0.6]])
 
 
-def test_two_axes_of_quantities_together(seen):
-    (_, _, axes), _ = asked_for(seen, "--axis", "C=1,2+p=3,4", "--axis", "a=1,2+b=3,4")
+def test_two_axes_of_quantities_together(asked):
+    _, axes, _ = asked("--axis", "C=1,2+p=3,4", "--axis", "a=1,2+b=3,4")
     assert len({axis.dim for axis in axes}) == 2
 
 
-def test_samples_spread_over_ranges(seen):
-    (_, _, (axis,)), _ = asked_for(
-        seen, "--sample", "50", "--seed", "4", "--axis", "C=68:270", "--axis", "b=1:100:log", "--method", "random"
+def test_samples_spread_over_ranges(asked):
+    _, (axis,), _ = asked(
+        "--sample", "50", "--seed", "4", "--axis", "C=68:270", "--axis", "b=1:100:log", "--method", "random"
     )
     assert (len(axis), set(axis.values)) == (50, {"C", "b"})
     assert np.median(axis.values["b"]) < 25
@@ -129,29 +120,28 @@ def test_samples_spread_over_ranges(seen):
 @pytest.mark.parametrize(
     ("arguments", "input"),
     [
-        ([], WhiteNoiseInput(220, 2000 / 325)),
-        (["--input", "constant", "--set", "p=90"], ConstantInput(90)),
-        (["--input", "uniform", "--hold", "0.005", "--set", "low=0"], UniformNoiseInput(0, 320, hold=5e-3)),
-        (["--input", "ou", "--set", "sd=9"], OrnsteinUhlenbeckInput(220, 9, 0.01, hold=1e-3)),
+        ([], jrae.WhiteNoiseInput(220, 2000 / 325)),
+        (["--input", "constant", "--set", "p=90"], jrae.ConstantInput(90)),
+        (["--input", "uniform", "--hold", "0.005", "--set", "low=0"], jrae.UniformNoiseInput(0, 320, hold=5e-3)),
+        (["--input", "ou", "--set", "sd=9"], jrae.OrnsteinUhlenbeckInput(220, 9, 0.01, hold=1e-3)),
     ],
 )
-def test_what_the_options_say_is_what_is_simulated(seen, arguments, input):
+def test_what_the_options_say_is_what_is_simulated(asked, arguments, input):
     options = ["--preset", "tvb", "--set", "C=140", "--set", "initial_y1=0.5", "--dt", "5e-4", "--solver", "heun"]
-    (parameters, given, _), settings = asked_for(seen, "--repeats", "3", *options, *arguments)
-    assert (float(parameters.C), float(parameters.v0)) == (140, np.float32(5.52))
-    assert type(given) is type(input)
-    assert given.hold == input.hold
-    assert [float(leaf) for leaf in jax.tree.leaves(given)] == [float(leaf) for leaf in jax.tree.leaves(input)]
-    assert isinstance(settings["initial"], InitialState)
-    assert float(settings["initial"].initial_y1) == 0.5
-    assert type(settings["solver"]).__name__ == "Heun"
+    column, _, settings = asked("--repeats", "3", *options, *arguments)
+    assert (float(column.value("C")), float(column.value("v0"))) == (140, np.float32(5.52))
+    assert type(column.input) is type(input)
+    assert column.input.hold == input.hold
+    assert [float(leaf) for leaf in jax.tree.leaves(column.input)] == [float(leaf) for leaf in jax.tree.leaves(input)]
+    np.testing.assert_array_equal(settings["y0"], [0, 0.5, 0, 0, 0, 0])
+    assert type(settings["solver"]).__name__ == "FixedStepHeun"
     assert (settings["t1"], settings["dt"], settings["burn_in"], settings["repeats"]) == (10, 5e-4, 1, 3)
     assert settings["store"] == Path("x.zarr")
     assert [type(summary).__name__ for summary in settings["summaries"]] == ["Moments", "Spectrum", "Regime"]
 
 
-def test_summaries_and_channels(seen):
-    _, settings = asked_for(seen, "--summaries", "samples,moments", "--channels", "y0,eeg", "--every", "4")
+def test_summaries_and_channels(asked):
+    _, _, settings = asked("--summaries", "samples,moments", "--channels", "y0,eeg", "--every", "4")
     samples, moments = settings["summaries"]
     assert (samples.every, samples.channels, moments.channels) == (4, ("y0", "eeg"), ("y0", "eeg"))
 
@@ -159,8 +149,8 @@ def test_summaries_and_channels(seen):
 SCAN = ["scan", *QUICK, "--axis", "C=100:140:5", "--repeats", "2", "--seed", "6", "--store", "x.zarr"]
 
 
-def test_a_scan_its_store_its_words_and_its_picture(capsys):
-    assert _cli.main([*SCAN, "--plot", "x.png"]) == 0
+def test_a_scan_its_store_its_output_and_its_picture(capsys):
+    assert cli.main([*SCAN, "--plot", "x.png"]) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     assert lines[:3] == [
@@ -171,9 +161,8 @@ def test_a_scan_its_store_its_words_and_its_picture(capsys):
     assert lines[-2].endswith(" s; results in x.zarr")
     assert lines[-1] == "picture in x.png"
     assert printed.err.startswith("100%")
-    wanted = parameter_scan(
-        JansenRitParameters(),
-        WhiteNoiseInput(220, 2000 / 325),
+    wanted = jrae.parameter_scan(
+        WHITE,
         {"C": np.linspace(100, 140, 5)},
         t1=0.05,
         dt=1e-3,
@@ -187,45 +176,36 @@ def test_a_scan_its_store_its_words_and_its_picture(capsys):
         "eeg_mean", f"{wanted.eeg_mean.min().item():.4g}", "to", f"{wanted.eeg_mean.max().item():.4g}", "mV"
     ]  # fmt: skip
     before = files(Path("x.zarr"))
-    assert _cli.main(["scan-show", "x.zarr"]) == 0
+    assert cli.main(["scan-show", "x.zarr"]) == 0
     assert capsys.readouterr().out.splitlines() == lines[:-2]
-    assert _cli.main(SCAN) == 0
+    assert cli.main(SCAN) == 0
     assert files(Path("x.zarr")) == before
 
 
-def test_a_picture_that_cannot_be_written_does_not_cost_the_store(capsys):
-    Path("folder.png").mkdir()
-    for picture in ("folder.png", "x.nonsense"):
-        assert _cli.main([*SCAN, "--plot", picture]) == 2
-        assert capsys.readouterr().err.splitlines()[-1].startswith("jrae: error: ")
-        assert open_scan("x.zarr").attrs["points_done"] == 10
-
-
-def test_what_failed_is_told_with_its_place(capsys):
+def test_what_failed_is_printed_with_its_place(capsys):
     arguments = ["--solver", "euler", "--axis", "a=100,20000,30000", "--set", "C=130", "--store", "x.zarr"]
-    assert _cli.main(["scan", *QUICK, *arguments]) == 0
-    told = capsys.readouterr().out
-    assert "3 of 3 points done, 2 failed" in told
-    failed = [line for line in told.splitlines() if line.startswith("failed at ")]
+    assert cli.main(["scan", *QUICK, *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "3 of 3 points done, 2 failed" in printed
+    failed = [line for line in printed.splitlines() if line.startswith("failed at ")]
     assert [line.partition(": ")[2] for line in failed] == ["a=20000", "a=30000"]
     times = [float(line.split()[2]) for line in failed]
     assert 0.05 > times[0] > times[1] > 0
 
 
-def test_show_tells_of_a_running_scan(monkeypatch, capsys):
-    monkeypatch.setattr(stores, "_CHUNK_WORK", 1.0)
-    monkeypatch.setattr(stores, "_SMALLEST_CHUNK", 4)
-    write = stores.ScanStore.write
+def test_show_of_a_running_scan(monkeypatch, capsys):
+    of, write = Layout.of, ScanStore.write
 
     def dying(self, number, results):
         if number:
             raise KeyboardInterrupt
         write(self, number, results)
 
-    monkeypatch.setattr(stores.ScanStore, "write", dying)
-    assert _cli.main(SCAN) == 130
+    monkeypatch.setattr(Layout, "of", lambda shape, steps: of(shape, steps, work=1.0, smallest=4))
+    monkeypatch.setattr(ScanStore, "write", dying)
+    assert cli.main(SCAN) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "jrae: interrupted"
-    assert _cli.main(["scan-show", "x.zarr", "--plot", "x.png"]) == 0
+    assert cli.main(["scan-show", "x.zarr", "--plot", "x.png"]) == 0
     assert "4 of 10 points done, 0 failed" in capsys.readouterr().out
     assert Path("x.png").exists()
 
@@ -241,56 +221,69 @@ NAMES = "must name some of A, B, a, b, e0, v0, r, C, alpha1"
     [
         ("--axis C", "`--axis` must be NAME=start:stop:count or NAME=a,b,c, got C"),
         ("--axis =1,2", "`--axis` must be NAME=start:stop:count or NAME=a,b,c, got =1,2"),
-        ("--axis C=", "`C` must have a row of values along its axis"),
+        ("--axis C=", "`--axis C` must have a row of values along its axis"),
         ("--axis C=a,b", "`--axis C` must be a number, got 'a'"),
         ("--axis C=1:2", "`--axis C` must be start:stop:count or start:stop:count:log with a count from 2 on, got 1:2"),
         ("--axis C=1:2:1", "`--axis C` must be start:stop:count"),
         ("--axis C=1:2:-3", "`--axis C` must be start:stop:count"),
         ("--axis C=1:2:3:lin", "`--axis C` must be start:stop:count"),
-        ("--axis C=2:1:3", "`C` must have a range that rises, got 2 to 1"),
-        ("--axis C=0:1:3:log", "`C` must be positive to be spread in its logarithm, got 0 to 1"),
-        ("--axis C=1:inf:3", "`C` must be finite, got inf"),
-        ("--axis C=1,nan", "`C` must be finite, got nan"),
-        ("--axis a=-1,2", "`a` must be positive, got -1.0"),
-        ("--axis Q=1,2", NAMES),
-        ("--axis dim=1,2", NAMES),
-        ("--axis C=1,2 --axis C=3,4", "`axes` must have different quantities, got C twice"),
-        ("--axis C=1,2+C=3,4", "C twice"),
-        ("--axis C=1,2+p=1,2,3", "`values` must be as many for each quantity of axis"),
-        ("--axis C=1:2:70000 --axis p=1:2:70000", "`axes` must make at most 4294967296 points, got 4900000000"),
-        ("--axis C=1:2:60000 --axis p=1:2:70000", "`axes` must make results that fit, got 4200000000 points, 88.2 GB"),
-        ("--sample 5", "`ranges` must name at least one quantity, got none"),
+        ("--axis C=2:1:3", "`--axis C` must have a range that rises, got 2 to 1"),
+        ("--axis C=0:1:3:log", "`--axis C` must be positive to be spread in its logarithm, got 0 to 1"),
+        ("--axis C=1:inf:3", "`--axis C` must be finite, got inf"),
+        ("--axis C=1,nan", "`--axis C` must be finite, got nan"),
+        ("--axis a=-1,2", "`--axis a` must be positive, got -1.0"),
+        ("--axis Q=1,2", f"`--axis` {NAMES}"),
+        ("--axis dim=1,2", f"`--axis` {NAMES}"),
+        ("--axis C=1,2 --axis C=3,4", "`--axis` must name each quantity once, got C 2 times"),
+        ("--axis C=1,2+C=3,4", "`--axis` must name each quantity once, got C 2 times"),
+        ("--axis C=1,2+p=1,2,3", "`--axis` must be as many for each quantity of axis"),
+        ("--axis C=1:2:70000 --axis p=1:2:70000", "`--axis` must make at most 4294967296 points, got 4900000000"),
+        (
+            "--axis C=1:2:60000 --axis p=1:2:70000",
+            "`--axis` must make results that fit, got 4200000000 points, 88",
+        ),
+        ("--sample 5", "`--axis` must name at least one quantity, got none"),
         ("--sample 5 --axis C=1", "`--axis C=1` must be NAME=start:stop or NAME=start:stop:log with --sample"),
         ("--sample 5 --axis C=1:2:3", "`--axis C=1:2:3` must be NAME=start:stop"),
-        ("--sample 5 --axis C=2:1", "`C` must have a range that rises, got 2 to 1"),
-        ("--sample 5 --axis C=0:1:log", "`C` must be positive to be spread in its logarithm"),
-        ("--sample 0 --axis C=1:2", "`points` must be a whole number of at least 1, got 0"),
-        ("--sample 5 --axis seed=1:2", NAMES),
-        ("--sample 5 --axis C=1:2 --axis C=3:4", "C twice"),
-        ("--axis C=1,2 --repeats 0", "`repeats` must be a whole number of at least 1, got 0"),
-        ("--axis C=1,2 --set C", "`--set C` must be a number, got ''"),
-        ("--axis C=1,2 --set C=x", "`--set C` must be a number, got 'x'"),
-        ("--axis C=1,2 --set Q=1", NAMES),
-        ("--axis C=1,2 --preset none", "must be one of 'jansen_rit_1995', 'tvb', 'hnpe', got 'none'"),
+        ("--sample 5 --axis C=2:1", "`--axis C` must have a range that rises, got 2 to 1"),
+        ("--sample 5 --axis C=0:1:log", "`--axis C` must be positive to be spread in its logarithm"),
+        ("--sample 0 --axis C=1:2", "`--sample` must be a whole number of at least 1, got 0"),
+        ("--sample 5 --axis key=1:2", f"`--axis` {NAMES}"),
+        ("--sample 5 --axis C=1:2 --axis C=3:4", "`--axis` must name each quantity once, got C 2 times"),
+        ("--axis C=1,2 --repeats 0", "`--repeats` must be a whole number of at least 1, got 0"),
+        ("--axis p=1,2 --set C", "`--set C` must be a number, got ''"),
+        ("--axis p=1,2 --set C=x", "`--set C` must be a number, got 'x'"),
+        ("--axis C=1,2 --set Q=1", f"`--set` {NAMES}"),
+        ("--axis C=1,2 --set a=-1", "`--set a` must be positive, got -1.0"),
+        ("--axis p=1,2 --set C=3 --set C=4", "`--set` must name each quantity once, got C 2 times"),
+        ("--axis C=1,2 --set C=3", "`--set` must not name what changes along an `--axis`, got C=3"),
+        ("--sample 5 --axis C=1:2 --set C=3", "`--set` must not name what changes along an `--axis`, got C=3"),
+        ("--axis C=1,2 --preset none", "`--preset` must be one of 'jansen_rit_1995', 'tvb', 'hnpe', got 'none'"),
         ("--axis C=1,2 --summaries none", "`--summaries` must be one of 'moments', 'spectrum', 'regime', 'samples'"),
-        ("--axis C=1,2 --summaries moments,moments", "`summaries` must have different results"),
+        ("--axis C=1,2 --summaries moments,moments", "`--summaries` must have different results"),
         ("--axis C=1,2 --summaries spectrum", "`resolution` = 0.5 Hz needs 2 s to summarise, got 0.05 s"),
-        ("--axis C=1,2 --channels y9", "`channels` must be one of 'y0'"),
-        ("--axis C=1,2 --summaries samples --every 0", "`every` must be a whole number of at least 1, got 0"),
-        ("--axis C=1,2 --summaries samples --every 51", "`every` must be at most the 50 samples there are, got 51"),
-        ("--axis C=1,2 --dt 3e-4", "must be a whole number of steps of `dt` = 0.0003 s, got 0.05 s"),
-        ("--axis C=1,2 --dt 0", "`dt` must be positive, got 0.0"),
-        ("--axis C=1,2 --burn-in 1", "`burn_in` must be from 0 to less than the 0.05 s simulated, got 1.0 s"),
-        ("--axis C=1,2 --input uniform --hold 0.0015", "`dt` must divide the input's `hold` = 0.0015 s, got 0.001 s"),
+        ("--axis C=1,2 --channels y9", "`--channels` must be one of 'y0'"),
+        ("--axis C=1,2 --summaries samples --every 0", "`--every` must be a whole number of at least 1, got 0"),
+        ("--axis C=1,2 --summaries samples --every 51", "`--every` must be at most the 50 samples there are, got 51"),
+        ("--axis C=1,2 --dt 3e-4", "`--duration` must be a whole number of steps of `--dt` = 0.0003 s, got 0.05 s"),
+        ("--axis C=1,2 --dt 0", "`--dt` must be positive, got 0.0"),
+        ("--axis C=1,2 --burn-in 1", "`--burn-in` must be from 0 to less than the 0.05 s simulated, got 1.0 s"),
+        (
+            "--axis C=1,2 --input uniform --hold 0.0015",
+            "`--dt` must divide the input's `--hold` = 0.0015 s",
+        ),
         ("--axis C=1,2 --input uniform --set low=400", "`high - low` must be positive, got -80.0"),
-        ("--axis C=1,2 --seed 99999999999999999999", "seed"),
+        ("--axis C=1,2 --seed 99999999999999999999", "`--seed` must be from 0 to 2^63 - 1, got 99999999999999999999"),
         ("--axis C=1,2 --processes 2", "`--coordinator`, `--processes` and `--process` go together"),
         ("--axis C=1,2 --coordinator a:1 --process 0", "`--coordinator`, `--processes` and `--process` go together"),
-        ("--axis C=1,2 --store no/x.zarr", "`store` must lie in a folder that exists, got no/x.zarr"),
+        ("--axis C=1,2 --store no/x.zarr", "`--store` must lie in a folder that exists, got no/x.zarr"),
+        ("--axis C=1,2 --plot no/x.png", "`--plot` must lie in a folder that exists, got no/x.png"),
+        ("--axis C=1,2 --plot x.nonsense", "`--plot` must end in .eps or "),
+        ("--axis C=1,2 --plot .", "`--plot` must end in .eps or "),
     ],
 )
-def test_a_scan_that_cannot_be_is_one_line_and_leaves_nothing(here, capsys, arguments, message):
-    assert _cli.main(["scan", "--store", "x.zarr", *QUICK, *arguments.split()]) == 2
+def test_a_scan_that_is_refused_is_one_line_and_leaves_nothing(here, capsys, arguments, message):
+    assert cli.main(["scan", "--store", "x.zarr", *QUICK, *arguments.split()]) == 2
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
     assert complaint.startswith("jrae: error: ")
@@ -301,22 +294,25 @@ def test_a_scan_that_cannot_be_is_one_line_and_leaves_nothing(here, capsys, argu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "`--out` or `--plot` must say where the trajectories are to go, got neither"),
+        ("", "`--out` or `--plot` must say where the trajectories are to be written, got neither"),
         ("--out x.txt", "`--out` must end in .csv or .zarr, got x.txt"),
         ("--out x.csv --columns 0", "must be a whole number of at least 1, got 0"),
         ("--out x.csv --every 0", "must be a whole number of at least 1, got 0"),
-        ("--out x.csv --every 51", "`saveat` saves nothing: every 51 steps of 50"),
-        ("--out x.csv --set Q=1", NAMES),
-        ("--out x.csv --duration 0.0505", "must be a whole number of steps of `dt` = 0.001 s, got 0.0505 s"),
-        ("--out x.csv --input ou --hold 0", "`hold` must be positive, got 0.0"),
-        ("--out no/x.csv", "no"),
-        ("--out no/x.zarr", "no"),
-        ("--plot no/x.png", "no"),
+        ("--out x.csv --every 51", "`--every` saves nothing: every 51 steps of 50"),
+        ("--out x.csv --set Q=1", f"`--set` {NAMES}"),
+        (
+            "--out x.csv --duration 0.0505",
+            "`--duration` must be a whole number of steps of `--dt` = 0.001 s",
+        ),
+        ("--out x.csv --input ou --hold 0", "`--hold` must be positive, got 0.0"),
+        ("--out no/x.csv", "`--out` must lie in a folder that exists, got no/x.csv"),
+        ("--out no/x.zarr", "`--out` must lie in a folder that exists, got no/x.zarr"),
+        ("--plot no/x.png", "`--plot` must lie in a folder that exists, got no/x.png"),
         ("--out x.csv --solver euler --set a=20000 --set C=130", "`simulate`: 1 of 1 trajectories failed"),
     ],
 )
-def test_a_simulation_that_cannot_be_is_one_line_and_leaves_nothing(here, capsys, arguments, message):
-    assert _cli.main(["simulate", *SHORT, *arguments.split()]) == 2
+def test_a_simulation_that_is_refused_is_one_line_and_leaves_nothing(here, capsys, arguments, message):
+    assert cli.main(["simulate", *SHORT, *arguments.split()]) == 2
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
     assert message in complaint
@@ -325,7 +321,7 @@ def test_a_simulation_that_cannot_be_is_one_line_and_leaves_nothing(here, capsys
 
 def test_what_is_there_is_not_written_over(capsys):
     Path("x.csv").write_text("mine")
-    assert _cli.main(["simulate", *SHORT, "--out", "x.csv"]) == 2
+    assert cli.main(["simulate", *SHORT, "--out", "x.csv"]) == 2
     assert capsys.readouterr().err == "jrae: error: `--out` must not exist yet, got x.csv\n"
     assert Path("x.csv").read_text() == "mine"
 
@@ -333,14 +329,14 @@ def test_what_is_there_is_not_written_over(capsys):
 def test_show_of_what_is_no_scan(capsys):
     Path("x.zarr").mkdir()
     for name in ("x.zarr", "y.zarr"):
-        assert _cli.main(["scan-show", name]) == 2
+        assert cli.main(["scan-show", name]) == 2
         assert capsys.readouterr().err.startswith(f"jrae: error: `store` must be a parameter scan, got {name} (")
 
 
 @pytest.mark.parametrize("arguments", [["scan"], ["scan-show"], ["scan", "--store", "x", "--method", "sobol"]])
 def test_arguments_that_do_not_parse(capsys, arguments):
     with pytest.raises(SystemExit) as stopped:
-        _cli.main(arguments)
+        cli.main(arguments)
     assert stopped.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
 

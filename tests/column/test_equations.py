@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.optimize import brentq
 
-from jrae_jax import JansenRitParameters, jansen_rit_vector_field, sigmoid
-from jrae_jax.column.equations import coefficients, external_input_direction
+from jrae_jax.column import JansenRitParameters, jansen_rit_vector_field, sigmoid
+from jrae_jax.column.equations import Coefficients, external_input_direction
 from jrae_jax.column.states import EXTERNAL_INPUT_STATE
 
 A, B, a, b, C = 3.25, 22.0, 100.0, 50.0, 135.0
@@ -47,7 +47,7 @@ def firing_rate(v):
 
 
 def equilibrium(v):
-    """State and input of the equilibrium at which the column shows `v`, in closed form."""
+    """State and input of the equilibrium at which `y1 - y2` is `v`, in closed form."""
     y0 = A / a * firing_rate(v)
     y2 = B / b * 0.25 * C * firing_rate(0.25 * C * y0)
     p = a / A * (v + y2) - 0.8 * C * firing_rate(C * y0)
@@ -104,7 +104,7 @@ def test_input_enters_one_state_alone():
     direction = jax.jacobian(field, argnums=1)(jnp.ones(6), jnp.asarray(220.0), parameters)
     np.testing.assert_array_equal(np.flatnonzero(direction), [EXTERNAL_INPUT_STATE])
     np.testing.assert_allclose(direction[EXTERNAL_INPUT_STATE], 360, rtol=1e-6)
-    np.testing.assert_array_equal(external_input_direction(coefficients(parameters)), direction)
+    np.testing.assert_array_equal(external_input_direction(Coefficients.of(parameters)), direction)
 
 
 def test_time_does_not_enter(key):

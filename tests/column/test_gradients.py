@@ -1,7 +1,6 @@
 """Derivatives through whole simulations, against finite differences and against each other."""
 
-import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import diffrax
 import jax
@@ -9,32 +8,43 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Array
 
-import jrae_jax as jrae
+from jrae_jax.column import (
+    Column,
+    ConstantInput,
+    EvokedPulseInput,
+    FixedStepHeun,
+    JansenRitParameters,
+    OrnsteinUhlenbeckInput,
+    StrangSplitting,
+    UniformNoiseInput,
+    WhiteNoiseInput,
+    simulate,
+)
 
-FIXED = {"Heun": jrae.Heun(), "Strang": jrae.StrangSplitting()}
+FIXED = {"Heun": FixedStepHeun(), "Strang": StrangSplitting()}
 INPUTS = {
-    "constant": lambda: jrae.ConstantInput(220.0),
-    "uniform": lambda: jrae.UniformNoiseInput(120.0, 320.0, hold=2e-3),
-    "white": lambda: jrae.WhiteNoiseInput(220.0, 6.0),
-    "Ornstein-Uhlenbeck": lambda: jrae.OrnsteinUhlenbeckInput(220.0, 60.0, 0.01, hold=2e-3),
-    "pulse": lambda: jrae.EvokedPulseInput(0.05, jrae.ConstantInput(150.0)),
+    "constant": lambda: ConstantInput(220.0),
+    "uniform": lambda: UniformNoiseInput(120.0, 320.0, hold=2e-3),
+    "white": lambda: WhiteNoiseInput(220.0, 6.0),
+    "Ornstein-Uhlenbeck": lambda: OrnsteinUhlenbeckInput(220.0, 60.0, 0.01, hold=2e-3),
+    "pulse": lambda: EvokedPulseInput(0.05, ConstantInput(150.0)),
 }
 STEP = 1e-4  # of a value; of finite differences
 
 
+class Given(NamedTuple):
+    column: Column
+    y0: Array
+
+
 def everything(input):
-    return {
-        "parameters": jrae.JansenRitParameters(),
-        "input": input,
-        "y0": jnp.array([0.1, 15.0, 10.0, 1.0, -100.0, 50.0]),
-    }
+    return Given(Column(JansenRitParameters(), input), jnp.array([0.1, 15.0, 10.0, 1.0, -100.0, 50.0]))
 
 
 def loss_of(given, **options):
-    found = jrae.simulate(
-        given["parameters"], given["input"], y0=given["y0"], t1=0.3, dt=1e-3, key=jax.random.key(0), **options
-    )
+    found = simulate(given.column, y0=given.y0, t1=0.3, dt=1e-3, key=jax.random.key(0), **options)
     return jnp.mean(jnp.sin(found.ys @ jnp.array([1.0, 0.3, 0.2, 0.01, 0.001, 0.001])))
 
 
@@ -70,15 +80,15 @@ def test_backward_forward_and_finite_differences_agree_for_every_input(name, x64
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIXED)
 def test_and_for_every_solver(name, x64):
-    given = everything(jrae.ConstantInput(220.0))
+    given = everything(ConstantInput(220.0))
     options = {"solver": FIXED[name]}
     assert_derivatives_are(central_differences(given, **options), given, **options)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("solver", [jrae.Dopri8(), jrae.Kvaerno5()])
+@pytest.mark.parametrize("solver", [diffrax.Dopri8(), diffrax.Kvaerno5()])
 def test_adaptive_steps_have_the_derivatives_of_fine_ones(solver, x64):
-    given = everything(jrae.ConstantInput(220.0))
+    given = everything(ConstantInput(220.0))
     expected, _ = ravel_pytree(jax.grad(loss_of)(given))
     found, _ = ravel_pytree(jax.grad(lambda given: loss_of(given, solver=solver, rtol=1e-9, atol=1e-9))(given))
     np.testing.assert_allclose(found, expected, rtol=1e-3)
@@ -87,10 +97,8 @@ def test_adaptive_steps_have_the_derivatives_of_fine_ones(solver, x64):
 def test_a_batch_of_gradients_is_the_gradients_one_by_one():
     @jax.jit
     def gradient(C):
-        parameters = jrae.JansenRitParameters()
-        return jax.grad(
-            lambda C: loss_of(everything(INPUTS["white"]()) | {"parameters": dataclasses.replace(parameters, C=C)})
-        )(C)
+        given = everything(INPUTS["white"]())
+        return jax.grad(lambda C: loss_of(given._replace(column=given.column.replace(C=C))))(C)
 
     values = jnp.array([100.0, 135.0, 170.0])
     together = jax.vmap(gradient)(values)
@@ -100,10 +108,10 @@ def test_a_batch_of_gradients_is_the_gradients_one_by_one():
 
 @pytest.mark.parametrize("potential", [-1e6, -1e3, 1e3, 1e6])
 def test_gradients_are_finite_at_extreme_potentials(potential):
-    given = everything(jrae.ConstantInput(220.0)) | {"y0": jnp.full(6, potential)}
+    given = everything(ConstantInput(220.0))._replace(y0=jnp.full(6, potential))
 
     def last(given):
-        return jnp.sum(jrae.simulate(given["parameters"], given["input"], y0=given["y0"], t1=0.05, dt=1e-3).ys[-1])
+        return jnp.sum(simulate(given.column, y0=given.y0, t1=0.05, dt=1e-3).ys[-1])
 
     gradient, _ = ravel_pytree(jax.grad(last)(given))
     assert gradient.dtype == jnp.float32
@@ -117,9 +125,9 @@ def test_the_memory_of_a_gradient_grows_with_the_root_of_the_steps_at_most():
 
     def memory(steps):
         def last(C):
-            parameters = dataclasses.replace(jrae.JansenRitParameters(), C=C)
+            column = Column(JansenRitParameters(C=C), ConstantInput(220.0))
             options: dict[str, Any] = {"t1": steps * 1e-3, "dt": 1e-3, "saveat": diffrax.SaveAt(t1=True)}
-            return jnp.sum(jrae.simulate(parameters, jrae.ConstantInput(220.0), **options).ys)
+            return jnp.sum(simulate(column, **options).ys)
 
         compiled = jax.jit(jax.grad(last)).lower(jnp.full(columns, 135.0)).compile()
         found = compiled.memory_analysis()
@@ -130,11 +138,12 @@ def test_the_memory_of_a_gradient_grows_with_the_root_of_the_steps_at_most():
     assert memory(25_600) < 25_600 * 6 * columns * 4 / 10
 
 
+@pytest.mark.slow
 def test_sensitivity_on_a_cycle_grows_with_time():
     def end(C, seconds):
-        parameters = dataclasses.replace(jrae.JansenRitParameters(), C=C)
+        column = Column(JansenRitParameters(C=C), ConstantInput(220.0))
         times: dict[str, Any] = {"t1": seconds, "dt": 1e-3, "burn_in": seconds - 0.2}
-        return jrae.simulate(parameters, jrae.ConstantInput(220.0), adjoint=diffrax.ForwardMode(), **times).ys
+        return simulate(column, adjoint=diffrax.ForwardMode(), **times).ys
 
     def swing(seconds):
         return float(jnp.max(jnp.abs(jax.jacfwd(end)(135.0, seconds))))

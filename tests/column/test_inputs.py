@@ -6,21 +6,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import (
+from jrae_jax.column import (
     RK4,
+    Column,
     ConstantInput,
-    Euler,
     EvokedPulseInput,
-    Heun,
+    FixedStepHeun,
     JansenRitParameters,
     NoiseStream,
     OrnsteinUhlenbeckInput,
-    Tsit5,
     UniformNoiseInput,
     WhiteNoiseInput,
     noise_stream,
     simulate,
 )
+
+
+def column(input):
+    return Column(JansenRitParameters(), input)
 
 
 def rates(input, ts):
@@ -137,7 +140,7 @@ def drawn(ys, dt=1e-3):
 
 
 def test_white_noise_on_top_of_a_pulse_is_one_number_a_step_of_variance_one_over_dt(key):
-    trajectories = simulate(JansenRitParameters(), pulse_on(white()), t1=0.1, dt=5e-4, solver=Euler(), batch=3, key=key)
+    trajectories = simulate(column(pulse_on(white())), t1=0.1, dt=5e-4, solver=diffrax.Euler(), batch=3, key=key)
     s = np.maximum((5e-4 * np.arange(200) - 0.02) / 0.005, 0)
     for trajectory in (0, 2):
         expected = 220 + 0.5 * s**7 * np.exp(-s)
@@ -165,17 +168,16 @@ HOLD = 4e-3
 def ensemble():
     """512 columns over 2 s in steps of 1 ms: half of them in wide and slow noise, half in narrow and fast noise."""
     input = wandering(sd=np.repeat([60.0, 20.0], 256), correlation_time=np.repeat([0.05, 0.005], 256), hold=HOLD)
-    ys = simulate(JansenRitParameters(), input, t1=2.0, dt=1e-3, solver=Euler(), key=jax.random.key(3)).ys
-    values = np.array([drawn(column) - 220 for column in np.asarray(ys)])
+    ys = simulate(column(input), t1=2.0, dt=1e-3, solver=diffrax.Euler(), key=jax.random.key(3)).ys
+    values = np.array([drawn(each) - 220 for each in np.asarray(ys)])
     return {(60.0, 0.05): values[:256], (20.0, 0.005): values[256:]}
 
 
 def test_wandering_noise_is_the_exact_recursion_held_for_four_steps(ensemble):
     for first, ((sd, time), values) in zip((0, 256), ensemble.items(), strict=True):
-        for column in (0, 255):
-            of_column = dict(sd=sd, correlation_time=time, hold=HOLD)
-            expected = remembered(jax.random.key(3), first + column, 500, **of_column)
-            np.testing.assert_allclose(values[column], np.repeat(expected, 4), atol=0.5)
+        for index in (0, 255):
+            expected = remembered(jax.random.key(3), first + index, 500, sd=sd, correlation_time=time, hold=HOLD)
+            np.testing.assert_allclose(values[index], np.repeat(expected, 4), atol=0.5)
 
 
 def test_wandering_noise_has_its_mean_and_standard_deviation_from_the_start(ensemble):
@@ -202,14 +204,14 @@ def test_columns_of_an_ensemble_wander_apart(ensemble):
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [None, 2])
 def test_gradient_with_respect_to_wandering_noise_is_that_of_differences(x64, key, batch):
-    settings: dict[str, Any] = dict(t1=0.03, dt=1e-3, solver=Heun(), key=key, saveat=diffrax.SaveAt(t1=True))
+    settings: dict[str, Any] = dict(t1=0.03, dt=1e-3, solver=FixedStepHeun(), key=key, saveat=diffrax.SaveAt(t1=True))
 
     @jax.jit
     @jax.value_and_grad
     def score(values):
         sd, time = values
         input = wandering(sd=sd, correlation_time=time)
-        return simulate(JansenRitParameters(), input, batch=batch, **settings).ys[..., 0, 1].sum()
+        return simulate(column(input), batch=batch, **settings).ys[..., 0, 1].sum()
 
     values = np.array([50.0, 0.02])
     gradient = score(jnp.asarray(values))[1]
@@ -220,14 +222,14 @@ def test_gradient_with_respect_to_wandering_noise_is_that_of_differences(x64, ke
         assert abs(difference) > 1e-4
 
 
-# Both: of what the noise depends on
+# Both: what the noise depends on
 
 
-def settled(y0=None, **settings: Any):
+def settled(input, y0=None, **settings: Any):
     """From a state that is not the very start."""
     y0 = np.array([0.08, 18.0, 12.0, -0.5, 30.0, -20.0]) if y0 is None else y0
-    defaults: dict[str, Any] = dict(dt=1e-3, solver=Heun(), key=jax.random.key(5))
-    return simulate(JansenRitParameters(), y0=y0, **(defaults | settings)).ys
+    defaults: dict[str, Any] = dict(dt=1e-3, solver=FixedStepHeun(), key=jax.random.key(5))
+    return simulate(column(input), y0=y0, **(defaults | settings)).ys
 
 
 class CountingPulse(EvokedPulseInput):
@@ -243,53 +245,88 @@ TRACED = []
 def test_noise_does_not_depend_on_batch_or_duration_and_carries_on(make):
     """Cut in the middle of a hold of 7 ms, which does not divide the 100 ms; the second part is not compiled anew."""
     input = CountingPulse(0.02, make())
-    whole = settled(input=input, t1=0.2, batch=2)
-    first = settled(input=input, t1=0.1, batch=2)
+    whole = settled(input, t1=0.2, batch=2)
+    first = settled(input, t1=0.1, batch=2)
     np.testing.assert_allclose(first, whole[:, :100], rtol=1e-5, atol=2e-3)
     once = len(TRACED)
-    second = settled(input=input, t0=0.1, t1=0.2, y0=first[:, -1])
+    second = settled(input, t0=0.1, t1=0.2, y0=first[:, -1])
     np.testing.assert_allclose(second, whole[:, 100:], rtol=1e-5, atol=2e-3)
     assert len(TRACED) == once > 0
     assert not np.allclose(first[0], first[1], rtol=0.01)
     assert not np.allclose(first, second, rtol=0.01)
-    alone = settled(input=input, t1=0.1)
+    alone = settled(input, t1=0.1)
     np.testing.assert_allclose(alone, first[0], rtol=1e-5, atol=2e-3)
-    assert not np.allclose(settled(input=input, t1=0.1, key=jax.random.key(6)), alone, rtol=0.01)
+    assert not np.allclose(settled(input, t1=0.1, key=jax.random.key(6)), alone, rtol=0.01)
 
 
 @pytest.mark.slow
 def test_wandering_noise_does_not_depend_on_the_step_or_the_solver():
-    fine = settled(input=wandering(), t1=0.1, dt=5e-4, solver=RK4(), saveat=diffrax.SaveAt(steps=2))
-    adaptive = settled(input=wandering(), t1=0.1, solver=Tsit5(), rtol=1e-6, atol=1e-6, batch=1)
+    fine = settled(wandering(), t1=0.1, dt=5e-4, solver=RK4(), saveat=diffrax.SaveAt(steps=2))
+    adaptive = settled(wandering(), t1=0.1, solver=diffrax.Tsit5(), rtol=1e-6, atol=1e-6, batch=1)
     largest = np.max(abs(fine), axis=0, keepdims=True)
     assert np.max(abs(adaptive[0] - fine) / largest) < 1e-3
 
 
-def test_white_noise_is_for_fixed_steps_alone(key):
-    for input in (white(), pulse_on(white())):
-        message = f"`rtol` and `atol` are not for white noise, which has no smooth path, got a {type(input).__name__}"
-        with pytest.raises(ValueError, match=message):
-            simulate(JansenRitParameters(), input, t1=0.05, dt=1e-3, solver=Tsit5(), rtol=1e-4, atol=1e-4, key=key)
+# Statistics over steps, as estimators know them
 
 
-@pytest.mark.parametrize("make", [white, wandering, lambda: pulse_on(white()), lambda: pulse_on(wandering())])
-def test_noise_wants_a_key_and_a_start_on_the_grid(make):
-    kind = type(make()).__name__
-    settings: dict[str, Any] = dict(t1=0.1, dt=1e-3)
-    with pytest.raises(ValueError, match=f"`key` must be one PRNG key for a {kind}, got None"):
-        simulate(JansenRitParameters(), make(), **settings)
-    with pytest.raises(ValueError, match=rf"`t0` must be a whole number of `dt` = 0\.001 s for a {kind}, got 0.0005 s"):
-        simulate(JansenRitParameters(), make(), key=jax.random.key(0), t0=5e-4, t1=0.1005, dt=1e-3)
+def test_statistics_of_held_noise_are_those_of_its_values(key, held_values):
+    mean, held_std, white = UniformNoiseInput([120, 220], 320, hold=2e-3).statistics(2e-3)
+    for index, low in enumerate((120, 220)):
+        values = held_values(UniformNoiseInput(low, 320, hold=2e-3), 20_000, key)
+        assert values.mean() == pytest.approx(float(mean[index]), rel=0.01)
+        assert values.std() == pytest.approx(float(held_std[index]), rel=0.02)
+        assert white[index] == 0
 
 
-def test_a_hold_that_steps_do_not_divide(key):
-    with pytest.raises(ValueError, match=r"`dt` must divide the input's `hold` = 0\.007 s, got 0\.002 s"):
-        simulate(JansenRitParameters(), wandering(), t1=0.1, dt=2e-3, key=key)
+def test_statistics_of_constant_input_and_white_noise():
+    assert [float(value) for value in ConstantInput(220).statistics(1e-3)] == [220, 0, 0]
+    assert [float(value) for value in white().statistics(1e-3)] == [220, 0, 6]
+
+
+NO_STATISTICS = "`column` must have a ConstantInput, WhiteNoiseInput or UniformNoiseInput, got "
+
+
+@pytest.mark.parametrize(
+    ("input", "message"),
+    [
+        (wandering(), f"{NO_STATISTICS}OrnsteinUhlenbeckInput"),
+        (pulse_on(white()), f"{NO_STATISTICS}EvokedPulseInput"),
+        (
+            UniformNoiseInput(120, 320, hold=2e-3),
+            r"an input that is held for the 0\.001 s between samples, got hold=0\.002 s",
+        ),
+    ],
+)
+def test_inputs_without_independent_values_have_no_statistics(input, message):
+    with pytest.raises(ValueError, match=message):
+        input.statistics(1e-3)
+
+
+# Records
+
+
+def test_repr_has_values_and_units():
+    assert repr(UniformNoiseInput([120, 90], 320, hold=1e-3)) == (
+        "UniformNoiseInput(low=90 to 120 1/s (batch of 2), high=320 1/s, hold=0.001 s)"
+    )
+    assert repr(pulse_on(white())) == (
+        "EvokedPulseInput(onset=0.02 s, background=WhiteNoiseInput(p=220 1/s, intensity=6 s^-1/2), q=0.5 1/s, "
+        "w=0.005 s, n=7)"
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: ConstantInput(np.nan), "`p` must be finite, got nan"),
+        (lambda: UniformNoiseInput(np.nan, 320, hold=1e-3), "`low` must be finite, got nan"),
+        (lambda: UniformNoiseInput(120, np.inf, hold=1e-3), "`high` must be finite, got inf"),
+        (lambda: UniformNoiseInput(120, 320, hold=0.0), "`hold` must be positive, got 0.0"),
+        (lambda: UniformNoiseInput(120, 320, hold=-1e-3), "`hold` must be positive, got -0.001"),
+        (lambda: UniformNoiseInput(320, 120, hold=1e-3), "`high - low` must be positive, got -200.0"),
+        (lambda: UniformNoiseInput([120, 320], 300, hold=1e-3), "`high - low` must be positive"),
+        (lambda: UniformNoiseInput([1, 2], [3, 4, 5], hold=1.0), r"`low` and `high` must have one shape, got \(2,\)"),
         (lambda: white(p=np.inf), "`p` must be finite, got inf"),
         (lambda: white(intensity=-1.0), "`intensity` must be finite and not negative, got -1.0"),
         (lambda: white(intensity=[1.0, np.nan]), r"`intensity` must be finite and not negative, got nan .* \(2,\)"),
@@ -306,30 +343,12 @@ def test_a_hold_that_steps_do_not_divide(key):
             lambda: wandering(sd=[1, 2], correlation_time=[1, 2, 3]),
             r"`p` and `sd` and `correlation_time` must have one shape, got \(\) and \(2,\) and \(3,\)",
         ),
-        (lambda: UniformNoiseInput([1, 2], [3, 4, 5], hold=1.0), r"`low` and `high` must have one shape, got \(2,\)"),
-    ],
-)
-def test_noise_that_makes_no_sense(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: ConstantInput(np.nan), "`p` must be finite, got nan"),
-        (lambda: UniformNoiseInput(np.nan, 320, hold=1e-3), "`low` must be finite, got nan"),
-        (lambda: UniformNoiseInput(120, np.inf, hold=1e-3), "`high` must be finite, got inf"),
-        (lambda: UniformNoiseInput(120, 320, hold=0.0), "`hold` must be positive, got 0.0"),
-        (lambda: UniformNoiseInput(120, 320, hold=-1e-3), "`hold` must be positive, got -0.001"),
-        (lambda: UniformNoiseInput(320, 120, hold=1e-3), "`high - low` must be positive, got -200.0"),
-        (lambda: UniformNoiseInput([120, 320], 300, hold=1e-3), "`high - low` must be positive"),
         (lambda: EvokedPulseInput(np.nan, ConstantInput(0)), "`onset` must be finite, got nan"),
         (lambda: EvokedPulseInput(0.1, ConstantInput(0), q=np.inf), "`q` must be finite, got inf"),
         (lambda: EvokedPulseInput(0.1, ConstantInput(0), w=0.0), "`w` must be positive, got 0.0"),
         (lambda: EvokedPulseInput(0.1, ConstantInput(0), n=0), "`n` must be a whole number of at least 1, got 0"),
     ],
 )
-def test_values_that_make_no_sense(make, message):
+def test_invalid_values_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

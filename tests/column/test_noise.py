@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jrae_jax import NoiseStream, noise_stream
-from jrae_jax.column import noise
+from jrae_jax.column import NoiseStream, noise, noise_stream
 
 MANY = 2**21
 WEYL = 0x9E3779B9
@@ -138,7 +137,7 @@ def neighbours():
     return np.stack([uniform_numbers(stream, jnp.arange(2**17)) for stream in [*streams, swapped]])
 
 
-def test_neighbouring_streams_share_nothing_at_any_lag(neighbours):
+def test_neighbouring_streams_are_independent_at_any_lag(neighbours):
     """Of 2^17 lags the largest correlation is some 5 standard errors by chance, of a shared stream hundreds."""
     for row, one in enumerate(neighbours):
         for other in neighbours[:row]:
@@ -151,7 +150,7 @@ def test_the_largest_correlation_finds_a_shared_and_shifted_stream(neighbours):
     assert largest_correlation(neighbours[0], half) > 100
 
 
-def test_streams_whose_counters_run_into_each_other_share_nothing():
+def test_streams_whose_counters_overlap_are_independent():
     """The first word is where the counter starts, so that among many streams some meet; the second sets them apart."""
     n, lag = 2**17, 1000
     first, second = (int(word[0]) for word in vars(streams_of(jax.random.key(0), jnp.arange(2))).values())
@@ -187,7 +186,7 @@ def test_no_two_trajectories_have_one_stream():
 
 
 def assert_half_of_the_bits_flip(one, other):
-    """For each of the bits whose share in `one ^ other` is told, over many cases."""
+    """For each bit, the fraction of the cases in which `one` and `other` differ."""
     flipped = np.array([np.mean((one ^ other) >> bit & 1, axis=-1) for bit in range(24)])
     assert np.all(abs(flipped - 0.5) < 5.5 * 0.5 / np.sqrt(np.shape(one)[-1]))
 
@@ -207,9 +206,9 @@ def test_any_bit_of_the_index_flips_signs_and_order_of_the_normal_numbers_half_o
     flips = np.array([0, *(1 << bit for bit in range(32))], dtype=np.uint32)
     stream = streams_of(jax.random.key(0), jnp.asarray(0))
     first, second = np.asarray(normal_numbers(stream, (indices ^ flips[:, None]).ravel().astype(np.int32)))
-    for told in (first < 0, second < 0, abs(first) < abs(second)):
-        told = told.reshape(33, -1)
-        flipped = np.mean(told[1:] != told[0], axis=1)
+    for property in (first < 0, second < 0, abs(first) < abs(second)):
+        property = property.reshape(33, -1)
+        flipped = np.mean(property[1:] != property[0], axis=1)
         assert np.all(abs(flipped - 0.5) < 5 * 0.5 / np.sqrt(2**13))
 
 
@@ -274,7 +273,7 @@ def test_normal_numbers_do_not_remember_those_before(normals):
 
 
 @pytest.mark.parametrize("x64", [False, True])
-def test_normal_numbers_of_any_bits_are_finite_and_go_to_6_66_sd(monkeypatch, x64):
+def test_normal_numbers_of_any_bits_are_finite_and_reach_6_66_sd(monkeypatch, x64):
     monkeypatch.setattr(noise, "_mix", lambda x: x)
     ends = np.concatenate([np.arange(300), 2**31 + np.arange(-300, 300), 2**32 - np.arange(1, 300)])
     with jax.enable_x64(x64):
@@ -325,7 +324,7 @@ def test_points_lie_on_the_unit_circle_all_around(x64, tolerance):
 # A pure function
 
 
-def test_numbers_are_the_same_however_they_are_asked_for():
+def test_numbers_do_not_depend_on_how_they_are_computed():
     key = jax.random.key(7)
     streams = streams_of(key, jnp.arange(5))
     table = np.asarray(uniform_numbers(streams, jnp.arange(64)))

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import PRESETS, ConstantInput, JansenRitParameters, jansen_rit_vector_field
-from jrae_jax.column.parameters import batch_size
+from jrae_jax.column import PRESETS, JansenRitParameters, jansen_rit_vector_field
 
 NAMES = tuple(field.name for field in dataclasses.fields(JansenRitParameters))
 
@@ -21,7 +20,7 @@ def test_defaults_are_the_values_of_1995():
         assert getattr(parameters, name) == np.float32(value), name
 
 
-def test_connections_are_shares_of_c():
+def test_connections_are_fractions_of_c():
     parameters = JansenRitParameters(C=200.0, alpha1=0.9)
     connections = [parameters.C1, parameters.C2, parameters.C3, parameters.C4]
     np.testing.assert_allclose(connections, [180, 160, 50, 50], rtol=1e-6)
@@ -83,42 +82,33 @@ def test_replace_converts_and_checks():
         dataclasses.replace(parameters, a=0.0)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("value", [np.nan, np.inf, [1.0, np.nan]])
-def test_values_must_be_finite(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be finite, got "):
-        JansenRitParameters(**{name: value})
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        *[({name: np.nan}, f"`{name}` must be finite, got nan") for name in NAMES],
+        ({"C": np.inf}, "`C` must be finite, got inf"),
+        ({"r": [1.0, np.nan]}, r"`r` must be finite, got nan in an array of shape \(2,\)"),
+        ({"a": 0.0}, "`a` must be positive, got 0.0"),
+        ({"a": [1.0, 0.0]}, r"`a` must be positive, got 0.0 in an array of shape \(2,\)"),
+        ({"b": -1.0}, "`b` must be positive, got -1.0"),
+    ],
+)
+def test_invalid_values_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        JansenRitParameters(**values)
 
 
-@pytest.mark.parametrize("name", ["a", "b"])
-@pytest.mark.parametrize("value", [0.0, -1.0, [1.0, 0.0]])
-def test_rate_constants_must_be_positive(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be positive, got "):
-        JansenRitParameters(**{name: value})
-
-
-def test_unknown_preset():
+def test_an_unknown_preset_is_refused():
     with pytest.raises(ValueError, match="`name` must be one of 'jansen_rit_1995', 'tvb', 'hnpe', got 'wendling'"):
         JansenRitParameters.preset("wendling")
 
 
-def test_traced_values_are_not_looked_at():
+def test_traced_values_are_not_checked():
     slopes = jax.vmap(jax.grad(lambda C: JansenRitParameters(C=C).C3))(jnp.array([100.0, 200.0]))
     np.testing.assert_array_equal(slopes, [0.25, 0.25])
 
 
-@pytest.mark.parametrize(
-    ("parameters", "p", "size"), [({}, 220.0, None), ({"C": [1, 2, 3]}, 220.0, 3), ({"C": [1, 2]}, [120, 220], 2)]
-)
-def test_batch_size_is_that_of_the_batched_leaves(parameters, p, size):
-    assert batch_size(parameters=JansenRitParameters(**parameters), input=ConstantInput(p)) == size
-
-
-def test_batch_size_names_the_leaf_that_disagrees():
-    with pytest.raises(ValueError, match=r"`input\.p` has a batch axis of 3, but 2 columns were given before it"):
-        batch_size(parameters=JansenRitParameters(C=[1, 2]), input=ConstantInput([1, 2, 3]))
-
-
-def test_batch_size_names_the_leaf_with_two_axes():
-    with pytest.raises(ValueError, match=r"`parameters\.C` must be a scalar or one value a column, got shape \(2, 3\)"):
-        batch_size(parameters=JansenRitParameters(C=np.ones((2, 3))))
+def test_repr_has_values_and_units():
+    text = repr(JansenRitParameters(C=[68.0, 270.0]))
+    assert text.startswith("JansenRitParameters(A=3.25 mV, B=22 mV, a=100 1/s, b=50 1/s, e0=2.5 1/s, v0=6 mV, ")
+    assert "r=0.56 1/mV, C=68 to 270 (batch of 2), alpha1=1, " in text

@@ -1,7 +1,5 @@
-"""Trajectories that fail, and arguments of `simulate` that do not fit."""
+"""Trajectories that fail, and invalid arguments of `simulate`."""
 
-import subprocess
-import sys
 from typing import Any
 
 import diffrax
@@ -11,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import (
+from jrae_jax.column import (
+    Column,
     ConstantInput,
-    Euler,
+    EvokedPulseInput,
     JansenRitParameters,
-    Kvaerno5,
-    Trajectories,
-    Tsit5,
+    OrnsteinUhlenbeckInput,
+    StrangSplitting,
     UniformNoiseInput,
+    WhiteNoiseInput,
     simulate,
 )
 
@@ -27,17 +26,18 @@ def noise(hold=1e-3):
     return UniformNoiseInput(120, 320, hold=hold)
 
 
-def attempt(parameters=None, **changed: Any):
+def attempt(input=None, parameters=None, **changed: Any):
     """A tenth of a second of noise, with something changed that should not be."""
-    settings: dict[str, Any] = dict(input=noise(), t1=0.1, dt=1e-3, key=jax.random.key(0)) | changed
-    return simulate(parameters or JansenRitParameters(), **settings)
+    column = Column(parameters or JansenRitParameters(), input or noise())
+    settings: dict[str, Any] = dict(column=column, t1=0.1, dt=1e-3, key=jax.random.key(0)) | changed
+    return simulate(**settings)
 
 
-ADAPTIVE: dict[str, Any] = dict(solver=Tsit5(), rtol=1e-6, atol=1e-6)
+ADAPTIVE: dict[str, Any] = dict(solver=diffrax.Tsit5(), rtol=1e-6, atol=1e-6)
 
 
 def steady(parameters=None, p: Any = 220, **settings: Any):
-    return attempt(parameters, input=ConstantInput(p), **settings)
+    return attempt(ConstantInput(p), parameters, **settings)
 
 
 # Trajectories that fail
@@ -92,9 +92,20 @@ def test_a_traced_failure_raises():
         run(jnp.asarray(TOO_FAST))
 
 
-# Arguments that do not fit
+# Invalid arguments
 
 
+def on_pulse(background):
+    return EvokedPulseInput(0.02, background)
+
+
+WHITE, SLOW_NOISE = WhiteNoiseInput(220, 6.0), OrnsteinUhlenbeckInput(220, 50, 0.02, hold=7e-3)
+RANDOM_INPUTS = noise(), WHITE, SLOW_NOISE, on_pulse(WHITE), on_pulse(SLOW_NOISE)
+NOT_FOR_WHITE_NOISE = "`rtol` and `atol` are not for white noise, which has no smooth path, got a "
+NO_ERROR_ESTIMATE = r"`solver` must estimate its error .* got StrangSplitting\(\): take diffrax.Tsit5"
+
+
+@pytest.mark.usefixtures("without_type_checker")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -112,58 +123,45 @@ def test_a_traced_failure_raises():
         (dict(burn_in=np.nan), "`burn_in` must be from 0 .* got nan s"),
         (dict(rtol=1e-6), "`rtol` and `atol` go together, got rtol=1e-06 and atol=None"),
         (dict(atol=1e-6), "`rtol` and `atol` go together, got rtol=None and atol=1e-06"),
-        (dict(solver=Tsit5(), rtol=0.0, atol=1e-6), "`rtol` must be positive, got 0.0"),
-        (dict(solver=Tsit5(), rtol=1e-6, atol=-1.0), "`atol` must be positive, got -1.0"),
-        (dict(rtol=1e-6, atol=1e-6), r"`solver` must estimate its error .* got RK4\(\): take Tsit5"),
-        (dict(solver=Euler(), rtol=1e-6, atol=1e-6), r"`solver` must estimate its error .* got Euler\(\)"),
-        (dict(solver=Kvaerno5()), r"`rtol` and `atol` must be given for the implicit Kvaerno5\(\), got none"),
-        (dict(key=None), "`key` must be one PRNG key for a UniformNoiseInput, got None"),
+        (dict(solver=diffrax.Tsit5(), rtol=0.0, atol=1e-6), "`rtol` must be positive, got 0.0"),
+        (dict(solver=diffrax.Tsit5(), rtol=1e-6, atol=-1.0), "`atol` must be positive, got -1.0"),
+        (dict(rtol=1e-6, atol=1e-6), r"`solver` must estimate its error .* got RK4\(\): take diffrax.Tsit5"),
+        (dict(solver=diffrax.Euler(), rtol=1e-6, atol=1e-6), r"`solver` must estimate its error .* got Euler\(\)"),
+        (dict(solver=diffrax.Kvaerno5()), r"`rtol` and `atol` must be given for the implicit Kvaerno5\(\), got none"),
         (dict(input=noise(2.5e-4)), "`dt` must divide the input's `hold` = 0.00025 s, got 0.001 s"),
         (dict(input=noise(1.5e-3)), "`dt` must divide the input's `hold` = 0.0015 s, got 0.001 s"),
         (dict(batch=0), "`batch` must be a whole number of at least 1, got 0"),
         (dict(batch=2, y0=np.zeros((3, 6))), "`batch` must be the same everywhere, got 2 from `batch`, 3 from `y0`"),
-        (dict(batch=2, input=ConstantInput([1, 2, 3])), "got 2 from `batch`, 3 from `parameters and input`"),
-        (dict(y0=np.zeros((2, 6)), input=ConstantInput([1, 2, 3])), "got 3 from `parameters and input`, 2 from `y0`"),
+        (dict(batch=2, input=ConstantInput([1, 2, 3])), "got 2 from `batch`, 3 from `column`"),
+        (dict(y0=np.zeros((2, 6)), input=ConstantInput([1, 2, 3])), "got 3 from `column`, 2 from `y0`"),
         (dict(y0=np.zeros(5)), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(5,\)"),
         (dict(y0=np.zeros(())), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(\)"),
         (dict(y0=np.zeros((1, 2, 6))), r"`y0` must have shape \(6,\) or \(batch, 6\), got \(1, 2, 6\)"),
         (dict(y0=np.full(6, np.nan)), "`y0` must be finite, got nan in an array of shape"),
+        (dict(input=WHITE, **ADAPTIVE), NOT_FOR_WHITE_NOISE + "WhiteNoiseInput"),
+        (dict(input=on_pulse(WHITE), **ADAPTIVE), NOT_FOR_WHITE_NOISE + "EvokedPulseInput"),
+        (dict(input=SLOW_NOISE, dt=2e-3), "`dt` must divide the input's `hold` = 0.007 s, got 0.002 s"),
+        (dict(t0=-0.1, **ADAPTIVE), "`t0` must not be negative for a UniformNoiseInput"),
+        *[
+            (dict(input=input, key=None), f"`key` must be one PRNG key for a {type(input).__name__}, got None")
+            for input in RANDOM_INPUTS
+        ],
+        *[
+            (
+                dict(input=input, t0=5e-4, t1=0.1005),
+                f"`t0` must be a whole number of `dt` = 0.001 s for a {type(input).__name__}, got 0.0005 s",
+            )
+            for input in RANDOM_INPUTS
+        ],
+        (dict(key=jax.random.split(jax.random.key(0))), "`key` must be one PRNG key for a UniformNoiseInput, got "),
+        (dict(column=JansenRitParameters()), r"`column` must be an instance of Column, got JansenRitParameters\("),
+        (dict(solver=diffrax.Euler), "`solver` must be an instance of AbstractSolver, got <class "),
+        (dict(input=ConstantInput(220), solver=StrangSplitting(), rtol=1e-3, atol=1e-3), NO_ERROR_ESTIMATE),
     ],
 )
-def test_arguments_that_do_not_fit(settings, message):
+def test_invalid_arguments_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         attempt(**settings)
-
-
-def test_trajectories_have_at_most_one_batch_axis():
-    with pytest.raises(ValueError, match=r"`ys` must have shape \(time, 6\) or \(batch, time, 6\), got \(1, 2, 3, 6\)"):
-        Trajectories(jnp.zeros(3), jnp.zeros((1, 2, 3, 6)))
-
-
-OF_THE_WRONG_KIND = """
-import jrae_jax as jrae
-parameters, drive = jrae.JansenRitParameters(), jrae.ConstantInput(220.0)
-for arguments in (3.0, drive, None), (parameters, 220.0, None), (parameters, drive, jrae.Euler):
-    try:
-        jrae.simulate(*arguments[:2], solver=arguments[2], t1=0.1, dt=1e-3)
-    except ValueError as error:
-        print(error)
-"""
-
-
-def test_records_of_the_wrong_kind():
-    """In a process without the type hints that these tests enforce."""
-    told = subprocess.run([sys.executable, "-c", OF_THE_WRONG_KIND], capture_output=True, text=True, check=True).stdout
-    assert [line.partition(",")[0] for line in told.splitlines()] == [
-        "`parameters` must be an instance of JansenRitParameters",
-        "`input` must be an instance of AbstractExternalInput",
-        "`solver` must be an instance of AbstractSolver",
-    ]
-
-
-def test_leaves_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"`input\.p` has a batch axis of 3, but 2 columns were given before it"):
-        attempt(JansenRitParameters(C=[120, 135]), input=ConstantInput([1, 2, 3]))
 
 
 ONE_WAY = r"`saveat` must be SaveAt\(steps=n\), SaveAt\(t1=True\) or SaveAt\(ts=\.\.\.\), one of them, no more"
@@ -189,7 +187,7 @@ INCREASING = "`saveat` must have increasing times from 0.0 to 0.1 s"
         (dict(ts=np.array([0.0625, 0.125])), f"{INCREASING}, got 0.0625 to 0.125 s"),
     ],
 )
-def test_saving_that_does_not_fit(saveat, message):
+def test_invalid_times_to_save_are_refused(saveat, message):
     with pytest.raises(ValueError, match=message):
         attempt(saveat=diffrax.SaveAt(**saveat))
 
@@ -201,6 +199,6 @@ def test_saving_that_does_not_fit(saveat, message):
         (dict(steps=60), "`saveat` saves nothing: every 60 steps of 100, after 0.06 s of burn-in"),
     ],
 )
-def test_saving_within_the_burn_in(saveat, message):
+def test_saving_within_the_burn_in_is_refused(saveat, message):
     with pytest.raises(ValueError, match=message):
         attempt(burn_in=0.06, saveat=diffrax.SaveAt(**saveat))

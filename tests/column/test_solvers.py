@@ -4,26 +4,19 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from jrae_jax import (
-    RK4,
-    ConstantInput,
-    Dopri8,
-    Euler,
-    Heun,
-    JansenRitParameters,
-    Kvaerno5,
-    StrangSplitting,
-    Tsit5,
-    UniformNoiseInput,
-    simulate,
-)
+from jrae_jax.column import RK4, Column, ConstantInput, FixedStepHeun, StrangSplitting, UniformNoiseInput, simulate
 
 Y0 = np.array([0.08, 18.0, 12.0, -0.5, 30.0, -20.0])
 HOLD, HOLDS = 2e-3, 50
+SLOW_TSIT5 = pytest.param(diffrax.Tsit5, 5, marks=pytest.mark.slow)
 
 
 def noise():
     return UniformNoiseInput(120, 320, hold=HOLD)
+
+
+def column(input):
+    return Column.preset("jansen_rit_1995", input)
 
 
 def scipy_end(right_hand_side, y0, duration, p):
@@ -59,37 +52,46 @@ def assert_order(order, error, dt):
 
 @pytest.mark.parametrize(
     ("solver", "order", "dt"),
-    [(Euler, 1, 1e-4), (Heun, 2, 5e-4), (StrangSplitting, 2, 1e-3), (RK4, 4, 1e-3), (Tsit5, 5, 1e-3)],
+    [
+        (diffrax.Euler, 1, 1e-4),
+        (FixedStepHeun, 2, 5e-4),
+        (StrangSplitting, 2, 1e-3),
+        (RK4, 4, 1e-3),
+        pytest.param(diffrax.Tsit5, 5, 1e-3, marks=pytest.mark.slow),
+    ],
 )
 def test_order_of_convergence(x64, constant_reference, solver, order, dt):
     def error(dt):
         end = diffrax.SaveAt(t1=True)
-        trajectory = simulate(
-            JansenRitParameters(), ConstantInput(220), t1=0.1, dt=dt, y0=Y0, solver=solver(), saveat=end
-        )
+        trajectory = simulate(column(ConstantInput(220)), t1=0.1, dt=dt, y0=Y0, solver=solver(), saveat=end)
         return relative_error(trajectory.ys[0], constant_reference)
 
     assert_order(order, error, dt)
 
 
-@pytest.mark.parametrize(("solver", "order"), [(StrangSplitting, 2), (RK4, 4), (Tsit5, 5)])
+@pytest.mark.parametrize(("solver", "order"), [(StrangSplitting, 2), (RK4, 4), SLOW_TSIT5])
 def test_held_noise_keeps_the_order(x64, key, noisy_reference, solver, order):
     def error(dt):
         each_hold = diffrax.SaveAt(steps=round(HOLD / dt))
-        trajectory = simulate(
-            JansenRitParameters(), noise(), t1=0.1, dt=dt, y0=Y0, solver=solver(), saveat=each_hold, key=key
-        )
+        trajectory = simulate(column(noise()), t1=0.1, dt=dt, y0=Y0, solver=solver(), saveat=each_hold, key=key)
         return relative_error(trajectory.ys, noisy_reference)
 
     assert_order(order, error, 1e-3)
 
 
-@pytest.mark.parametrize(("solver", "holds_per_dt"), [(Tsit5, 1), (Tsit5, 5), (Dopri8, 5), (Kvaerno5, 5)])
+@pytest.mark.parametrize(
+    ("solver", "holds_per_dt"),
+    [
+        (diffrax.Tsit5, 5),
+        (diffrax.Kvaerno5, 5),
+        pytest.param(diffrax.Tsit5, 1, marks=pytest.mark.slow),
+        pytest.param(diffrax.Dopri8, 5, marks=pytest.mark.slow),
+    ],
+)
 def test_adaptive_solvers_agree_with_scipy(x64, key, noisy_reference, solver, holds_per_dt):
     """`dt` is no more than the grid to save on: as many values as there are holds are drawn within it."""
     trajectory = simulate(
-        JansenRitParameters(),
-        noise(),
+        column(noise()),
         t1=0.1,
         dt=HOLD * holds_per_dt,
         y0=Y0,

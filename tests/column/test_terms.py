@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import ConstantInput, JansenRitParameters, UniformNoiseInput, jansen_rit_vector_field, noise_stream
-from jrae_jax.column.terms import Clock, ColumnTerm, RandomInput, batch_axes
+from jrae_jax.column import Column, JansenRitParameters, UniformNoiseInput, jansen_rit_vector_field, noise_stream
+from jrae_jax.column.terms import Clock, ColumnTerm, RandomInput
 
 
 def clock(t0=0.0, dt=1e-3, steps=0):
@@ -15,7 +15,8 @@ def column_term(parameters, values, *, origin, steps_per_hold):
     zero = jnp.zeros((), jnp.int32)
     stream = noise_stream(jax.random.key(0), 0)
     held = RandomInput(stream, zero, zero, jnp.asarray(float(origin)), float(steps_per_hold), values)
-    return ColumnTerm(parameters, UniformNoiseInput(120, 320, hold=1e-3), held, clock(), None)
+    column = Column(parameters, UniformNoiseInput(120, 320, hold=1e-3))
+    return ColumnTerm(column, held, clock(), None)
 
 
 @jax.jit
@@ -24,7 +25,7 @@ def held_over_each_step(term, steps):
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 5, 10])
-def test_every_step_of_the_longest_simulation_sees_its_own_hold(ratio):
+def test_every_step_of_the_longest_simulation_has_its_own_hold(ratio):
     steps = np.arange(2**23)
     values = jnp.arange(len(steps) // ratio + 1, dtype=jnp.float32)
     term = column_term(JansenRitParameters(), values, origin=len(steps), steps_per_hold=ratio)
@@ -46,8 +47,3 @@ def test_the_two_routes_to_an_increment_agree(key):
     expected = 1e-3 * jansen_rit_vector_field(0.0, y, (JansenRitParameters(C=170), values[1]))
     np.testing.assert_allclose(term.vf_prod(t0, y, None, control), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(term.prod(term.vf(t0, y, None), control), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_batch_axes_tell_batched_leaves_from_shared_ones():
-    assert batch_axes(ConstantInput([1.0, 2.0])).p == 0
-    assert batch_axes(ConstantInput(1.0)).p is None

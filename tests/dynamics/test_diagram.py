@@ -1,20 +1,29 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import JansenRitParameters, bifurcation_diagram, limit_cycle, plot_bifurcations
-from jrae_jax.dynamics.diagram import diagram_table
+import jrae_jax as jrae
+from jrae_jax.dynamics import bifurcation_diagram, limit_cycle
+from jrae_jax.plot.dynamics import bifurcation_diagram as plot_bifurcation_diagram
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("x64")]
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+def standard(p: Any = 220.0):
+    """Made in the precision of the test."""
+    return jrae.Column(jrae.JansenRitParameters(), jrae.ConstantInput(p))
 
 
 @pytest.fixture(scope="module")
 def diagram():
     with jax.enable_x64(True):
-        return bifurcation_diagram(JansenRitParameters(), -60.0, 400.0, points=200)
+        return bifurcation_diagram(standard(), low=-60.0, high=400.0, points=200)
 
 
+@pytest.mark.slow
 def test_its_curve_goes_from_bound_to_bound(diagram):
     p = np.asarray(diagram.equilibria.p)
     assert p[[0, -1]] == pytest.approx([-60, 400], abs=1e-6)
@@ -23,8 +32,9 @@ def test_its_curve_goes_from_bound_to_bound(diagram):
     np.testing.assert_allclose((p[changes] + p[changes + 1]) / 2, [113.59, -12.15, 89.83, 315.7], atol=8)
 
 
+@pytest.mark.slow
 def test_its_table_has_all_points(diagram):
-    table = diagram_table(diagram)
+    table = diagram.to_dataframe()
     assert set(table.kind) == {
         *("equilibrium", "saddle-node", "Hopf point", "cycle 0", "cycle 1", "cycle 2", "fold of cycles"),
     }
@@ -34,8 +44,9 @@ def test_its_table_has_all_points(diagram):
     assert (table.v_max >= table.v_min).all()
 
 
+@pytest.mark.slow
 def test_its_picture_has_a_line_for_each_stretch(diagram):
-    above, below = plot_bifurcations(diagram).axes
+    above, below = plot_bifurcation_diagram(diagram).axes
     assert above.get_xlim() == pytest.approx((-60, 400), abs=1e-6)
     broken = [line for line in above.lines if line.get_linestyle() == "--" and line.get_color() == "#222222"]
     assert len(broken) == 2  # the saddle and the lower focus, and the focus within the alpha cycle
@@ -46,9 +57,10 @@ def test_its_picture_has_a_line_for_each_stretch(diagram):
 def along_c():
     """Where the published fold of cycles is at C = 135."""
     with jax.enable_x64(True):
-        return bifurcation_diagram(JansenRitParameters(), 120.0, 150.0, along="C", p=137.37926720, points=200)
+        return bifurcation_diagram(standard(137.37926720), parameter="C", low=120.0, high=150.0, points=200)
 
 
+@pytest.mark.slow
 def test_the_published_fold_of_cycles_is_found_along_c(along_c):
     folds = along_c.cycle_folds
     assert np.min(np.abs(folds.value - 135)) < 1e-5
@@ -58,41 +70,50 @@ def test_the_published_fold_of_cycles_is_found_along_c(along_c):
     np.testing.assert_array_equal(np.flatnonzero(np.diff(np.asarray(spikes.stable).astype(int))) + 1, turned)
 
 
+@pytest.mark.slow
 def test_cycles_along_c_are_those_that_columns_come_to(along_c):
     spikes = jax.tree.map(lambda leaf: leaf[0][along_c.cycles.exists[0]][-1], along_c.cycles)
-    column = limit_cycle(JansenRitParameters(C=spikes.value), spikes.p)
+    column = limit_cycle(standard(spikes.p).replace(C=spikes.value))
     np.testing.assert_allclose(column.frequency, spikes.frequency, rtol=1e-8)
     np.testing.assert_allclose(column.extrema, spikes.extrema, atol=1e-7)
 
 
-def test_its_table_and_picture_tell_what_changes(along_c):
-    table = diagram_table(along_c)
+@pytest.mark.slow
+def test_its_table_and_picture_name_what_changes(along_c):
+    table = along_c.to_dataframe()
     assert list(table.columns) == ["kind", "C", "p", "v_min", "v_max", "frequency", "stable"]
     np.testing.assert_array_equal(table.p, 137.37926720)
     assert set(table.kind) == {"equilibrium", "Hopf point", "cycle 0", "fold of cycles"}
-    above, below = plot_bifurcations(along_c).axes
+    above, below = plot_bifurcation_diagram(along_c).axes
     assert above.get_xlim() == (120, 150)
     assert below.get_xlabel() == "C, at p = 137.379 /s"
 
 
-def test_arguments_that_make_no_sense_are_refused():
-    column = JansenRitParameters()
-    with pytest.raises(ValueError, match=r"`along` must be one of 'p', 'A', .*, got 'D'"):
-        bifurcation_diagram(column, 1.0, 2.0, along="D", p=220.0)
-    with pytest.raises(
-        ValueError, match="`p` must be given where a parameter changes, and only there; got None along C"
-    ):
-        bifurcation_diagram(column, 1.0, 2.0, along="C")
-    with pytest.raises(ValueError, match=r"`p` must be given where .*; got 1\.0 along p"):
-        bifurcation_diagram(column, 1.0, 2.0, p=1.0)
-    with pytest.raises(ValueError, match="`p` must be finite, got nan"):
-        bifurcation_diagram(column, 1.0, 2.0, along="C", p=float("nan"))
-    with pytest.raises(ValueError, match="`a` must be positive, got -1"):
-        bifurcation_diagram(column, -1.0, 2.0, along="a", p=220.0)
+@pytest.mark.slow
+def test_it_prints_its_bifurcations(diagram, along_c):
+    lines = repr(diagram).splitlines()
+    assert lines[0] == "BifurcationDiagram(p from -60 to 400 1/s"
+    assert lines[2] == "  Hopf points: -12.1475 1/s (7.2395 Hz), 89.8291 1/s (10.377 Hz), 315.696 1/s (11.164 Hz)"
+    assert lines[3].startswith("  cycle folds: 137.379 1/s (4.7")
+    assert repr(along_c).splitlines()[:2] == ["BifurcationDiagram(C from 120 to 150", "  saddle-nodes: none"]
 
 
-def test_bounds_must_be_in_order():
-    with pytest.raises(ValueError, match=r"`low` must be below `high`, got 2\.0 and 1\.0"):
-        bifurcation_diagram(JansenRitParameters(), 2.0, 1.0)
-    with pytest.raises(ValueError, match="`parameters` must be of one column, got a batch"):
-        bifurcation_diagram(JansenRitParameters(C=jnp.ones(2)), 0.0, 1.0)
+@pytest.mark.parametrize(
+    ("column", "settings", "message"),
+    [
+        (standard, {"parameter": "D"}, r"`parameter` must be one of 'A', .*, 'p', got 'D'"),
+        (standard, {"parameter": "a", "low": -1.0}, "`a` must be positive, got -1"),
+        (standard, {"low": 2.0}, r"`low` must be below `high`, got 2\.0 and 2\.0"),
+        (standard, {"low": float("nan")}, "`low` must be finite, got nan"),
+        (standard, {"points": 1}, "`points` must be a whole number of at least 2, got 1"),
+        (lambda: standard(jnp.ones(2)), {}, r"`column` must be one column, got a batch of 2: .*column\[i\]"),
+        (
+            lambda: standard().replace(input=jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3)),
+            {},
+            r"`column` must have a ConstantInput, got a UniformNoiseInput: column\.replace\(input=",
+        ),
+    ],
+)
+def test_invalid_arguments_are_refused(column, settings, message):
+    with pytest.raises(ValueError, match=message):
+        bifurcation_diagram(column(), **({"low": 1.0, "high": 2.0} | settings))

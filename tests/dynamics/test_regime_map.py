@@ -1,18 +1,13 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax import (
-    ENDS,
-    ConstantInput,
-    JansenRitParameters,
-    UniformNoiseInput,
-    equilibria,
-    limit_cycle,
-    regime_map,
-)
+import jrae_jax as jrae
+from jrae_jax.dynamics import ATTRACTORS, equilibria, limit_cycle, regime_map
+from jrae_jax.dynamics.regime_map import equilibria_in_parts
 
-STANDARD = JansenRitParameters.preset("jansen_rit_1995")
+STANDARD = jrae.Column.preset("jansen_rit_1995", jrae.ConstantInput(0.0))
 ALONG_P = {
     -60: "rest",
     -30: "rest",
@@ -28,45 +23,66 @@ ALONG_P = {
 """What bifurcation theory says of the standard column."""
 
 
+REPORTS = []
+"""What `progress` was called with."""
+
+
 @pytest.fixture(scope="module")
 def along_p():
-    return regime_map(STANDARD, ConstantInput(0.0), {"p": np.array(list(ALONG_P), float)})
+    return regime_map(
+        STANDARD, {"p": np.array(list(ALONG_P), float)}, progress=lambda *report: REPORTS.append(report[:2])
+    )
 
 
 def test_the_standard_column_along_p(along_p):
-    assert [ENDS[code] for code in along_p.regime.values] == list(ALONG_P.values())
+    assert [ATTRACTORS[code] for code in along_p.regime.values] == list(ALONG_P.values())
     np.testing.assert_array_equal(along_p.stable_equilibria, [1, 1, 2, 2, 1, 0, 0, 0, 0, 1])
     np.testing.assert_array_equal(along_p.cycles, [0, 0, 0, 0, 1, 2, 2, 1, 1, 0])
     assert along_p.regime.attrs["flag_meanings"] == "rest alpha spike bistable"
+    assert REPORTS == [(10, 30), (20, 30), (30, 30)]  # simulations
 
 
 def test_over_two_parameters_it_is_what_single_columns_do():
     C, p = np.linspace(70, 270, 4), np.linspace(20, 380, 4)
-    found = regime_map(STANDARD, ConstantInput(0.0), {"C": C, "p": p})
+    found = regime_map(STANDARD, {"C": C, "p": p})
     assert found.regime.dims == ("C", "p")
     np.testing.assert_allclose(found.C, C)
     for row, column in np.ndindex(4, 4):
-        one = JansenRitParameters(C=C[row])
-        rest = equilibria(one, float(p[column]))
+        one = STANDARD.replace(C=C[row], p=p[column])
+        rest = equilibria(one)
         assert int(found.stable_equilibria[row, column]) == int(jnp.sum(rest.stable))
-        cycle = limit_cycle(one, float(p[column]))
+        cycle = limit_cycle(one)
         if bool(cycle.exists):
             assert int(found.cycles[row, column]) >= 1
 
 
-def test_a_column_that_blows_up_is_told_and_its_neighbour_is_not_touched():
-    found = regime_map(STANDARD, ConstantInput(400.0), {"a": np.array([100.0, 3000.0])})
-    np.testing.assert_array_equal(found.regime, [ENDS.index("rest"), -1])
+def test_a_simulation_that_fails_is_marked_and_its_neighbour_is_not_touched():
+    found = regime_map(STANDARD.replace(p=400.0), {"a": np.array([100.0, 3000.0])})
+    np.testing.assert_array_equal(found.regime, [ATTRACTORS.index("rest"), -1])
 
 
-def test_its_input_is_constant():
-    with pytest.raises(ValueError, match="`input` must be an instance of ConstantInput, got UniformNoiseInput"):
-        regime_map(STANDARD, UniformNoiseInput(120.0, 320.0, hold=1e-3), {"p": np.ones(1)})
+def test_equilibria_in_parts_are_those_of_all_at_once():
+    columns = STANDARD.replace(p=jnp.array(list(ALONG_P), float))
+    columns = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(ALONG_P),)), columns)
+    whole, parts = equilibria_in_parts(columns), equilibria_in_parts(columns, at_once=4)
+    np.testing.assert_allclose(parts.states, whole.states, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(parts.stable, whole.stable)
 
 
-def test_many_points_are_worked_through_in_parts(monkeypatch, along_p):
-    from jrae_jax.dynamics import regime_map as regimes
-
-    monkeypatch.setattr(regimes, "_AT_ONCE", 4)
-    in_parts = regime_map(STANDARD, ConstantInput(0.0), {"p": np.array(list(ALONG_P), float)})
-    np.testing.assert_array_equal(in_parts.regime, along_p.regime)
+@pytest.mark.parametrize(
+    ("column", "axes", "message"),
+    [
+        (
+            STANDARD.replace(input=jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3)),
+            {"C": np.ones(1)},
+            r"`column` must have a ConstantInput, got a UniformNoiseInput: column\.replace\(input=",
+        ),
+        (STANDARD.replace(C=np.ones(2)), {"p": np.ones(1)}, "`column` must be one column, got a batch of 2: .* `axes`"),
+        (STANDARD, {"D": np.ones(1)}, "`axes` must name some of A, B, .*; got D"),
+        (STANDARD, {"initial_y0": np.ones(1)}, "`axes` must name some of A, B, .*; got initial_y0"),
+        (STANDARD, {"A": np.zeros(1)}, r"`A` must be positive, got 0\.0"),
+    ],
+)
+def test_invalid_arguments_are_refused(column, axes, message):
+    with pytest.raises(ValueError, match=message):
+        regime_map(column, axes)

@@ -1,68 +1,110 @@
-"""Recordings that the estimators of hidden states are tried on."""
+"""A simulated column, and noisy recordings of it, that the estimators are tried on."""
 
+import functools
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 import pytest
 
-import jrae_jax
+from jrae_jax.column.column import Column
+from jrae_jax.column.inputs import UniformNoiseInput
+from jrae_jax.column.simulate import simulate
+from jrae_jax.column.states import STATES
+from jrae_jax.column.trajectories import Trajectories
+from jrae_jax.estimators import ColumnStatistics, KalmanFilter, KalmanSmoother
+from jrae_jax.recording.recording import Recording
 
 DT = 1e-3
-INPUT = jrae_jax.UniformNoiseInput(120.0, 320.0, hold=DT)
 
 
-def simulated_states(batch, seconds, seed):
-    trajectories = jrae_jax.simulate(
-        jrae_jax.JansenRitParameters(),
-        INPUT,
-        t1=2.0 + seconds,
-        dt=DT,
-        burn_in=2.0,
-        batch=batch,
-        key=jax.random.key(seed),
-    )
-    return np.asarray(trajectories.ys, dtype=float)
+@pytest.fixture(scope="session")
+def column():
+    """The standard column, with uniform noise that is held for the interval between samples."""
+    return Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=DT))
 
 
-def channels_of(states):
-    return np.append(states, states[..., [1]] - states[..., [2]], axis=-1)
+@pytest.fixture(scope="session")
+def to_channels():
+    """The seven channels of states, in NumPy's double precision."""
+
+    def channels(states):
+        return np.append(states, states[..., [1]] - states[..., [2]], axis=-1)
+
+    return channels
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Held-out states and noisy recordings of them, and further states to fit to."""
+    """Trajectories, the channels that sensors record of them, and statistics from other trajectories."""
 
-    states: np.ndarray
-    training: np.ndarray
+    trajectories: Trajectories
+    channels: np.ndarray
+    noise: np.ndarray
+    """Of standard deviation 1."""
     noise_std: np.ndarray
+    statistics: ColumnStatistics
 
     @property
-    def recordings(self):
-        return self.with_noise(1.0)
+    def states(self):
+        return self.channels[..., : len(STATES)]
 
-    def with_noise(self, factor):
-        channels = channels_of(self.states)
-        return channels + factor * self.noise_std * np.random.default_rng(1).normal(size=channels.shape)
+    def recording(self, observed, noise=1.0):
+        """A recording with so many times `noise_std`."""
+        values = self.channels + noise * self.noise_std * self.noise
+        return Recording.from_array(values, observed=observed, dt=DT, noise_std=noise * self.noise_std)
 
-    def r(self, estimate, burn_in=500):
-        truth, estimate = self.states[:, burn_in:], np.asarray(estimate, dtype=float)[:, burn_in:]
-        return np.array([np.corrcoef(truth[..., i].ravel(), estimate[..., i].ravel())[0, 1] for i in range(6)])
+    def r(self, mean, burn_in=500, rows=slice(None)):
+        """Pearson's r of each state."""
+        truth, mean = self.states[rows, burn_in:], np.asarray(mean, dtype=float)[rows, burn_in:]
+        return np.array([np.corrcoef(truth[..., i].ravel(), mean[..., i].ravel())[0, 1] for i in range(len(STATES))])
 
+    def each_r(self, mean):
+        """The same of every trajectory alone."""
+        return np.array([self.r(mean, rows=slice(row, row + 1)) for row in range(len(self.states))])
 
-def recorded_columns(batch, seconds):
-    training = simulated_states(16, 6.0, seed=1)
-    noise_std = 0.05 * channels_of(training).std(axis=(0, 1))
-    return Recorded(simulated_states(batch, seconds, seed=2), training, noise_std)
-
-
-@pytest.fixture(scope="session")
-def recorded():
-    """Standard columns, uniform noise held for 1 ms, sensor noise of 5 % of each signal's standard deviation."""
-    return recorded_columns(8, 2.5)
+    def errors(self, estimate, burn_in=500):
+        """Errors in units of their expected standard deviation."""
+        return ((np.asarray(estimate.mean, dtype=float) - self.states) / np.asarray(estimate.std))[:, burn_in:]
 
 
 @pytest.fixture(scope="session")
-def long_recorded():
-    """The same, long enough for three digits."""
-    return recorded_columns(16, 10.0)
+def record(column, to_channels):
+    """Record so many trajectories, with sensor noise of 5 % of each signal's standard deviation."""
+
+    def simulated(batch, seconds, seed):
+        return simulate(column, t1=2.0 + seconds, dt=DT, burn_in=2.0, batch=batch, key=jax.random.key(seed))
+
+    def recorded(batch, seconds):
+        statistics = ColumnStatistics.of(simulated(16, 6.0, seed=1).ys, dt=DT)
+        noise_std = 0.05 * to_channels(np.asarray(statistics.states, dtype=float)).std(axis=(0, 1))
+        trajectories = simulated(batch, seconds, seed=2)
+        channels = to_channels(np.asarray(trajectories.ys, dtype=float))
+        noise = np.random.default_rng(1).normal(size=channels.shape)
+        return Recorded(trajectories, channels, noise, noise_std, statistics)
+
+    return recorded
+
+
+@pytest.fixture(scope="session")
+def recorded(record):
+    """The recordings of most tests: as they have one shape, they share compiled programs."""
+    return record(8, 2.5)
+
+
+@pytest.fixture(scope="session")
+def long_recorded(record):
+    """Long enough for three digits."""
+    return record(16, 10.0)
+
+
+@pytest.fixture(scope="session")
+def kalman(column, recorded):
+    """What the Kalman filter and the smoother make of the recordings, each computed once."""
+    estimators = {"filter": KalmanFilter(column), "smoother": KalmanSmoother(column)}
+
+    @functools.cache
+    def estimate(kind, observed, noise=1.0):
+        return estimators[kind](recorded.recording(observed, noise))
+
+    return estimate

@@ -1,4 +1,4 @@
-from typing import Any
+"""The posterior Cramer-Rao bound: reached by the best estimators, and the inverse of the information elsewhere."""
 
 import diffrax
 import jax
@@ -6,90 +6,86 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jrae_jax as jrae
-from jrae_jax.column import transition
-from jrae_jax.estimators import problem
-
-pytest.importorskip("cuthbert")
+from jrae_jax.column import STATES, Column, ConstantInput, Trajectories, simulate, transition as transition_module
+from jrae_jax.column.states import POTENTIAL_STATES
+from jrae_jax.estimators import cramer_rao, kalman as kalman_module, posterior_cramer_rao
 
 DT = 1e-3
-INPUT = jrae.UniformNoiseInput(120.0, 320.0, hold=DT)
-STANDARD = jrae.JansenRitParameters()
 
 
-def bound_of(states, **changes):
-    known: dict[str, Any] = dict(mask="eeg", noise_std=1.0, parameters=STANDARD, input=INPUT, dt=DT)
-    return jrae.posterior_cramer_rao(states, **(known | changes))
+@pytest.fixture
+def bound(column, recorded):
+    """The bound along the recorded trajectories."""
+
+    def along(observed, noise=1.0, **settings):
+        noise_std = noise * recorded.noise_std
+        return posterior_cramer_rao(column, recorded.trajectories, observed=observed, noise_std=noise_std, **settings)
+
+    return along
 
 
-@pytest.mark.parametrize("mask", [pytest.param("y0", marks=pytest.mark.slow), "eeg"])
+@pytest.mark.parametrize("observed", ["y0", "eeg"])
 @pytest.mark.parametrize("causal", [True, False])
-def test_the_best_estimators_reach_it(recorded, mask, causal):
-    bound = bound_of(recorded.states, mask=mask, noise_std=recorded.noise_std, causal=causal)
-    estimator = jrae.kalman_filter if causal else jrae.kalman_smoother
-    known: dict[str, Any] = dict(parameters=STANDARD, input=INPUT, dt=DT, noise_std=recorded.noise_std)
-    error = np.asarray(estimator(recorded.recordings, mask=mask, **known).mean) - recorded.states
-    ratio = np.sqrt(np.mean((error / np.asarray(bound.std))[:, 500:] ** 2, axis=(0, 1)))
-    np.testing.assert_allclose(ratio, 1, atol=0.15)
+def test_the_best_estimators_reach_it(recorded, kalman, bound, observed, causal):
+    estimate = kalman("filter" if causal else "smoother", observed)
+    errors = (np.asarray(estimate.mean) - recorded.states) / np.asarray(bound(observed, causal=causal).std)
+    np.testing.assert_allclose(np.sqrt(np.mean(errors[:, 500:] ** 2, axis=(0, 1))), 1, atol=0.15)
 
 
-def test_it_shows_that_the_filter_loses_the_phase_where_only_y1_is_seen(recorded):
-    bound = bound_of(recorded.states, mask="y1", noise_std=recorded.noise_std, causal=True)
-    known: dict[str, Any] = dict(parameters=STANDARD, input=INPUT, dt=DT, noise_std=recorded.noise_std)
-    told = jrae.kalman_filter(recorded.recordings, mask="y1", **known)
-    error = np.asarray(told.mean) - recorded.states
-    assert np.sqrt(np.mean((error / np.asarray(bound.std))[:, 500:, 0] ** 2)) > 1.5
+def test_the_filter_is_far_from_it_where_only_y1_is_observed(recorded, kalman, bound):
+    errors = np.asarray(kalman("filter", "y1").mean) - recorded.states
+    y0 = (errors / np.asarray(bound("y1", causal=True).std))[..., STATES.index("y0")]
+    assert np.sqrt(np.mean(y0[:, 500:] ** 2)) > 1.5
 
 
-def test_more_channels_and_later_samples_tell_more(recorded):
-    states = recorded.states[:2]
-    eeg = bound_of(states, noise_std=recorded.noise_std)
-    more = bound_of(states, mask=("y0", "eeg"), noise_std=recorded.noise_std)
-    earlier = bound_of(states, noise_std=recorded.noise_std, causal=True)
+def test_more_channels_and_later_samples_lower_it(bound):
+    eeg, more, earlier = bound("eeg"), bound(("y0", "eeg")), bound("eeg", causal=True)
     assert np.all(more.std < eeg.std * 1.0001)
     assert np.all(eeg.std < earlier.std * 1.0001)
     np.testing.assert_allclose(eeg.std[:, -1], earlier.std[:, -1], rtol=1e-4)
 
 
-def test_what_is_known_of_a_constant_never_gets_less(recorded):
-    bound = bound_of(recorded.states[:1], unknown=("p",), noise_std=10 * recorded.noise_std, causal=True)
-    std = np.asarray(bound.unknown_std)[0, :, 0]
-    assert np.all(np.diff(std) < 1e-4 * std[1:])
-    assert std[-1] < 0.5 * std[0]
+def test_the_bound_on_a_constant_never_rises(bound):
+    found = bound("eeg", noise=10.0, unknown=("p",), causal=True).parameter_std
+    assert list(found) == ["p"]
+    std = np.asarray(found["p"])
+    assert np.all(np.diff(std, axis=1) < 1e-4 * std[:, 1:])
+    assert np.all(std[:, -1] < 0.5 * std[:, 0])
 
 
 @pytest.mark.usefixtures("x64")
-def test_with_a_known_input_it_is_the_inverse_information_of_the_start_and_of_a_parameter(monkeypatch):
+@pytest.mark.parametrize("unknown", [("C",), pytest.param((), marks=pytest.mark.slow)])
+def test_with_a_known_input_it_is_the_inverse_information_of_start_and_parameter(monkeypatch, unknown):
     """By derivatives of whole simulations, where the bound goes from step to step."""
-    monkeypatch.setattr(transition, "_LEAST_PROCESS_NOISE", 1e-12)
-    monkeypatch.setattr(problem, "_PRIOR_SPREAD", 10.0)
-    column, drive = jrae.JansenRitParameters(), jrae.ConstantInput(220.0)
-    start = jrae.simulate(column, drive, t1=3.0, dt=DT).ys[-1]
+    monkeypatch.setattr(transition_module, "_LEAST_PROCESS_NOISE", 1e-12)
+    monkeypatch.setattr(kalman_module, "_PRIOR_SPREAD", 10.0)
+    column = Column.preset("jansen_rit_1995", ConstantInput(220.0))
 
-    def path(y0, log_C):
-        changed = jrae.JansenRitParameters(C=135.0 * jnp.exp(log_C))
-        later = jrae.simulate(changed, drive, t1=1.0, dt=DT, y0=y0, adjoint=diffrax.ForwardMode()).ys
-        return jnp.concatenate([y0[None], later])
+    def potentials(y0, log_C):
+        changed = column.replace(C=135.0 * jnp.exp(log_C))
+        later = simulate(changed, t1=1.0, dt=DT, y0=y0, adjoint=diffrax.ForwardMode()).ys
+        ys = jnp.concatenate([y0[None], later])
+        return ys[:, jnp.array(POTENTIAL_STATES)].ravel(), ys
 
-    here = start, jnp.zeros(())
-    slopes = jax.jacfwd(lambda *at: path(*at)[:, :3].ravel(), argnums=(0, 1))(*here)
-    both = jnp.column_stack(slopes) / 0.02
-    known: dict[str, Any] = dict(mask=["y0", "y1", "y2"], parameters=column, input=drive, noise_std=0.02)
-    of_start = bound_of(path(*here)[None], **known).std[0, 0]
-    np.testing.assert_allclose(of_start, jrae.cramer_rao(both[:, :6].T @ both[:, :6]), rtol=0.01)
-    of_parameter = bound_of(path(*here)[None], unknown=("C",), prior_std=2.0, **known).unknown_std[0, -1, 0]
-    assert float(of_parameter) == pytest.approx(135.0 * float(jrae.cramer_rao(both.T @ both)[6]), rel=0.01)
+    start = jnp.array([0.1, 24.0, 17.0, 0.5, 100.0, 20.0])
+    slopes, ys = jax.jacfwd(potentials, argnums=(0, 1), has_aux=True)(start, jnp.zeros(()))
+    slopes = jnp.column_stack(slopes)[:, : len(STATES) + len(unknown)] / 0.02
+    expected = cramer_rao(slopes.T @ slopes)
+    settings = {"unknown": unknown, "prior_std": 2.0} if unknown else {}
+    trajectory = Trajectories(ys, dt=DT)
+    found = posterior_cramer_rao(column, trajectory, observed=("y0", "y1", "y2"), noise_std=0.02, **settings)
+    assert found.std.shape == ys.shape
+    np.testing.assert_allclose(found.std[0], expected[: len(STATES)], rtol=0.01)
+    for name, std in zip(unknown, expected[len(STATES) :], strict=True):
+        assert float(found.parameter_std[name][-1]) == pytest.approx(135.0 * float(std), rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (dict(states=np.zeros((5, 6))), r"`states` must have shape \(trajectory, time, 6\), got \(5, 6\)"),
-        (dict(states=np.full((1, 5, 6), np.nan)), "`states` must be finite, got nan"),
-        (dict(noise_std=-1.0), "`noise_std` must be finite and not negative, got -1.0"),
-        (dict(unknown=("e0",)), "`unknown` must be one of 'A', 'B'"),
-    ],
-)
-def test_arguments_that_do_not_fit_are_refused(changes, message):
-    with pytest.raises(ValueError, match=message):
-        bound_of(**(dict(states=np.zeros((1, 5, 6))) | changes))
+def test_the_bound_from_information_is_the_root_of_the_inverse():
+    rng = np.random.default_rng(0)
+    units = np.array([0.02, 3.0, 2.0, 1.0, 250.0, 100.0])
+    slopes = rng.normal(size=(3, 20, 6)) / units
+    information = np.einsum("kti,ktj->kij", slopes, slopes)
+    expected = np.sqrt(np.einsum("kii->ki", np.linalg.inv(information)))
+    np.testing.assert_allclose(cramer_rao(jnp.asarray(information, jnp.float32)), expected, rtol=1e-3)
+    lacking = np.diag([1.0, 0, 4.0, 1.0, 1.0, 1.0])
+    np.testing.assert_allclose(cramer_rao(jnp.asarray(lacking, jnp.float32)), [1, np.inf, 0.5, 1, 1, 1])

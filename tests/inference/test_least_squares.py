@@ -1,74 +1,77 @@
-from typing import Any
-
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jrae_jax as jrae
-from jrae_jax.inference import spectrum as fit_spectrum
-from jrae_jax.inference.free_parameters import Unknowns
-from jrae_jax.inference.least_squares import Ends, covariance_of, described
+from jrae_jax.column import Column, ConstantInput, JansenRitParameters
+from jrae_jax.inference import FreeParameters, ParameterFit
+from jrae_jax.inference.least_squares import AbstractProblem, Comparison, Minima, error_covariance, minimise
+
+FREE = FreeParameters.of(Column(JansenRitParameters(), ConstantInput(220.0)), {"A": (2.0, 4.0), "C": (100.0, 200.0)})
 
 
 def test_the_covariance_is_the_inverse_of_the_information():
     slopes = np.random.default_rng(0).normal(size=(50, 3)) * [1e-6, 1.0, 1e6]
-    np.testing.assert_allclose(covariance_of(slopes, 0.25), 0.25 * np.linalg.inv(slopes.T @ slopes), rtol=1e-8)
+    np.testing.assert_allclose(error_covariance(slopes, 0.25), 0.25 * np.linalg.inv(slopes.T @ slopes), rtol=1e-8)
 
 
-def test_what_the_residuals_do_not_depend_on_is_not_known():
+def test_what_the_residuals_do_not_depend_on_is_unknown():
     slopes = np.random.default_rng(0).normal(size=(50, 1)) * [1.0, 1.0, 0.0]
-    variance = np.diag(covariance_of(slopes, 1.0))
+    variance = np.diag(error_covariance(slopes, 1.0))
     assert np.all(variance > 1e10)
-    together = covariance_of(slopes[:, :2], 1.0)
+    together = error_covariance(slopes[:, :2], 1.0)
     assert together[0, 1] / together[0, 0] == pytest.approx(-1, abs=1e-6)
 
 
-def described_with(covariance, x=(0.0, 0.0), losses=(1.0, 1.05, 3.0)):
-    unknowns = Unknowns.of(
-        jrae.JansenRitParameters(), jrae.ConstantInput(220.0), {"A": (2.0, 4.0), "C": (100.0, 200.0)}
+class Parabola(AbstractProblem):
+    """A least of 0.04 at (1, 2), and residuals that are not finite above x[0] = 50."""
+
+    free: FreeParameters
+
+    def residuals(self, x, key):
+        shift = 0.0 if key is None else jax.random.normal(key)
+        return jnp.stack([x[0] - 1 - shift, 3 * (x[1] - 2), jnp.where(x[0] > 50, jnp.nan, 0.2)])
+
+
+def test_every_start_comes_to_its_minimum_the_best_first():
+    minima = minimise(Parabola(FREE), jnp.array([[60.0, 0.0], [9.0, 9.0], [-3.0, 1.0]]))
+    np.testing.assert_allclose(minima.xs[:2], [[1.0, 2.0]] * 2, atol=1e-3)
+    np.testing.assert_allclose(minima.losses[:2], 0.04, rtol=1e-4)
+    assert np.all(minima.converged[:2])
+    assert np.isnan(minima.losses[2])
+    assert not minima.converged[2]
+
+
+def test_every_start_has_noise_of_its_own_key():
+    keys = jax.random.split(jax.random.key(0), 2)
+    minima = minimise(Parabola(FREE), jnp.zeros((2, 2)), keys)
+    expected = np.sort(1 + np.asarray(jax.vmap(jax.random.normal)(keys)))
+    np.testing.assert_allclose(np.sort(minima.xs[:, 0]), expected, atol=1e-3)
+
+
+def fit_with(covariance, x=(0.0, 0.0), losses=(1.0, 1.05, 3.0)):
+    minima = Minima(
+        jnp.broadcast_to(jnp.array(x), (len(losses), 2)), np.array(losses), np.ones(len(losses), dtype=bool)
     )
-    xs = jnp.broadcast_to(jnp.array(x), (len(losses), 2))
-    ends = Ends(xs, np.array(losses), np.ones(len(losses), bool))
-    compared: Any = (np.zeros(1),) * 3
-    return described(unknowns, ends, np.array(covariance), explained=0.5, compared=compared)
+    compared = Comparison(np.zeros(1), np.zeros(1), np.zeros(1))
+    return ParameterFit.of(FREE, minima, np.array(covariance), compared, explained=0.5)
 
 
 def test_errors_are_carried_through_the_bounds():
-    found = described_with([[0.04, 0.0], [0.0, 0.01]])
-    np.testing.assert_allclose(found.values, [3.0, 150.0])
-    np.testing.assert_allclose(found.std, [0.25 * 2 * 0.2, 0.25 * 100 * 0.1], rtol=1e-6)
-    assert found.converged
-    assert found.agreeing == 2
-    assert "only together" not in str(found)
-    assert not described_with(np.eye(2), x=(0.0, 9.0)).converged
+    fit = fit_with([[0.04, 0.0], [0.0, 0.01]])
+    np.testing.assert_allclose(fit.values, [3.0, 150.0])
+    np.testing.assert_allclose(fit.std, [0.25 * 2 * 0.2, 0.25 * 100 * 0.1], rtol=1e-6)
+    assert fit.converged
+    assert fit.agreeing == 2
+    assert not fit_with(np.eye(2), x=(0.0, 9.0)).converged
 
 
-def test_what_is_known_only_together_is_told():
-    told = str(described_with([[1.0, 0.995], [0.995, 1.0]]))
-    assert "only together: C and A, whose errors have a correlation of 0.995" in told
-
-
-def test_a_spectrum_is_worth_its_segments():
-    """Half overlapping, under a Hann window: 59 of 2 s in a minute, with 18/19 of the weight of independent ones."""
-    assert fit_spectrum._segments(60.0, 0.5) == pytest.approx(59 * 18 / 19, rel=1e-3)
-    assert fit_spectrum._segments(1.0, 0.5) == 1.0
-
-
-def test_a_worse_fit_than_chance_makes_what_is_told_wider():
-    by_chance = fit_spectrum._variance(np.full(40, 0.1), 50.0)
-    assert by_chance == fit_spectrum._variance(np.zeros(40), 50.0)
-    assert fit_spectrum._variance(np.full(40, 0.5), 50.0) == pytest.approx(by_chance * 0.25 * 50)
-
-
-def test_other_ends_that_fit_about_as_well_widen_what_is_told():
-    xs = jnp.array([[0.0], [2.0], [4.0], [50.0]])
-    ends = Ends(xs, np.array([1.0, 1.2, 1.9, 2.1]), np.ones(4, bool))
-    np.testing.assert_allclose(fit_spectrum._between_ends(ends), [[4.0]])
-    assert fit_spectrum._between_ends(ends._replace(losses=np.array([1.0, 3.0, 4.0, 5.0]))) == 0.0
-
-
-def test_the_scatter_of_ends_is_their_covariance():
-    xs = np.random.default_rng(0).normal(size=(8, 2))
-    np.testing.assert_allclose(np.diag(fit_spectrum._scatter(xs)), xs.var(axis=0, ddof=1))
-    np.testing.assert_allclose(fit_spectrum._scatter(xs[:, :1]), xs[:, :1].var(ddof=1) * np.ones((1, 1)))
-    assert fit_spectrum._scatter(xs[:1]) == 0.0
+def test_a_fit_prints_itself():
+    fit = fit_with([[0.04, 0.0], [0.0, 0.01]])
+    lines = ["A = 3 +- 0.1 mV", "C = 150 +- 2.5", "converged; 2 of 3 starts agree; 50.00% of the variance explained"]
+    assert repr(fit).split("\n") == lines
+    together = "only together: C and A, whose errors have a correlation of 0.995"
+    assert together in str(fit_with([[1.0, 0.995], [0.995, 1.0]]))
+    table = fit.to_dataframe()
+    assert table.loc["A", "value"] == 3.0
+    assert table.loc["C"].to_list() == [150.0, pytest.approx(2.5), "1"]

@@ -1,83 +1,93 @@
-import dataclasses
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jrae_jax as jrae
-from jrae_jax.inference import spectrum as module
+from jrae_jax.column import Column, JansenRitParameters, UniformNoiseInput, WhiteNoiseInput, simulate
+from jrae_jax.inference import FreeParameters, MatchSpectrum, fit_parameters
+from jrae_jax.inference.least_squares import Minima
+from jrae_jax.inference.spectrum import (
+    SpectrumProblem,
+    covariance_between_minima,
+    independent_segments,
+    log_density_variance,
+    sample_covariance,
+)
+from jrae_jax.recording import Recording
 
-STANDARD = jrae.JansenRitParameters()
-INPUT = jrae.UniformNoiseInput(120.0, 320.0, hold=2e-3)
-DT, STARTS = 2e-3, 2
-
-
-def recorded(input: jrae.AbstractExternalInput = INPUT, **changed):
-    column = dataclasses.replace(STANDARD, **changed)
-    ys = jrae.simulate(column, input, t1=31.0, dt=DT, burn_in=1.0, key=jax.random.key(9)).ys
-    return np.asarray(jrae.eeg(ys))
-
-
-@pytest.fixture
-def small(monkeypatch):
-    for name, value in {"_SECONDS": 10.0, "_REPEATS": 1, "_CANDIDATES_PER_START": 8, "_DRAWS": STARTS}.items():
-        monkeypatch.setattr(module, name, value)
+COLUMN = Column(JansenRitParameters(), UniformNoiseInput(120.0, 320.0, hold=2e-3))
+DT = 2e-3
+SMALL = MatchSpectrum(resolution=1.0, starts=2, candidates=8, duration=10.0, repeats=1, draws=2)
 
 
-def fit(v, free, **options):
-    given: dict[str, Any] = {"dt": DT, "resolution": 1.0, "starts": STARTS, "key": jax.random.key(0)} | options
-    return jrae.fit_spectrum(v, STANDARD, given.pop("input", INPUT), free=free, **given)
+def recorded(column, gain=1.0):
+    v = simulate(column, t1=31.0, dt=DT, burn_in=1.0, key=jax.random.key(9)).eeg
+    return Recording.of(eeg=gain * v, dt=DT)
 
 
-@pytest.mark.usefixtures("small")
-def test_parameters_come_back_within_what_is_told():
-    found = fit(recorded(C=120.0, A=3.5), {"C": (90.0, 180.0), "A": (2.3, 4.2)})
-    np.testing.assert_allclose(found.values, [120.0, 3.5], rtol=0.06)
-    assert np.all(np.abs(found.values - [120.0, 3.5]) < 4 * found.std)
-    assert np.all(found.std < [12.0, 0.35])
-    assert found.explained > 0.9
-    assert found.y0 is None
-    assert found.axis[0] == 1.0
-    assert found.axis[-1] == 40.0
-    assert np.median(np.abs(np.log(found.simulated / found.recorded))) < 0.5
+def test_parameters_come_back_within_their_errors():
+    recording, stages = recorded(COLUMN.replace(C=120.0, A=3.5)), []
+    fit = fit_parameters(
+        COLUMN,
+        recording,
+        bounds={"C": (90.0, 180.0), "A": (2.3, 4.2)},
+        method=SMALL,
+        key=jax.random.key(0),
+        progress=lambda *stage: stages.append(stage),
+    )
+    np.testing.assert_allclose(fit.values, [120.0, 3.5], rtol=0.06)
+    assert np.all(np.abs(fit.values - [120.0, 3.5]) < 4 * fit.std)
+    assert np.all(fit.std < [12.0, 0.35])
+    assert fit.explained > 0.9
+    assert fit.y0 is None
+    assert fit.axis[0] == 1.0
+    assert fit.axis[-1] == 40.0
+    assert np.median(np.abs(np.log(fit.simulated / fit.recorded))) < 0.5
+    assert stages == [(0, 3, "16 candidates"), (1, 3, "2 starts"), (2, 3, "2 draws of noise"), (3, 3, "fitted")]
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("small")
-def test_a_gain_and_the_strength_of_noise_can_be_found():
-    v = 20 * recorded(input=jrae.WhiteNoiseInput(400.0, 5.0))
-    free = {"gain": (2.0, 100.0), "intensity": (1.0, 20.0)}
-    found = fit(v, free, input=jrae.WhiteNoiseInput(400.0, 6.0))
-    product = found.values[0] * found.values[1]  # all that a column at rest, nearly linear, tells
+def test_a_gain_and_the_intensity_of_noise_can_be_found():
+    column = COLUMN.replace(input=WhiteNoiseInput(400.0, 5.0))
+    bounds = {"gain": (2.0, 100.0), "intensity": (1.0, 20.0)}
+    known = column.replace(intensity=6.0)
+    fit = fit_parameters(known, recorded(column, gain=20.0), bounds=bounds, method=SMALL, key=jax.random.key(0))
+    product = fit.values[0] * fit.values[1]  # all that a column at rest, nearly linear, determines
     assert product == pytest.approx(100.0, rel=0.1)
-    assert abs(found.correlation[0, 1]) > 0.9
+    assert abs(fit.correlation[0, 1]) > 0.9
 
 
 def test_derivatives_are_differences_of_averages():
-    unknowns = module.Unknowns.of(STANDARD, INPUT, {"C": (90.0, 180.0)})
-    problem = module._Spectrum(unknowns, jnp.zeros(40), jnp.ones(()), jax.random.key(0), DT, 1.0, (1.0, 40.0))
-    x, step = jnp.zeros(1), jnp.asarray(module._STEP)
-    slope = jax.jacfwd(problem.residuals)(x)[:, 0]
-    expected = (problem.residuals(x + step) - problem.residuals(x - step)) / (2 * step)
+    free, key = FreeParameters.of(COLUMN, {"C": (90.0, 180.0)}), jax.random.key(0)
+    problem = SpectrumProblem(free, jnp.zeros(40), jnp.ones(()), SMALL, DT)
+    x, step = jnp.zeros(1), 0.1
+    slope = jax.jacfwd(problem.residuals)(x, key)[:, 0]
+    expected = (problem.residuals(x + step, key) - problem.residuals(x - step, key)) / (2 * step)
     np.testing.assert_allclose(slope, expected, rtol=1e-3, atol=1e-3)
     assert np.abs(slope).max() > 0.1
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"input": jrae.ConstantInput(220.0)}, "`input` must be random to have a spectrum, got a ConstantInput"),
-        ({"v": np.full(5000, 1.0)}, "`recording` must change, got 1 mV throughout"),
-        ({"v": np.full(5000, np.nan)}, "`recording` must be finite, got nan"),
-        ({"v": np.sin(np.arange(400.0))}, "`resolution` = 1.0 Hz needs 1 s, got 0.8 s"),
-        ({"band": (40.0, 10.0)}, "`band` must rise"),
-        ({"free": {"low": (100.0, 140.0), "nothing": (1.0, 2.0)}}, "`free` must be one of .* got 'nothing'"),
-        ({"starts": 0}, "`starts` must be a whole number of at least 1, got 0"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(changes, message):
-    given: dict[str, Any] = {"v": np.sin(np.arange(5000.0)), "free": {"C": (90.0, 180.0)}} | changes
-    with pytest.raises(ValueError, match=message):
-        fit(**given)
+def test_a_spectrum_is_worth_its_segments():
+    """Half overlapping, under a Hann window: 59 of 2 s in a minute, with 18/19 of the weight of independent ones."""
+    assert independent_segments(60.0, 0.5) == pytest.approx(59 * 18 / 19, rel=1e-3)
+    assert independent_segments(1.0, 0.5) == 1.0
+
+
+def test_a_worse_fit_than_chance_has_larger_errors():
+    by_chance = log_density_variance(np.full(40, 0.1), 50.0)
+    assert by_chance == log_density_variance(np.zeros(40), 50.0)
+    assert log_density_variance(np.full(40, 0.5), 50.0) == pytest.approx(by_chance * 0.25 * 50)
+
+
+def test_other_minima_that_fit_about_as_well_widen_the_errors():
+    minima = Minima(jnp.array([[0.0], [2.0], [4.0], [50.0]]), np.array([1.0, 1.2, 1.9, 2.1]), np.ones(4, dtype=bool))
+    np.testing.assert_allclose(covariance_between_minima(minima), [[4.0]])
+    alone = minima._replace(losses=np.array([1.0, 3.0, 4.0, 5.0]))
+    np.testing.assert_array_equal(covariance_between_minima(alone), [[0.0]])
+
+
+def test_the_scatter_of_minima_is_their_covariance():
+    xs = np.random.default_rng(0).normal(size=(8, 2))
+    np.testing.assert_allclose(np.diag(sample_covariance(xs)), xs.var(axis=0, ddof=1))
+    np.testing.assert_allclose(sample_covariance(xs[:, :1]), [[xs[:, 0].var(ddof=1)]])
+    np.testing.assert_array_equal(sample_covariance(xs[:1]), np.zeros((2, 2)))

@@ -1,15 +1,14 @@
-"""Pictures of scans and trajectories, looked at as figure objects."""
+"""Figures of scans, as figure objects."""
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.contour import QuadContourSet
 
-from jrae_jax import BANDS, REGIMES, Trajectories, to_dataset
-from jrae_jax.plot.scan import plot_scan, plot_trajectories
+import jrae_jax as jrae
+from jrae_jax.scan import BANDS, REGIMES
 
 UNITS = dict(eeg_mean="mV", eeg_sd="mV", eeg_min="mV", eeg_max="mV", dominant_frequency="Hz", spike_rate="1/s")
 NAMES = dict(eeg_mean="mean of eeg", eeg_sd="standard deviation of eeg", spike_rate="spikes in a second")
@@ -37,7 +36,7 @@ def made(axes: dict[str, np.ndarray], names: Any = tuple(UNITS), *, bands=True, 
 
 
 def drawn(figure) -> list[Any]:
-    """The panels that show something, colour bars apart."""
+    """The panels with something in them, colour bars apart."""
     return [ax for ax in figure.axes if ax.axison and not hasattr(ax, "_colorbar")]
 
 
@@ -56,7 +55,7 @@ C, P = np.linspace(100, 140, 9), np.linspace(90, 330, 7)
 
 
 def test_one_axis_gives_curves_with_names_and_units():
-    figure = plot_scan(made({"p": P}))
+    figure = jrae.plot.scan(made({"p": P}))
     panels = drawn(figure)
     labels = [ax.get_ylabel() for ax in panels]
     assert labels == [
@@ -64,7 +63,7 @@ def test_one_axis_gives_curves_with_names_and_units():
         "dominant frequency (Hz)",
         "standard deviation of eeg (mV)",
         "spikes in a second (1/s)",
-        "share of the power in the bands",
+        "fraction of the power in the bands",
     ]
     assert {ax.get_xlabel() for ax in panels} == {"p (1/s)"}
     ramp = np.arange(7.0)
@@ -77,7 +76,7 @@ def test_one_axis_gives_curves_with_names_and_units():
 
 def test_the_lowest_panel_of_each_column_has_numbers_along_its_axis():
     """Also the one above an empty place."""
-    figure = plot_scan(made({"p": P}))
+    figure = jrae.plot.scan(made({"p": P}))
     figure.draw_without_rendering()
     lowest = {ax.get_position().x0: ax for ax in drawn(figure)}
     assert len(lowest) == 2
@@ -89,7 +88,7 @@ def test_repetitions_give_the_median_and_the_range():
     values = np.random.default_rng(0).normal(size=(9, 20))
     scan = made({"C": C, "repeat": np.arange(20)}, MOMENTS, bands=False, regime=False)
     scan["eeg_sd"] = (("C", "repeat"), values, {"units": "mV", "long_name": "sd"})
-    panel = drawn(plot_scan(scan))[1]
+    panel = drawn(jrae.plot.scan(scan))[1]
     np.testing.assert_allclose(panel.lines[0].get_ydata(), np.median(values, axis=1))
     corners = panel.collections[0].get_paths()[0].vertices
     low, high = np.quantile(values, [0.1, 0.9], axis=1)
@@ -97,7 +96,7 @@ def test_repetitions_give_the_median_and_the_range():
 
 
 def test_regimes_are_shaded_where_they_are():
-    figure = plot_scan(made({"C": C}, MOMENTS, bands=False))
+    figure = jrae.plot.scan(made({"C": C}, MOMENTS, bands=False))
     spans = drawn(figure)[0].patches
     assert len(spans) == 9
     assert len({patch.get_facecolor() for patch in spans}) == 3
@@ -110,7 +109,7 @@ def test_a_single_sampled_quantity_is_drawn_along_its_values():
     """In the order of the values, whatever that of the points."""
     order = np.random.default_rng(1).permutation(9)
     scan = made({"point": np.arange(9)}, MOMENTS, bands=False).assign_coords(C=("point", C[order], {"units": "1"}))
-    panel = drawn(plot_scan(scan))[1]
+    panel = drawn(jrae.plot.scan(scan))[1]
     assert panel.get_xlabel() == "C"
     np.testing.assert_array_equal(panel.lines[0].get_xdata(), C)
     np.testing.assert_array_equal(panel.lines[0].get_ydata(), 2.0 * np.argsort(order))
@@ -121,7 +120,7 @@ def test_a_single_sampled_quantity_is_drawn_along_its_values():
 
 def test_two_axes_give_maps():
     scan = made({"C": C, "p": P})
-    figure = plot_scan(scan)
+    figure = jrae.plot.scan(scan)
     panels = drawn(figure)
     assert [bar.get_ylabel() for bar in bars(figure)] == [
         "regime",
@@ -139,23 +138,23 @@ def test_two_axes_give_maps():
         assert sum(isinstance(drawing, QuadContourSet) for drawing in ax.collections) == 3
 
 
-def test_further_axes_and_repetitions_are_seen_as_their_median():
+def test_further_axes_and_repetitions_are_drawn_as_their_median():
     scan = made({"C": C, "p": P, "a": np.array([50.0, 100.0, 150.0]), "repeat": np.arange(2)}, bands=False)
     values = np.random.default_rng(0).normal(size=(9, 7, 3, 2))
     scan["eeg_sd"] = (scan.failed.dims, values)
-    image = drawn(plot_scan(scan))[2].collections[0]
+    image = drawn(jrae.plot.scan(scan))[2].collections[0]
     np.testing.assert_allclose(np.ma.getdata(image.get_array()).reshape(9, 7), np.median(values, axis=(2, 3)))
 
 
 def test_values_of_an_axis_may_come_in_any_order():
     scan = made({"C": C, "p": P})
-    with_order = plot_scan(scan.isel(C=[3, 0, 8, 1, 2, 4, 5, 7, 6]))
+    with_order = jrae.plot.scan(scan.isel(C=[3, 0, 8, 1, 2, 4, 5, 7, 6]))
     image = drawn(with_order)[1].collections[0]
     np.testing.assert_array_equal(np.ma.getdata(image.get_array()).reshape(9, 7), scan.dominant_frequency)
 
 
 def test_an_axis_of_length_one_is_no_axis():
-    assert len(drawn(plot_scan(made({"p": np.array([220.0]), "C": C})))) == 5
+    assert len(drawn(jrae.plot.scan(made({"p": np.array([220.0]), "C": C})))) == 5
 
 
 # Sampled points
@@ -167,7 +166,7 @@ def test_quantities_together_give_points():
         C=("point", generator.uniform(100, 140, 9), {"units": "1"}),
         p=("point", generator.uniform(90, 330, 9), {"units": "1/s"}),
     )
-    figure = plot_scan(scan)
+    figure = jrae.plot.scan(scan)
     panels = drawn(figure)
     assert len(panels) == 4
     assert (panels[2].get_xlabel(), panels[2].get_ylabel()) == ("C", "p (1/s)")
@@ -192,7 +191,7 @@ def test_a_running_scan_is_drawn_as_far_as_it_is(axes, done):
     known = xr.DataArray(np.arange(9) < done, dims=first)
     running = scan.map(lambda values: values.where(known) if values.dtype.kind == "f" else values, keep_attrs=True)
     running["regime"] = scan.regime.where(known, -1)
-    figure = plot_scan(running)
+    figure = jrae.plot.scan(running)
     assert len(drawn(figure)) == (5 if "p" not in axes and first != "point" else 4)
     if list(axes) == ["C"]:
         assert np.isfinite(drawn(figure)[1].lines[0].get_ydata()).sum() == done
@@ -205,55 +204,20 @@ def test_a_running_scan_is_drawn_as_far_as_it_is(axes, done):
         (MOMENTS, {}, ["y1 - y2 (mV)", "standard deviation of eeg (mV)"]),
         (("mine", "yours"), {}, ["mine", "yours"]),
         (("spike_rate",), dict(regime=True), ["spikes in a second (1/s)"]),
-        (("dominant_frequency",), dict(bands=True), ["dominant frequency (Hz)", "share of the power in the bands"]),
+        (("dominant_frequency",), dict(bands=True), ["dominant frequency (Hz)", "fraction of the power in the bands"]),
         (("eeg_min", "eeg_max"), {}, ["eeg min (mV)", "eeg max (mV)"]),
     ],
 )
 def test_some_summaries_are_enough(names, others, panels):
-    figure = plot_scan(made({"C": C}, names, **{"bands": False, "regime": False, **others}))
+    figure = jrae.plot.scan(made({"C": C}, names, **{"bands": False, "regime": False, **others}))
     assert [ax.get_ylabel() for ax in drawn(figure)] == panels
 
 
 def test_what_cannot_be_drawn():
-    with pytest.raises(ValueError, match="`scan` must have an axis along which something changes, got one point"):
-        plot_scan(made({"C": np.array([100.0]), "repeat": np.arange(3)}))
+    with pytest.raises(ValueError, match="`dataset` must have an axis along which something changes, got one point"):
+        jrae.plot.scan(made({"C": np.array([100.0]), "repeat": np.arange(3)}))
     samples = made({"C": C}, (), bands=False, regime=False)
     samples["eeg_samples"] = (("C", "time"), np.zeros((9, 4)))
     for axes in ({"C": 9}, {}):
-        with pytest.raises(ValueError, match="`scan` must hold a summary that is one number a point, got none"):
-            plot_scan(samples if axes else samples.expand_dims(p=P, axis=1))
-
-
-# Trajectories
-
-
-def trajectories(columns, samples, dt=0.01):
-    time = dt * np.arange(1, samples + 1)
-    ys = np.zeros((columns, samples, 6))
-    ys[..., 1] = np.sin(2 * np.pi * 10 * time) + np.arange(columns)[:, None]
-    return to_dataset(Trajectories(jnp.asarray(time, jnp.float32), jnp.asarray(ys, jnp.float32)))
-
-
-def test_trajectories_and_their_spectra():
-    dataset = trajectories(3, 1000)
-    figure = plot_trajectories(dataset, seconds=2.0)
-    panels = drawn(figure)
-    assert len(panels) == 6
-    np.testing.assert_allclose(panels[0].lines[0].get_xdata(), dataset.time[-200:], rtol=1e-6)
-    np.testing.assert_array_equal(panels[2].lines[0].get_ydata(), dataset.eeg[1, -200:])
-    frequency, power = panels[1].lines[0].get_data()
-    assert frequency[np.argmax(power)] == pytest.approx(10, abs=0.5)
-    assert [panels[i].get_xlabel() for i in (4, 5)] == ["time (s)", "frequency (Hz)"]
-    assert [panels[i].get_ylabel() for i in (0, 1)] == ["y1 - y2 (mV)", "mV²/Hz"]
-
-
-def test_the_first_columns_of_many_and_a_single_one():
-    assert len(drawn(plot_trajectories(trajectories(9, 100)))) == 8
-    assert len(drawn(plot_trajectories(trajectories(9, 100), columns=2))) == 4
-    assert len(drawn(plot_trajectories(trajectories(1, 100).isel(column=0)))) == 2
-
-
-@pytest.mark.parametrize(("samples", "dt"), [(1, 0.01), (2, 0.01), (5, 0.01), (3, 4.0)])
-def test_very_short_and_very_sparse_trajectories(samples, dt):
-    panels = drawn(plot_trajectories(trajectories(2, samples, dt), seconds=10.0))
-    assert len(panels[0].lines[0].get_xdata()) == samples
+        with pytest.raises(ValueError, match="`dataset` must hold a summary that is one number a point, got none"):
+            jrae.plot.scan(samples if axes else samples.expand_dims(p=P, axis=1))

@@ -1,22 +1,22 @@
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 from scipy import stats
 
-from jrae_jax import (
+from jrae_jax.column import STATES, Trajectories
+from jrae_jax.recording import (
     EEG,
     FULL,
     POTENTIALS,
-    STATES,
-    Autoencoder,
+    AbstractEstimator,
     Dataset,
-    Reconstructor,
+    Estimate,
     Scores,
-    Trajectories,
+    Standardizer,
     evaluate,
     interval,
     make_dataset,
@@ -30,30 +30,34 @@ def dataset(*, observed: Any = FULL, held_out=2, noise=0.0) -> Dataset:
     rng = np.random.default_rng(0)
     standardized = rng.normal(size=(5, TIMES, 6)) + rng.normal(size=(5, 1, 6))
     ys = np.array([0.2, 20, 12, 0, 3, -1]) + np.array([0.1, 5, 3, 10, 900, 80]) * standardized
-    recordings = Trajectories(jnp.linspace(0.001, 0.001 * TIMES, TIMES), jnp.asarray(ys, dtype=float))
-    return make_dataset(recordings, observed=observed, held_out=held_out, noise=noise, key=jax.random.key(0))
+    trajectories = Trajectories(jnp.asarray(ys, dtype=float), dt=1e-3)
+    return make_dataset(trajectories, observed=observed, held_out=held_out, noise=noise, key=jax.random.key(0))
 
 
-def weights(network):
-    layers = network.encoder[0], network.decoder[0]
-    return [leaf for layer in layers for leaf in (layer.weight, layer.bias)]
+class Linear(AbstractEstimator):
+    """Standardized states as a linear map of the standardized channels."""
+
+    matrix: Array
+    standardizer: Standardizer
+
+    def __call__(self, recording):
+        estimate = self.standardizer.standardize(recording.values) @ self.matrix
+        return Estimate(self.standardizer.destandardize(estimate), dt=recording.dt)
 
 
-def linear(gains, data: Dataset) -> Reconstructor:
-    """Answers with what it sees of each standardized state, times a gain."""
-    network = Autoencoder(latent_size=6, widths=(), key=jax.random.key(0))
-    chosen = [jnp.eye(6, 7), jnp.zeros(6), jnp.diag(jnp.asarray(gains, dtype=float)), jnp.zeros(6)]
-    return Reconstructor(eqx.tree_at(weights, network, chosen), data.mask, data.standardizer)
+def gains(values, data: Dataset) -> Linear:
+    """Answers with each state as recorded, times a gain."""
+    return Linear(jnp.eye(7, 6) @ jnp.diag(jnp.asarray(values, dtype=float)), data.standardizer)
 
 
-def random_network(data: Dataset) -> Reconstructor:
-    return Reconstructor(Autoencoder(widths=(5,), key=jax.random.key(1)), data.mask, data.standardizer)
+def mixed(data: Dataset) -> Linear:
+    return Linear(jax.random.normal(jax.random.key(1), (7, 6)), data.standardizer)
 
 
-def by_numpy(model, split):
+def by_numpy(estimator, split):
     """r, R2 and NRMSE of each state, pooled over trajectories and time."""
     truth = np.asarray(split.states, dtype=float).reshape(-1, 6)
-    estimate = np.asarray(model(split.recording), dtype=float).reshape(-1, 6)
+    estimate = np.asarray(estimator(split.recording).mean, dtype=float).reshape(-1, 6)
     r = [np.corrcoef(truth[:, state], estimate[:, state])[0, 1] for state in range(6)]
     error = np.sqrt(np.mean((truth - estimate) ** 2, axis=0)) / truth.std(axis=0)
     return r, 1 - error**2, error
@@ -65,27 +69,29 @@ def assert_scores(scores, expected):
         np.testing.assert_allclose(score, value, rtol=1e-3, atol=1e-4)
 
 
-def test_scores_are_of_held_out_data_unless_told_otherwise():
+def test_scores_are_of_held_out_data_by_default():
     data = dataset(observed=("y0", "eeg"), noise=0.1)
-    model = random_network(data)
-    held_out, train = by_numpy(model, data.held_out), by_numpy(model, data.train)
+    assert data.held_out is not None
+    estimator = mixed(data)
+    held_out, train = by_numpy(estimator, data.held_out), by_numpy(estimator, data.train)
     assert not np.allclose(held_out[0], train[0], atol=0.01)
-    assert_scores(evaluate(model, data), held_out)
-    assert_scores(evaluate(model, data, on="held_out"), held_out)
-    assert_scores(evaluate(model, data, on="train"), train)
+    assert_scores(evaluate(estimator(data.held_out.recording), data), held_out)
+    assert_scores(evaluate(estimator(data.held_out.recording), data, on="held_out"), held_out)
+    assert_scores(evaluate(estimator(data.train.recording), data, on="train"), train)
 
 
 def test_scores_compare_with_the_true_states_and_not_with_the_noisy_recording():
     data = dataset(noise=1.0)
-    model = linear(np.ones(6), data)
     assert data.held_out is not None
-    assert np.all(evaluate(model, data).r < 0.9)
-    np.testing.assert_allclose(model(data.held_out.recording), data.held_out.recording[..., :6], rtol=1e-4, atol=1e-3)
+    estimate = gains(np.ones(6), data)(data.held_out.recording)
+    assert np.all(evaluate(estimate, data).r < 0.9)
+    np.testing.assert_allclose(estimate.mean, data.held_out.recording.values[..., :6], rtol=1e-4, atol=1e-3)
 
 
 def test_r_keeps_its_sign_and_a_clipped_r_stands_beside_it():
     data = dataset()
-    scores = evaluate(linear([1, -1, 1, 0.5, -2, 1], data), data)
+    assert data.held_out is not None
+    scores = evaluate(gains([1, -1, 1, 0.5, -2, 1], data)(data.held_out.recording), data)
     np.testing.assert_allclose(scores.r, [1, -1, 1, 1, -1, 1], atol=1e-4)
     np.testing.assert_allclose(scores.clipped_r, [1, 0, 1, 1, 0, 1], atol=1e-4)
     np.testing.assert_allclose(scores.nrmse[[0, 2, 5]], 0, atol=1e-4)
@@ -105,23 +111,43 @@ def test_the_table_marks_hidden_states(observed):
         assert len(row) == len(header)
 
 
-def test_the_mask_of_the_model_names_what_was_observed():
+def test_the_dataset_says_what_was_observed():
     data = dataset(observed=("eeg", "y2"))
-    assert evaluate(random_network(data), data).observed == ("y2", "eeg")
+    assert data.held_out is not None
+    assert evaluate(mixed(data)(data.held_out.recording), data).observed == ("y2", "eeg")
 
 
 def test_without_held_out_data_there_are_only_training_scores():
     data = dataset(held_out=0)
-    model = linear(np.ones(6), data)
-    with pytest.raises(ValueError, match=r"`dataset` must hold out a trajectory, got none: .*held_out=1.* on=.train."):
-        evaluate(model, data)
-    np.testing.assert_allclose(evaluate(model, data, on="train").r, 1, atol=1e-5)
+    estimate = gains(np.ones(6), data)(data.train.recording)
+    np.testing.assert_allclose(evaluate(estimate, data, on="train").r, 1, atol=1e-5)
 
 
-def test_scores_on_an_unknown_part_are_refused():
-    data = dataset()
-    with pytest.raises(ValueError, match="`on` must be one of 'held_out', 'train', got 'validation'"):
-        evaluate(random_network(data), data, on="validation")
+def estimate(trajectories=2):
+    return Estimate(jnp.zeros((trajectories, TIMES, 6)), dt=1e-3)
+
+
+@pytest.mark.usefixtures("without_type_checker")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"data": dataset(held_out=0)},
+            r"`data` must hold out a trajectory, got none: make_dataset\(\.\.\., held_out=1\) or on=.train.",
+        ),
+        ({"on": "validation"}, "`on` must be one of 'held_out', 'train', got 'validation'"),
+        ({"estimate": estimate().mean}, "`estimate` must be an instance of Estimate"),
+        ({"data": dataset().held_out}, "`data` must be an instance of Dataset"),
+        (
+            {"estimate": estimate(3)},
+            r"`estimate` must be of data\.held_out\.recording, of shape \(2, 30, 6\), got \(3, 30, 6\)",
+        ),
+        ({"on": "train"}, r"`estimate` must be of data\.train\.recording, of shape \(3, 30, 6\), got \(2, 30, 6\)"),
+    ],
+)
+def test_invalid_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(**{"estimate": estimate(), "data": dataset(), **arguments})
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
@@ -136,7 +162,7 @@ def test_an_interval_is_student_s(confidence, shape):
     np.testing.assert_allclose(found.std, seeds.std(axis=0, ddof=1), rtol=1e-12)
 
 
-def test_an_interval_is_of_95_percent_unless_told_otherwise():
+def test_an_interval_is_of_95_percent_by_default():
     seeds = np.random.default_rng(0).normal(size=(4, 6))
     np.testing.assert_array_equal(interval(seeds).low, interval(seeds, confidence=0.95).low)
 

@@ -1,43 +1,48 @@
+import re
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jrae_jax import nrmse, pearson_r, r_squared
+from jrae_jax.recording import nrmse, pearson_r, r_squared
 
 SAMPLES = 40
+
+
+SIZES, OFFSETS = np.array([0.1, 5, 3, 10, 900, 80]), np.array([0.2, 20, 12, 0, -3, -1])
 
 
 def noisy_estimate(seed=0):
     """Truth of several sizes and offsets, and an estimate that is more or less wrong."""
     rng = np.random.default_rng(seed)
-    truth = np.array([0.2, 20, -3]) + np.array([0.1, 5, 900]) * rng.normal(size=(SAMPLES, 3))
-    estimate = truth + np.array([0.01, 5, 2000]) * rng.normal(size=(SAMPLES, 3)) + np.array([0, 1, -50])
-    return truth, estimate
+    truth = OFFSETS + SIZES * rng.normal(size=(SAMPLES, 6))
+    errors = np.array([0.01, 5, 1, 2, 2000, 40]) * rng.normal(size=(SAMPLES, 6)) + np.array([0, 1, -2, 0, -50, 3])
+    return truth, truth + errors
 
 
 def in_jax(*values):
     return tuple(jnp.asarray(value, dtype=float) for value in values)
 
 
-samples = arrays(int, (SAMPLES, 2), elements=st.integers(-1000, 1000), unique=True).map(lambda values: values / 100)
+samples = arrays(int, (SAMPLES, 6), elements=st.integers(-1000, 1000), unique=True).map(lambda values: values / 100)
 
 
 def test_pearson_r_is_that_of_numpy(x64):
     truth, estimate = noisy_estimate()
-    expected = [np.corrcoef(truth[:, state], estimate[:, state])[0, 1] for state in range(3)]
+    expected = [np.corrcoef(truth[:, state], estimate[:, state])[0, 1] for state in range(6)]
     np.testing.assert_allclose(pearson_r(*in_jax(truth, estimate)), expected, rtol=1e-10)
 
 
-def test_pearson_r_in_single_precision_bears_a_large_mean():
+def test_pearson_r_in_single_precision_survives_a_large_mean():
     truth, estimate = noisy_estimate()
     shifted = truth + 1000
-    expected = [np.corrcoef(truth[:, state], estimate[:, state])[0, 1] for state in range(3)]
+    expected = [np.corrcoef(truth[:, state], estimate[:, state])[0, 1] for state in range(6)]
     np.testing.assert_allclose(pearson_r(*in_jax(shifted, estimate)), expected, atol=2e-3)
 
 
-def test_r_squared_is_one_minus_the_unexplained_share_of_variance(x64):
+def test_r_squared_is_one_minus_the_unexplained_fraction_of_the_variance(x64):
     truth, estimate = noisy_estimate()
     expected = 1 - np.mean((truth - estimate) ** 2, axis=0) / np.var(truth, axis=0)
     np.testing.assert_allclose(r_squared(*in_jax(truth, estimate)), expected, rtol=1e-10)
@@ -97,3 +102,15 @@ def test_relations_between_the_scores(truth, estimate):
     # No affine correction of the estimate is applied, so nothing explains more than the best one would.
     assert np.all(r2 <= r**2 + 1e-3)
     np.testing.assert_allclose(pearson_r(*reversed(pair)), r, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("without_type_checker")
+@pytest.mark.parametrize("score", [pearson_r, r_squared, nrmse])
+@pytest.mark.parametrize(
+    ("truth", "estimate"),
+    [((5, 6), (1, 6)), ((1, 6), (5, 6)), ((5, 6), (6,)), ((6, 5), (6, 5)), ((2, 5, 6), (2, 5, 6)), ((6,), (6,))],
+)
+def test_other_shapes_are_refused(score, truth, estimate):
+    message = rf"`truth` and `estimate` must both have shape \(sample, 6\), got {re.escape(f'{truth} and {estimate}')}"
+    with pytest.raises(ValueError, match=message):
+        score(jnp.ones(truth), jnp.ones(estimate))

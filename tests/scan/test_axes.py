@@ -3,34 +3,31 @@
 import itertools
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from jrae_jax import (
-    Axis,
-    ConstantInput,
-    EvokedPulseInput,
-    InitialState,
-    JansenRitParameters,
-    UniformNoiseInput,
-    parameter_scan,
-    sampled,
-    zipped,
-)
+import jrae_jax as jrae
+from jrae_jax.column.states import STATES
+from jrae_jax.scan import Axis, independent_uniform, latin_hypercube, sampled, zipped
 from jrae_jax.scan.axes import Grid
-from jrae_jax.scan.engine import Columns
+from jrae_jax.scan.engine import ScanPoints
 
-UNIFORM = UniformNoiseInput(120, 320, hold=1e-3)
-
-
-def base(input=None):
-    return Columns(JansenRitParameters(), input or ConstantInput(220.0), InitialState(), jnp.zeros((), jnp.uint32))
+UNIFORM = jrae.UniformNoiseInput(120, 320, hold=1e-3)
 
 
-def all_columns(grid, input=None) -> Any:
-    return grid.columns(base(input), np.arange(grid.size, dtype=np.uint32))
+def column(input=None) -> jrae.Column:
+    return jrae.Column(jrae.JansenRitParameters(), input or jrae.ConstantInput(220.0))
+
+
+def grid_of(axes, repeats=None, input=None) -> Grid:
+    return Grid(ScanPoints(column(input)), axes, repeats)
+
+
+def all_points(axes, repeats=None, input=None) -> ScanPoints:
+    grid = grid_of(axes, repeats, input)
+    return grid.points(np.arange(grid.size, dtype=np.uint32))
 
 
 def strata(values, low, high):
@@ -43,102 +40,110 @@ def strata(values, low, high):
 
 def test_the_last_axis_of_a_grid_changes_fastest():
     C, a, p = np.array([100.0, 120.0]), np.array([90.0, 100.0, 110.0]), np.array([4.0, 3.0])
-    columns = all_columns(Grid({"C": C, "a": a, "p": p}, repeats=None))
+    points = all_points({"C": C, "a": a, "p": p})
     expected = [axis.ravel() for axis in np.meshgrid(C, a, p, indexing="ij")]
-    for found, wanted in zip((columns.parameters.C, columns.parameters.a, columns.input.p), expected, strict=True):
-        np.testing.assert_array_equal(found, wanted.astype(np.float32))
-    assert columns.parameters.B.shape == ()
+    for name, wanted in zip(("C", "a", "p"), expected, strict=True):
+        np.testing.assert_array_equal(points.column.value(name), wanted.astype(np.float32))
+    assert points.column.value("B").shape == ()
 
 
 def test_every_point_has_noise_of_its_own_and_a_repetition_nothing_else():
-    columns = all_columns(Grid({"C": np.array([100.0, 120.0])}, repeats=3))
-    np.testing.assert_array_equal(columns.trajectory, np.arange(6))
-    np.testing.assert_array_equal(columns.parameters.C, [100, 100, 100, 120, 120, 120])
+    points = all_points({"C": np.array([100.0, 120.0])}, repeats=3)
+    np.testing.assert_array_equal(points.trajectory, np.arange(6))
+    np.testing.assert_array_equal(points.column.value("C"), [100, 100, 100, 120, 120, 120])
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.data())
-def test_any_points_of_any_grid_get_what_meshgrid_says(data):
+def test_any_points_of_any_grid_are_those_of_meshgrid(data):
     lengths = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
     repeats = data.draw(st.none() | st.integers(1, 3))
     along = [10.0 * (i + 1) + np.arange(length) for i, length in enumerate(lengths)]
     names = ["C", "a", "p", "initial_y1"][: len(lengths)]
-    grid = Grid(dict(zip(names, along, strict=True)), repeats)
-    points = np.array(data.draw(st.lists(st.integers(0, grid.size - 1), min_size=1, max_size=9)), np.uint32)
-    columns = grid.columns(base(), points)
-    found = {**vars(columns.parameters), **vars(columns.input), **vars(columns.initial)}
+    grid = grid_of(dict(zip(names, along, strict=True)), repeats)
+    numbers = np.array(data.draw(st.lists(st.integers(0, grid.size - 1), min_size=1, max_size=9)), np.uint32)
+    points = grid.points(numbers)
+    found = {**vars(points.column.parameters), "p": points.column.value("p"), "initial_y1": points.y0.y1}
     mesh = np.meshgrid(*along, np.arange(repeats or 1), indexing="ij")
     for name, values in zip(names, mesh, strict=False):
-        np.testing.assert_array_equal(found[name], values.ravel()[points])
-    np.testing.assert_array_equal(columns.trajectory, points)
+        np.testing.assert_array_equal(found[name], values.ravel()[numbers])
+    np.testing.assert_array_equal(points.trajectory, numbers)
 
 
 def test_initial_states_can_be_scanned():
     values = {f"initial_y{i}": np.array([0.5 * i, i + 1.0]) for i in range(6)}
-    initial = all_columns(Grid([zipped("start", **values)], repeats=None)).initial
-    for name, wanted in values.items():
-        np.testing.assert_array_equal(getattr(initial, name), wanted)
+    y0 = all_points([zipped("start", **values)]).y0
+    for state in STATES:
+        np.testing.assert_array_equal(y0._asdict()[state], values[f"initial_{state}"])
 
 
 def test_quantities_of_a_background_are_named_after_it():
-    pulse = EvokedPulseInput(0.02, UNIFORM, q=0.4)
+    pulse = jrae.EvokedPulseInput(0.02, UNIFORM, q=0.4)
     low, high, onset = np.array([0.0, 350.0]), np.array([300.0, 400.0]), np.array([0.1, 0.2, 0.3])
-    grid = Grid([zipped("range", **{"background.low": low, "background.high": high}), zipped("onset", onset=onset)], 1)
-    input = all_columns(grid, pulse).input
-    np.testing.assert_array_equal(input.background.low, np.repeat(low, 3))
-    np.testing.assert_array_equal(input.background.high, np.repeat(high, 3))
-    np.testing.assert_array_equal(input.onset, np.tile(onset, 2).astype(np.float32))
-    assert (input.q.shape, input.background.hold) == ((), 1e-3)
+    axes = [zipped("range", **{"background.low": low, "background.high": high}), zipped("onset", onset=onset)]
+    found = all_points(axes, 1, pulse).column
+    np.testing.assert_array_equal(found.value("background.low"), np.repeat(low, 3))
+    np.testing.assert_array_equal(found.value("background.high"), np.repeat(high, 3))
+    np.testing.assert_array_equal(found.value("onset"), np.tile(onset, 2).astype(np.float32))
+    assert found.value("q").shape == ()
 
 
 def test_a_range_may_move_beyond_where_it_was():
     """Neither `low` nor `high` alone fits the other as it was."""
-    input = all_columns(Grid([zipped(low=np.array([400.0, 0.0]), high=np.array([500.0, 90.0]))], None), UNIFORM)
-    np.testing.assert_array_equal(input.input.low, [400, 0])
-    np.testing.assert_array_equal(input.input.high, [500, 90])
+    axis = zipped(low=np.array([400.0, 0.0]), high=np.array([500.0, 90.0]))
+    found = all_points([axis], input=UNIFORM).column
+    np.testing.assert_array_equal(found.value("low"), [400, 0])
+    np.testing.assert_array_equal(found.value("high"), [500, 90])
 
 
 def test_shape_and_dimensions():
-    grid = Grid([zipped("x", C=np.arange(3.0), p=np.arange(3.0)), *[Axis("y", {"a": np.arange(1.0, 3.0)})]], repeats=4)
+    grid = grid_of(
+        [zipped("x", C=np.arange(3.0), p=np.arange(3.0)), *[Axis("y", {"a": np.arange(1.0, 3.0)})]], repeats=4
+    )
     assert (grid.dims, grid.shape, grid.size) == (("x", "y", "repeat"), (3, 2, 4), 24)
-    assert (Grid({}, None).dims, Grid({}, None).shape, Grid({}, None).size) == ((), (), 1)
+    assert (grid_of({}).dims, grid_of({}).shape, grid_of({}).size) == ((), (), 1)
 
 
 def test_coordinates_have_units():
     axes = [zipped("x", C=np.ones(2), p=np.ones(2)), zipped("y", initial_y3=np.ones(1)), zipped("z", A=np.ones(1))]
-    told = {name: (dim, attributes) for name, dim, _, attributes in Grid(axes, 2).coordinates()}
-    units = {name: attributes.get("units") for name, (_, attributes) in told.items()}
+    found = {coordinate.name: coordinate for coordinate in grid_of(axes, 2).coordinates}
+    units = {name: coordinate.attributes.get("units") for name, coordinate in found.items()}
     assert units == {"C": "1", "p": "1/s", "initial_y3": "mV/s", "A": "mV", "repeat": None}
-    assert {name: dim for name, (dim, _) in told.items()}["p"] == "x"
+    assert found["p"].dim == "x"
+    background = grid_of({"background.low": np.ones(1)}, input=jrae.EvokedPulseInput(0.02, UNIFORM)).coordinates
+    assert background[0].attributes == {"units": "1/s"}
 
 
 # Corners: where a scan is tried out before it starts
 
 
 def test_corners_have_all_combinations_of_least_and_largest():
-    grid = Grid({"C": np.array([3.0, 1.0, 2.0]), "a": np.array([5.0, 4.0]), "p": np.array([7.0])}, repeats=3)
-    columns: Any = grid.columns(base(), grid.corners())
-    C, a = np.asarray(columns.parameters.C).tolist(), np.asarray(columns.parameters.a).tolist()
+    grid = grid_of({"C": np.array([3.0, 1.0, 2.0]), "a": np.array([5.0, 4.0]), "p": np.array([7.0])}, repeats=3)
+    points = grid.points(grid.corners()).column
+    C, a = np.asarray(points.value("C")).tolist(), np.asarray(points.value("a")).tolist()
     assert set(zip(C, a, strict=True)) == set(itertools.product([1, 3], [4, 5]))
 
 
-def test_corners_of_quantities_together_have_the_ends_of_each():
-    grid = Grid([zipped(C=np.array([5.0, 9.0, 1.0, 5.0]), p=np.array([0.0, 1.0, 1.0, 4.0]))], None)
-    columns: Any = grid.columns(base(), grid.corners())
-    assert {1, 9} <= set(np.asarray(columns.parameters.C).tolist())
-    assert {0, 4} <= set(np.asarray(columns.input.p).tolist())
+def test_corners_of_quantities_together_have_the_least_and_largest_of_each():
+    grid = grid_of([zipped(C=np.array([5.0, 9.0, 1.0, 5.0]), p=np.array([0.0, 1.0, 1.0, 4.0]))])
+    points = grid.points(grid.corners()).column
+    assert {1, 9} <= set(np.asarray(points.value("C")).tolist())
+    assert {0, 4} <= set(np.asarray(points.value("p")).tolist())
 
 
 def test_without_axes_there_is_one_corner():
-    assert Grid({}, None).corners().tolist() == [0]
-    assert Grid({}, 5).corners().tolist() == [0]
+    assert grid_of({}).corners().tolist() == [0]
+    assert grid_of({}, 5).corners().tolist() == [0]
 
 
 # Samples
 
 
+KEY = jax.random.key(3)
+
+
 def test_a_latin_hypercube_has_one_point_in_each_stratum_of_each_quantity():
-    axis = sampled(40, seed=3, C=(100.0, 140.0), p=(-1.0, 1.0))
+    axis = sampled(40, key=KEY, C=(100.0, 140.0), p=(-1.0, 1.0))
     assert (axis.dim, len(axis)) == ("point", 40)
     np.testing.assert_array_equal(strata(axis.values["C"], 100, 140), np.arange(40))
     np.testing.assert_array_equal(strata(axis.values["p"], -1, 1), np.arange(40))
@@ -146,13 +151,13 @@ def test_a_latin_hypercube_has_one_point_in_each_stratum_of_each_quantity():
 
 
 def test_log_spreads_evenly_in_the_logarithm():
-    axis = sampled(40, seed=3, log=["C"], C=(1.0, 1000.0), p=(1.0, 1000.0))
+    axis = sampled(40, key=KEY, log=["C"], C=(1.0, 1000.0), p=(1.0, 1000.0))
     np.testing.assert_array_equal(strata(np.log(axis.values["C"]), 0, np.log(1000)), np.arange(40))
     np.testing.assert_array_equal(strata(axis.values["p"], 1, 1000), np.arange(40))
 
 
 def test_random_points_are_spread_without_strata():
-    axis = sampled(400, seed=3, method="random", C=(100.0, 140.0), p=(0.0, 1.0))
+    axis = sampled(400, key=KEY, design=independent_uniform, C=(100.0, 140.0), p=(0.0, 1.0))
     assert not np.array_equal(strata(axis.values["C"], 100, 140), np.arange(400))
     for values, low, high in ((axis.values["C"], 100, 140), (axis.values["p"], 0, 1)):
         assert low <= values.min() < low + 0.05 * (high - low)
@@ -160,12 +165,19 @@ def test_random_points_are_spread_without_strata():
         assert abs(values.mean() - (low + high) / 2) < 4 * (high - low) / np.sqrt(12 * 400)
 
 
-@pytest.mark.parametrize("method", ["latin_hypercube", "random"])
-def test_the_seed_makes_the_points(method):
-    points = [sampled(8, seed=seed, method=method, dim="x", C=(1.0, 2.0), p=(3.0, 4.0)) for seed in (5, 5, 6)]
+@pytest.mark.parametrize("design", [latin_hypercube, independent_uniform])
+def test_the_key_makes_the_points(design):
+    keys = [jax.random.key(seed) for seed in (5, 5, 6)]
+    points = [sampled(8, key=key, design=design, dim="x", C=(1.0, 2.0), p=(3.0, 4.0)) for key in keys]
     np.testing.assert_array_equal(points[0].values["p"], points[1].values["p"])
     assert not np.array_equal(points[0].values["p"], points[2].values["p"])
     assert points[0].dim == "x"
+
+
+def test_points_of_a_key_are_those_of_numpys_generator_with_its_seed():
+    axis = sampled(8, key=jax.random.key(5), design=independent_uniform, C=(0.0, 1.0), p=(0.0, 1.0))
+    wanted = np.random.default_rng(5).random((8, 2))
+    np.testing.assert_array_equal(np.stack([axis.values["C"], axis.values["p"]], axis=1), wanted)
 
 
 @pytest.mark.parametrize(
@@ -178,17 +190,13 @@ def test_the_seed_makes_the_points(method):
         (dict(points=3, C=(1.0, np.inf)), "`C` must be finite, got inf"),
         (dict(points=3, C=(np.nan, 1.0)), "`C` must be finite, got nan"),
         (dict(points=3, log=["C"], C=(0.0, 1.0)), "`C` must be positive to be spread in its logarithm, got 0 to 1"),
-        (dict(points=3, log=["p"], C=(1.0, 2.0)), "`log` must be one of 'C', got 'p'"),
-        (
-            dict(points=3, method="sobol", C=(1.0, 2.0)),
-            "`method` must be one of 'latin_hypercube', 'random', got 'sobol'",
-        ),
+        (dict(points=3, log=["p"], C=(1.0, 2.0)), "`log` must name some of C; got p"),
     ],
 )
-def test_samples_that_cannot_be(settings, message):
+def test_samples_that_are_refused(settings, message):
     points = settings.pop("points")
     with pytest.raises(ValueError, match=message):
-        sampled(points, seed=0, **settings)
+        sampled(points, key=KEY, **settings)
 
 
 # Axes that do not fit
@@ -198,8 +206,9 @@ ONE, TWO, THREE = np.ones(1), np.array([1.0, 2.0]), np.array([1.0, 2.0, 3.0])
 
 
 def scan(axes, **changed: Any):
-    settings: dict[str, Any] = dict(input=ConstantInput(220.0), t1=0.05, dt=1e-3) | changed
-    return parameter_scan(JansenRitParameters(), axes=axes, **settings)
+    given = column(changed.pop("input", None))
+    settings: dict[str, Any] = dict(t1=0.05, dt=1e-3) | changed
+    return jrae.parameter_scan(given, axes, **settings)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +226,7 @@ def scan(axes, **changed: Any):
         ({"C": np.array(1.0)}, r"`C` must have a row of values along its axis, got shape \(\)"),
         ({"C": np.array([1.0, np.nan])}, r"`C` must be finite, got nan in an array of shape \(2,\)"),
         ({"a": np.array([100.0, -1.0])}, "`a` must be positive, got -1.0"),
-        ([zipped(C=TWO), zipped("x", C=THREE)], "`axes` must have different quantities, got C twice"),
+        ([zipped(C=TWO), zipped("x", C=THREE)], "`axes` must name each quantity once, got C 2 times"),
         ([zipped(C=TWO), zipped(p=THREE)], "`axes` must have different dimensions, got point twice"),
         ([zipped("repeat", C=TWO)], "`axes` must have different dimensions, got repeat twice"),
         ({"C": np.ones(70_000), "p": np.ones(70_000)}, "`axes` must make at most 4294967296 points, got 4900000000"),
@@ -236,9 +245,7 @@ def test_repeats_that_do_not_fit(repeats):
 
 
 def test_lengths_that_differ_cannot_go_together():
-    with pytest.raises(
-        ValueError, match="`values` must be as many for each quantity of axis x, got 2 of `C`, 3 of `p`"
-    ):
+    with pytest.raises(ValueError, match="`values` must be as many for each quantity of axis x, got 2 of C, 3 of p"):
         zipped("x", C=TWO, p=THREE)
     with pytest.raises(ValueError, match="`values` must be as many for each quantity of axis x, got none"):
         zipped("x")
@@ -259,6 +266,6 @@ def test_values_that_do_not_go_together_are_found_before_anything_is_made(axes, 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_quantity_may_be_called_as_an_argument_of_ours():
-    """None of ours is; but on the command line a wrong name is to be one line."""
+def test_a_quantity_may_be_called_like_an_argument():
+    """None is; but on the command line a wrong name must be refused in one line."""
     assert zipped("x", **{"dim": ONE}).values["dim"].shape == (1,)  # pyright: ignore

@@ -1,4 +1,4 @@
-"""Several processes that share one scan and one store."""
+"""Several processes that take part in one scan and write one store."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jrae_jax import open_scan
+from jrae_jax.scan import open_scan
 
 POINTS = 400_000  # in four chunks
 SCAN = ["scan", "--duration", "0.02", "--burn-in", "0", "--summaries", "moments", "--axis", "C=100:140:1000"]
@@ -22,7 +22,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def of_one_process(tmp_path_factory):
+def one_process(tmp_path_factory):
     path = tmp_path_factory.mktemp("alone") / "scan.zarr"
     alone = [sys.executable, "-m", "jrae_jax", *SCAN, str(path), "--devices", "2", "--device", "cpu"]
     subprocess.run(alone, check=True, capture_output=True, env=_alone())
@@ -31,7 +31,7 @@ def of_one_process(tmp_path_factory):
 
 @pytest.fixture
 def start():
-    """Two processes joined over the loopback interface; whatever is left of them is ended with the test."""
+    """Two processes joined over the loopback interface; whatever is left of them is killed after the test."""
     running = []
 
     def two(path: Path) -> list[subprocess.Popen]:
@@ -56,17 +56,17 @@ def _alone() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "OMPI_"))}
 
 
-def test_two_processes_make_the_store_of_one(of_one_process, tmp_path, start):
+def test_two_processes_make_the_store_of_one(one_process, tmp_path, start):
     pair = start(tmp_path / "scan.zarr")
-    told = [process.communicate(timeout=120) for process in pair]
-    assert [process.returncode for process in pair] == [0, 0], told
-    assert f"{POINTS} of {POINTS} points done, 0 failed" in told[0][0]
-    assert "points done" not in told[1][0]
-    assert files(tmp_path / "scan.zarr") == files(of_one_process)
+    printed = [process.communicate(timeout=120) for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], printed
+    assert f"{POINTS} of {POINTS} points done, 0 failed" in printed[0][0]
+    assert "points done" not in printed[1][0]
+    assert files(tmp_path / "scan.zarr") == files(one_process)
 
 
 @pytest.mark.slow
-def test_one_of_two_killed_and_both_started_again(of_one_process, tmp_path, start):
+def test_one_of_two_killed_and_both_started_again(one_process, tmp_path, start):
     """The other waits for it until JAX ends it, after a minute or two, and takes no notice of SIGTERM before."""
     path = tmp_path / "scan.zarr"
     first, second = start(path)
@@ -78,6 +78,6 @@ def test_one_of_two_killed_and_both_started_again(of_one_process, tmp_path, star
     assert (second.wait(), first.wait()) == (-signal.SIGKILL, -signal.SIGKILL)
     assert 0 < open_scan(path).attrs["points_done"] < POINTS
     pair = start(path)
-    told = [process.communicate(timeout=120) for process in pair]
-    assert [process.returncode for process in pair] == [0, 0], told
-    assert files(path) == files(of_one_process)
+    printed = [process.communicate(timeout=120) for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], printed
+    assert files(path) == files(one_process)

@@ -1,8 +1,8 @@
-"""The engine under a parameter scan: what its summaries say is what `simulate` gives, however the columns are cut."""
+"""The engine of a parameter scan: its summaries are those of what `simulate` returns, however columns are divided."""
 
-import inspect
 from typing import Any
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,29 +10,10 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from jrae_jax import (
-    REGIMES,
-    STATES,
-    AbstractSummary,
-    ConstantInput,
-    Euler,
-    EvokedPulseInput,
-    InitialState,
-    JansenRitParameters,
-    Moments,
-    OrnsteinUhlenbeckInput,
-    Regime,
-    Run,
-    Samples,
-    Spectrum,
-    StrangSplitting,
-    UniformNoiseInput,
-    Variable,
-    WhiteNoiseInput,
-    simulate,
-)
-from jrae_jax.scan import engine
-from jrae_jax.scan.engine import Columns, Protocol, column_multiple, place
+import jrae_jax as jrae
+from jrae_jax.column import States, StrangSplitting
+from jrae_jax.scan import REGIMES, AbstractSummary, Moments, Regime, Samples, Spectrum, TrajectoryInfo, Variable
+from jrae_jax.scan.engine import ScanPlan, ScanPoints, place, summarise
 
 KEY = jax.random.key(0)
 
@@ -41,7 +22,7 @@ def mesh_of(devices):
     return Mesh(np.array(jax.devices()[:devices]), ("columns",))
 
 
-TILE = column_multiple(mesh_of(1))
+TILE = ScanPlan(diffrax.Euler(), (), 1e-3, 1, 0).multiple(mesh_of(1))
 
 
 def each(values, columns=TILE):
@@ -49,25 +30,20 @@ def each(values, columns=TILE):
     return np.concatenate([values, np.full(columns - len(values), values[-1])])
 
 
-def summarised(summaries, input, *, steps, devices=1, trajectory=None, run: Any = engine.summarise, **settings: Any):
+def summarised(summaries, column, *, steps, devices=1, trajectory=None, y0=None, **settings: Any):
     """The results of columns whose noise is that of the trajectories given, by default 0, 1, 2 and so on."""
-    trajectory = np.arange(TILE) if trajectory is None else trajectory
-    parameters = settings.pop("parameters", JansenRitParameters())
-    initial = settings.pop("initial", InitialState())
-    columns = Columns(parameters, input, initial, jnp.asarray(trajectory, jnp.uint32))
+    trajectory = jnp.asarray(np.arange(TILE) if trajectory is None else trajectory, jnp.uint32)
+    points = ScanPoints(column, ScanPoints(column).y0 if y0 is None else y0, trajectory)
     settings = dict(solver=StrangSplitting(), dt=1e-3, burn_in=0) | settings
-    protocol = Protocol(summaries=summaries, steps=steps, **settings)
+    plan = ScanPlan(summaries=summaries, steps=steps, **settings)
     mesh = mesh_of(devices)
-    return {name: np.asarray(values) for name, values in run(place(columns, mesh), protocol, KEY, mesh).items()}
+    return {name: np.asarray(values) for name, values in summarise(place(points, mesh), plan, KEY, mesh).items()}
 
 
-def simulated(input, *, steps, solver=None, **settings: Any):
+def simulated(column, *, steps, solver=None, **settings: Any):
     """The trajectories of the first few columns by `simulate`: `(columns, time, state)`."""
-    dt = settings.pop("dt", 1e-3)
-    parameters = settings.pop("parameters", JansenRitParameters())
     solver = StrangSplitting() if solver is None else solver
-    settings = dict(t1=steps * dt, dt=dt, key=KEY, throw=False) | settings
-    return np.asarray(simulate(parameters, input, solver=solver, **settings).ys)
+    return jrae.simulate(column, t1=steps * 1e-3, dt=1e-3, solver=solver, key=KEY, throw=False, **settings).ys
 
 
 def eeg(ys):
@@ -84,50 +60,54 @@ def assert_close(actual, expected, tolerance):
 
 
 class LongestAbove(AbstractSummary):
-    """A summary as a user would write it: the longest time above a threshold, which needs to look across blocks."""
+    """A summary as a user would write it: the longest time above a threshold, which lies across blocks."""
 
     threshold: float = eqx.field(static=True)
     channels = ("eeg",)  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
-    def variables(self, dt, start, samples):
+    def quantum(self, dt):
+        return 1
+
+    def variables(self, info):
         return {"longest_above": Variable("s", "longest time above the threshold")}
 
-    def init(self, run):
-        return jnp.zeros(run.columns), jnp.zeros(run.columns)
+    def init(self, info):
+        return jnp.zeros(info.batch), jnp.zeros(info.batch)
 
-    def update(self, run, state, samples):
-        def look(state, v):
+    def update(self, info, state, samples):
+        def count(state, v):
             now, longest = state
             now = jnp.where(v > self.threshold, now + 1, 0)
             return (now, jnp.maximum(now, longest)), None
 
-        return jax.lax.scan(look, state, samples[:, 0])[0]
+        return jax.lax.scan(count, state, samples[:, 0])[0]
 
-    def result(self, run, state):
-        return {"longest_above": state[1] * run.dt}
+    def result(self, info, state):
+        return {"longest_above": state[1] * info.dt}
 
 
+WHITE = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220, 6.0))
 ALL_SUMMARIES = (Samples(5, ("y4", "eeg")), Moments(("y0", "eeg")), Spectrum(resolution=1.0), Regime(), LongestAbove(7))
 BURN_IN = 150  # steps, and then two blocks of a thousand
 
 
 @pytest.fixture(scope="module")
 def results():
-    return summarised(ALL_SUMMARIES, WhiteNoiseInput(220, 6.0), steps=2150, burn_in=BURN_IN)
+    return summarised(ALL_SUMMARIES, WHITE, steps=2150, burn_in=BURN_IN)
 
 
 @pytest.fixture(scope="module")
 def ys():
-    return simulated(WhiteNoiseInput(220, 6.0), steps=2150, batch=4)[:, BURN_IN:]
+    return np.asarray(simulated(WHITE, steps=2150, batch=4))[:, BURN_IN:]
 
 
 def fed(summary, values):
-    """What a summary says of whole trajectories, `(columns, time)`."""
-    run = Run(JansenRitParameters(), len(values), 1e-3, BURN_IN * 1e-3, values.shape[1])
+    """The results of a summary for whole trajectories, `(columns, time)`."""
+    info = TrajectoryInfo(WHITE, len(values), 1e-3, BURN_IN * 1e-3, values.shape[1])
 
     @jax.jit
     def results(samples):
-        return summary.result(run, summary.update(run, summary.init(run), samples))
+        return summary.result(info, summary.update(info, summary.init(info), samples))
 
     return results(values.T[:, None])
 
@@ -154,7 +134,7 @@ def test_other_summaries_are_those_of_the_trajectory(results, ys, summary):
         np.testing.assert_allclose(results[name][:4].T, values, rtol=1e-3)
 
 
-def test_a_summary_of_the_user_sees_what_lies_across_blocks(results, ys):
+def test_a_summary_of_the_user_finds_what_lies_across_blocks(results, ys):
     above = np.pad(eeg(ys) > 7, [(0, 0), (1, 1)])
     edges = [np.flatnonzero(np.diff(row)) for row in above]
     np.testing.assert_allclose(results["longest_above"][:4], [np.diff(e)[::2].max() * 1e-3 for e in edges], rtol=1e-5)
@@ -168,28 +148,32 @@ START = np.array([[0.08, 18.0, 15.0, -0.5, 30.0, -20.0], [0.0, 1.0, 2.0, 3.0, 4.
     ("x64", "background"),
     [
         pytest.param(
-            *(False, UniformNoiseInput([100.0, 120.0, 140.0], [300.0, 320.0, 380.0], hold=7e-3)), marks=pytest.mark.slow
+            *(False, jrae.UniformNoiseInput([100.0, 120.0, 140.0], [300.0, 320.0, 380.0], hold=7e-3)),
+            marks=pytest.mark.slow,
         ),
-        (True, OrnsteinUhlenbeckInput([200.0, 220.0, 240.0], [20.0, 50.0, 80.0], [0.01, 0.02, 0.05], hold=7e-3)),
+        (True, jrae.OrnsteinUhlenbeckInput([200.0, 220.0, 240.0], [20.0, 50.0, 80.0], [0.01, 0.02, 0.05], hold=7e-3)),
     ],
 )
-def test_held_noise_and_pulses_go_on_from_block_to_block(x64, background):
+def test_held_noise_and_pulses_continue_from_block_to_block(x64, background):
     """Blocks end in the middle of holds of 7 ms. Each column has an input and a start of its own."""
     with jax.enable_x64(x64):
-        few = EvokedPulseInput(ONSET, jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), float), background))
+        pulse = jrae.EvokedPulseInput(
+            ONSET, jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), float), background)
+        )
+        few = jrae.Column(jrae.JansenRitParameters(), pulse)
         many = jax.tree.map(lambda leaf: jnp.asarray(each(leaf)) if leaf.ndim else leaf, few)
-        initial = InitialState(**{f"initial_{state}": each(START[:, i]) for i, state in enumerate(STATES)})
-        results = summarised((Samples(1, ("y1", "y4")),), many, steps=2000, initial=initial)
-        ys = simulated(few, steps=2000, y0=START)
+        y0 = States.unstack(jnp.asarray([each(state) for state in START.T], float))
+        results = summarised((Samples(1, ("y1", "y4")),), many, steps=2000, y0=y0)
+        ys = np.asarray(simulated(few, steps=2000, y0=START))
         assert results["y1_samples"].dtype == jnp.result_type(float)
     tolerance = 1e-10 if x64 else 1e-4
     assert_close(results["y1_samples"][:3], ys[..., 1], tolerance)
     assert_close(results["y4_samples"][:3], ys[..., 4], tolerance)
 
 
-# However the columns are cut
+# However the columns are divided
 
-PLAIN: dict[str, Any] = dict(summaries=(Moments(), Samples(30, ("y4",))), input=WhiteNoiseInput(220, 6.0), steps=120)
+PLAIN: dict[str, Any] = dict(summaries=(Moments(), Samples(30, ("y4",))), column=WHITE, steps=120)
 
 
 @pytest.fixture(scope="module")
@@ -219,22 +203,18 @@ def test_a_column_does_not_depend_on_tiles_and_devices(plain):
 
 
 @pytest.mark.slow
-def test_a_column_does_not_depend_on_the_sizes_of_tiles_and_blocks(monkeypatch, plain):
-    monkeypatch.setattr(engine, "_CPU_TILE", 64)
-    monkeypatch.setattr(engine, "_BLOCK", 60)
-    function = inspect.unwrap(engine.summarise)
-    anew = eqx.filter_jit(lambda *arguments: function(*arguments))  # compiled anew, to see what is patched
-    cut = summarised(**PLAIN, run=anew)
+def test_a_column_does_not_depend_on_the_sizes_of_tiles_and_blocks(plain):
+    cut = summarised(**PLAIN, tile=64, shortest_block=60)
     np.testing.assert_allclose(cut["eeg_mean"], plain["eeg_mean"], rtol=1e-6)
     np.testing.assert_array_equal(cut["y4_samples"], plain["y4_samples"])
 
 
 def test_blocks_are_whole_multiples_of_what_each_summary_asks_for():
     spectrum = Spectrum(resolution=2.0)
-    protocol = Protocol(Euler(), (Samples(7), spectrum, Moments()), 1e-3, 5000, 0)
-    assert protocol.block % 7 == 0
-    assert protocol.block % spectrum.quantum(1e-3) == 0
-    assert Protocol(Euler(), (Moments(("y4", "y0")), Regime()), 1e-3, 5000, 0).channels == ("y0", "y4", "eeg")
+    plan = ScanPlan(diffrax.Euler(), (Samples(7), spectrum, Moments()), 1e-3, 5000, 0)
+    assert plan.block % 7 == 0
+    assert plan.block % spectrum.quantum(1e-3) == 0
+    assert ScanPlan(diffrax.Euler(), (Moments(("y4", "y0")), Regime()), 1e-3, 5000, 0).channels == ("y0", "y4", "eeg")
 
 
 # Columns that fail
@@ -242,14 +222,15 @@ def test_blocks_are_whole_multiples_of_what_each_summary_asks_for():
 
 FAST = {5: 2500.0, 9: 4000.0}  # rate constants for which Euler steps of 1 ms explode, the second within the burn-in
 FAILING: dict[str, Any] = dict(
-    summaries=(Moments(("y4", "eeg")), Samples(10), Regime()), input=ConstantInput(220), steps=300, solver=Euler()
+    summaries=(Moments(("y4", "eeg")), Samples(10), Regime()), steps=300, solver=diffrax.Euler(), burn_in=100
 )
+QUIET = jrae.Column(jrae.JansenRitParameters(), jrae.ConstantInput(220.0))
 
 
 def explosive(rates):
     a = np.full(TILE, 100.0)
     a[list(rates)] = list(rates.values())
-    return summarised(**FAILING, burn_in=100, parameters=JansenRitParameters(a=a, C=each(np.linspace(120, 150, 50))))
+    return summarised(column=QUIET.replace(a=a, C=each(np.linspace(120, 150, 50))), **FAILING)
 
 
 @pytest.fixture(scope="module")
@@ -257,13 +238,13 @@ def exploded():
     return explosive(FAST)
 
 
-def test_only_the_columns_that_explode_fail_and_tell_when(exploded):
+def test_only_the_columns_that_explode_fail_with_the_time(exploded):
     np.testing.assert_array_equal(np.flatnonzero(exploded["failed"]), list(FAST))
     Cs = np.linspace(120, 150, 50)[list(FAST)]
-    parameters = JansenRitParameters(a=list(FAST.values()), C=Cs)
-    ys = simulated(ConstantInput(220), steps=300, solver=Euler(), parameters=parameters)
-    seen = np.stack([ys[..., 4], eeg(ys)], axis=-1)
-    first = np.argmax(~np.isfinite(seen).all(axis=-1), axis=1)
+    fast = QUIET.replace(a=np.array(list(FAST.values())), C=Cs)
+    ys = simulated(fast, steps=300, solver=diffrax.Euler())
+    kept = np.stack([ys[..., 4], eeg(ys)], axis=-1)
+    first = np.argmax(~np.isfinite(kept).all(axis=-1), axis=1)
     assert first[1] < 100 < first[0]
     np.testing.assert_allclose(exploded["failure_time"][list(FAST)], (first + 1) * 1e-3, rtol=1e-6)
     assert np.sum(np.isnan(exploded["failure_time"])) == TILE - 2
@@ -289,8 +270,8 @@ def test_numbers_of_a_column_that_exploded_are_nan(exploded):
 @pytest.fixture(scope="module")
 def known():
     """18 s with constant input in the first three columns, and with noise of sigma = 2000 in the others."""
-    input = WhiteNoiseInput(each([50.0, 220.0, 120.0, 220.0]), each([0.0, 0.0, 0.0, 2000 / 325]))
-    return summarised((Moments(), Spectrum(), Regime()), input, steps=20_000, burn_in=2000)
+    input = jrae.WhiteNoiseInput(each([50.0, 220.0, 120.0, 220.0]), each([0.0, 0.0, 0.0, 2000 / 325]))
+    return summarised((Moments(), Spectrum(), Regime()), QUIET.replace(input=input), steps=20_000, burn_in=2000)
 
 
 @pytest.mark.slow
@@ -310,7 +291,7 @@ def test_known_frequencies_at_constant_input(known):
 
 @pytest.mark.slow
 def test_known_statistics_in_white_noise(known):
-    """Mean 7.56, standard deviation 2.165 at a step of 1 ms, and a share of .745 of the power from 8 to 13 Hz."""
+    """Mean 7.56, standard deviation 2.165 at a step of 1 ms, and a fraction of .745 of the power from 8 to 13 Hz."""
     mean, variance = known["eeg_mean"][3:].astype(float), known["eeg_sd"][3:].astype(float) ** 2
     assert np.mean(mean) == pytest.approx(7.56, abs=0.012)
     assert np.sqrt(np.mean(variance) + np.var(mean)) == pytest.approx(2.165, abs=0.02)

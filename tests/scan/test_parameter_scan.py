@@ -1,46 +1,32 @@
-"""Whole scans: what they hold, that nothing depends on how they are cut, failures, and arguments that do not fit."""
+"""Whole scans: what they hold, that nothing depends on how they are divided, failures, and arguments refused."""
 
+import importlib
 from types import SimpleNamespace
 from typing import Any
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jrae_jax.scan.parameter_scan as scans
-import jrae_jax.scan.store as stores
-from jrae_jax import (
-    AbstractSummary,
-    ConstantInput,
-    Euler,
-    EvokedPulseInput,
-    JansenRitParameters,
-    Kvaerno5,
-    Moments,
-    OrnsteinUhlenbeckInput,
-    Samples,
-    StrangSplitting,
-    Variable,
-    WhiteNoiseInput,
-    eeg,
-    parameter_scan,
-    simulate,
-    zipped,
-)
+import jrae_jax as jrae
+from jrae_jax.column import StrangSplitting
+from jrae_jax.scan import AbstractSummary, Moments, Samples, Variable, zipped
+from jrae_jax.scan.layout import Layout
 
-WHITE = WhiteNoiseInput(220.0, 6.0)
+scans = importlib.import_module("jrae_jax.scan.parameter_scan")
+
+WHITE = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220.0, 6.0))
 C = np.array([60.0, 110.0, 135.0, 200.0])
 BURN_IN, STEPS = 20, 300
 
 
 def scan(axes: Any = None, **changed: Any):
     """Four columns, a twentieth of a second."""
-    settings: dict[str, Any] = dict(
-        parameters=JansenRitParameters(), input=WHITE, axes={"C": C} if axes is None else axes, t1=0.05, dt=1e-3
-    ) | dict(summaries=(Moments(),), key=jax.random.key(0))
-    return parameter_scan(**settings | changed)
+    settings: dict[str, Any] = dict(column=WHITE, t1=0.05, dt=1e-3, summaries=(Moments(),), key=jax.random.key(0))
+    return jrae.parameter_scan(axes={"C": C} if axes is None else axes, **settings | changed)
 
 
 def assert_same_bits(found, wanted):
@@ -55,9 +41,8 @@ def plain():
 
 
 @pytest.fixture
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(stores, "_CHUNK_WORK", 1.0)
-    monkeypatch.setattr(stores, "_SMALLEST_CHUNK", 3)
+def small_chunks(monkeypatch, chunks_of):
+    monkeypatch.setattr(Layout, "of", chunks_of(3))
 
 
 # What a scan holds
@@ -67,9 +52,8 @@ def small_chunks(monkeypatch):
 def simulated():
     """The columns of the next two tests one by one in a batch, by `simulate`."""
     places = np.meshgrid(C, [150.0, 250.0, 350.0], [0, 1], indexing="ij")
-    return simulate(
-        JansenRitParameters(C=places[0].ravel()),
-        WhiteNoiseInput(places[1].ravel(), np.full(24, 6.0)),
+    return jrae.simulate(
+        WHITE.replace(C=places[0].ravel(), p=places[1].ravel(), intensity=np.full(24, 6.0)),
         t1=STEPS * 1e-3,
         dt=1e-3,
         solver=StrangSplitting(),
@@ -122,7 +106,7 @@ def test_results_are_labelled(scanned):
 
 
 def test_quantities_together_label_their_axis(monkeypatch):
-    monkeypatch.setattr(scans, "_work_through", lambda *_: None)
+    monkeypatch.setattr(scans, "_compute_chunks", lambda *_: None)
     together = scan([zipped("pair", C=C, p=C + 100)])
     assert together.eeg_mean.dims == ("pair",)
     assert set(together.coords) == {"C", "p"}
@@ -135,34 +119,34 @@ def test_results_come_in_the_order_in_which_they_were_asked_for(scanned):
 
 
 def test_repetitions_alone_and_a_single_column(plain):
-    repeated = scan({}, repeats=3, parameters=JansenRitParameters(C=C[0])).load()
+    repeated = scan({}, repeats=3, column=WHITE.replace(C=C[0])).load()
     assert repeated.eeg_mean.dims == ("repeat",)
     assert repeated.eeg_mean.values[0] == pytest.approx(plain.eeg_mean.values[0], rel=1e-5)
     assert len(set(repeated.eeg_mean.values.tolist())) == 3
-    alone = scan({}, parameters=JansenRitParameters(C=C[0])).load()
+    alone = scan({}, column=WHITE.replace(C=C[0])).load()
     assert alone.eeg_mean.dims == ()
     assert alone.eeg_mean.values == repeated.eeg_mean.values[0]
 
 
-def test_a_background_can_be_scanned():
+def test_a_background_and_the_states_at_the_start_can_be_scanned():
     """Ornstein-Uhlenbeck noise, of which two leaves change, under a pulse."""
-    pulse = EvokedPulseInput(0.02, OrnsteinUhlenbeckInput(220.0, 57.0, 0.01, hold=2e-3))
-    sd, onset = np.array([0.0, 100.0]), np.array([0.0, 0.03])
-    axes = [zipped("point", **{"background.sd": sd, "onset": onset})]
-    found = scan(axes, input=pulse, summaries=(Samples(),), key=jax.random.key(3))
-    background = OrnsteinUhlenbeckInput(np.full(2, 220.0), sd, np.full(2, 0.01), hold=2e-3)
-    wanted = simulate(
-        JansenRitParameters(),
-        EvokedPulseInput(onset, background, q=np.full(2, 0.5), w=np.full(2, 0.005)),
-        t1=0.05,
-        dt=1e-3,
-        solver=StrangSplitting(),
-        key=jax.random.key(3),
-    )
-    np.testing.assert_allclose(found.eeg_samples, eeg(wanted.ys), rtol=1e-4, atol=1e-5)
+    background = jrae.OrnsteinUhlenbeckInput(220.0, 57.0, 0.01, hold=2e-3)
+    column = WHITE.replace(input=jrae.EvokedPulseInput(0.02, background))
+    sd, onset, start = np.array([0.0, 100.0]), np.array([0.0, 0.03]), np.array([18.0, 5.0])
+    axes = [zipped("point", **{"background.sd": sd, "onset": onset, "initial_y1": start})]
+    y0 = np.array([0.1, 1.0, 15.0, -0.5, 30.0, -20.0])
+    key = jax.random.key(3)
+    found = scan(axes, column=column, y0=y0, summaries=(Samples(),), key=key)
+    backgrounds = jrae.OrnsteinUhlenbeckInput(np.full(2, 220.0), sd, np.full(2, 0.01), hold=2e-3)
+    columns = WHITE.replace(input=jrae.EvokedPulseInput(onset, backgrounds, q=np.full(2, 0.5), w=np.full(2, 0.005)))
+    starts = np.stack([y0, y0])
+    starts[:, 1] = start
+    wanted = jrae.simulate(columns, y0=starts, t1=0.05, dt=1e-3, solver=StrangSplitting(), key=key)
+    np.testing.assert_allclose(found.eeg_samples, wanted.eeg, rtol=1e-4, atol=1e-5)
+    assert found.initial_y1.attrs["units"] == "mV"
 
 
-# Nothing depends on how a scan is cut
+# Nothing depends on how a scan is divided
 
 
 def test_results_do_not_depend_on_chunks(plain, small_chunks):
@@ -186,13 +170,15 @@ def test_another_key_is_other_noise(plain):
 # Progress
 
 
-def test_progress_tells_how_far_how_fast_and_how_many_failed(small_chunks):
-    told = []
-    scan({"a": np.array([90.0, 20_000.0, 100.0, 20_000.0, 95.0])}, solver=Euler(), progress=lambda *r: told.append(r))
-    assert [done for _, done in told] == [0.6, 1.0]
-    assert told[0][0].startswith("3 of 5 points, 1 failed, ")
-    assert told[1][0].startswith("5 of 5 points, 2 failed, ")
-    assert told[1][0].endswith(" million column-steps/s, 0 s left")
+def test_progress_reports_points_speed_and_failures(small_chunks):
+    reports = []
+    a = np.array([90.0, 20_000.0, 100.0, 20_000.0, 95.0])
+    scan({"a": a}, solver=diffrax.Euler(), progress=lambda *report: reports.append(report))
+    assert [(done, total) for done, total, _ in reports] == [(3, 5), (5, 5)]
+    messages = [message for *_, message in reports]
+    assert messages[0].startswith("3 of 5 points, 1 failed, ")
+    assert messages[1].startswith("5 of 5 points, 2 failed, ")
+    assert messages[1].endswith(" million column-steps/s, 0 s left")
 
 
 # Failures
@@ -200,19 +186,13 @@ def test_progress_tells_how_far_how_fast_and_how_many_failed(small_chunks):
 
 def test_a_failing_column_is_located_and_its_neighbours_are_as_without_it():
     """With explicit Euler at 1 ms a rate constant of 20 000 /s grows 19-fold at each step."""
-    with_failure = scan({"a": np.array([90.0, 20_000.0, 110.0])}, solver=Euler()).load()
-    without = scan({"a": np.array([90.0, 100.0, 110.0])}, solver=Euler()).load()
+    with_failure = scan({"a": np.array([90.0, 20_000.0, 110.0])}, solver=diffrax.Euler()).load()
+    without = scan({"a": np.array([90.0, 100.0, 110.0])}, solver=diffrax.Euler()).load()
     np.testing.assert_array_equal(with_failure.failed, [False, True, False])
     assert_same_bits(with_failure.isel(a=[0, 2]), without.isel(a=[0, 2]))
-    reference = simulate(
-        JansenRitParameters(a=np.array([90.0, 20_000.0, 110.0])),
-        WHITE,
-        t1=0.05,
-        dt=1e-3,
-        solver=Euler(),
-        key=jax.random.key(0),
-        throw=False,
-    )
+    fast = WHITE.replace(a=np.array([90.0, 20_000.0, 110.0]))
+    settings: dict[str, Any] = dict(t1=0.05, dt=1e-3, solver=diffrax.Euler(), key=jax.random.key(0))
+    reference = jrae.simulate(fast, **settings, throw=False)
     first = np.flatnonzero(~np.isfinite(reference.ys[1, :, :]).all(axis=-1))[0]
     assert with_failure.failure_time.values[1] == pytest.approx(float(reference.ts[first]), abs=1.1e-3)
     assert not np.isfinite(with_failure.eeg_mean.values[1])
@@ -226,21 +206,23 @@ class Above(AbstractSummary):
 
     level: jax.Array
     name: str = eqx.field(static=True, default="above")
-    told: tuple[str, ...] = eqx.field(static=True, default=("above",))
+    described: tuple[str, ...] = eqx.field(static=True, default=("above",))
     channels = ("eeg",)  # pyright: ignore
 
-    def variables(self, dt, start, samples):
-        return {
-            name: Variable("1", f"samples above a level, {start:g} s on, {samples} of {dt:g} s") for name in self.told
-        }
+    def quantum(self, dt):
+        return 1
 
-    def init(self, run):
-        return jnp.zeros(run.columns, jnp.int32)
+    def variables(self, info):
+        label = f"samples above a level, {info.start:g} s on, {info.samples} of {info.dt:g} s"
+        return {name: Variable("1", label) for name in self.described}
 
-    def update(self, run, state, samples):
+    def init(self, info):
+        return jnp.zeros(info.batch, jnp.int32)
+
+    def update(self, info, state, samples):
         return state + jnp.sum(samples[:, 0] > self.level, axis=0, dtype=jnp.int32)
 
-    def result(self, run, state):
+    def result(self, info, state):
         return {self.name: state}
 
 
@@ -260,10 +242,10 @@ class Along(Above):
 
     length: int = eqx.field(static=True, default=2)
 
-    def variables(self, dt, start, samples):
+    def variables(self, info):
         return {self.name: Variable("1", "twice", ("twice",), {"twice": np.arange(2) * 10.0})}
 
-    def result(self, run, state):
+    def result(self, info, state):
         return {self.name: jnp.stack([state] * self.length)}
 
 
@@ -281,15 +263,18 @@ def test_a_summary_with_an_axis_of_its_own():
     ("summaries", "message"),
     [
         ((), "`summaries` must .* got none"),
-        ((above(told=("below",)),), "`summaries`: Above must give what it describes, below; got above"),
-        ((above(told=("above", "more")),), "`summaries`: Above must give what it describes, above, more; got above"),
+        ((above(described=("below",)),), "`summaries`: Above must give what it describes, below; got above"),
+        (
+            (above(described=("above", "more")),),
+            "`summaries`: Above must give what it describes, above, more; got above",
+        ),
         ((above(), above()), "`summaries` must have different results, got above twice"),
         (
             (Moments(), Moments(("eeg", "y0"))),
             "must have different results, got eeg_max, eeg_mean, eeg_min, eeg_sd twice",
         ),
-        ((above(name="failed", told=("failed",)),), "`summaries` must have different results, got failed twice"),
-        ((above(name="C", told=("C",)),), "`axes` must have .*, got C"),
+        ((above(name="failed", described=("failed",)),), "`summaries` must have different results, got failed twice"),
+        ((above(name="C", described=("C",)),), "`axes` must have .*, got C"),
         ((Samples(10), Samples(5, ("y0",))), "`summaries` must agree on what lies along time"),
         ((Samples(211), Samples(199, ("y0",))), "`summaries` must have blocks .* 20000 samples, got Samples 211, Sam"),
         ((Along(jnp.asarray(8.0), length=3),), "`summaries` must agree on what lies along twice"),
@@ -325,14 +310,15 @@ def test_an_axis_cannot_be_called_as_a_quantity_of_another_axis():
         (dict(burn_in=0.0497), "`burn_in` must be .* got 0.0497 s"),
         (dict(burn_in=0.0104), "`burn_in` must be a whole number of steps of `dt` = 0.001 s, got 0.0104 s"),
         (dict(key=None), "`key` must be one PRNG key for a WhiteNoiseInput, got None"),
-        (dict(solver=Kvaerno5()), r"`solver` must be explicit in a parameter scan, got Kvaerno5\(\)"),
+        (dict(solver=diffrax.Kvaerno5()), r"`solver` must be explicit in a parameter scan, got Kvaerno5\(\)"),
+        (dict(column=WHITE.replace(B=C)), "`column` must be one column, got a batch of 4: give what changes as `axes`"),
         (
-            dict(parameters=JansenRitParameters(B=C)),
-            "`parameters` must be those of one column, got a batch: give what changes in `axes`",
+            dict(y0=np.zeros((4, 6))),
+            r"`y0` must have shape \(6,\), got \(4, 6\): give what changes as `axes`",
         ),
-        (dict(input=ConstantInput(C)), "`input` must be those of one column, got a batch"),
+        (dict(y0=np.full(6, np.nan)), r"`y0` must be finite, got nan"),
         (
-            dict(input=OrnsteinUhlenbeckInput(220, 50, 0.01, hold=1.5e-3)),
+            dict(column=WHITE.replace(input=jrae.OrnsteinUhlenbeckInput(220, 50, 0.01, hold=1.5e-3))),
             "`dt` must divide the input's `hold` = 0.0015",
         ),
     ],
@@ -344,7 +330,7 @@ def test_arguments_that_do_not_fit(settings, message, tmp_path):
 
 
 def test_a_scan_without_noise_needs_no_key():
-    still = scan(input=ConstantInput(220.0), key=None, repeats=2)
+    still = scan(column=WHITE.replace(input=jrae.ConstantInput(220.0)), key=None, repeats=2)
     np.testing.assert_array_equal(still.eeg_sd[:, 0], still.eeg_sd[:, 1])
 
 
@@ -366,5 +352,5 @@ def test_results_that_do_not_fit_into_memory(monkeypatch):
 
 def test_several_processes_need_a_store(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
-    with pytest.raises(ValueError, match="`store` must be given when several processes share a scan, got None"):
+    with pytest.raises(ValueError, match="`store` must be given when several processes take part in a scan, got None"):
         scan()

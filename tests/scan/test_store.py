@@ -1,7 +1,7 @@
-"""Scans on disk: killed and gone on with, damaged, refused."""
+"""Scans on disk: killed and resumed, damaged, refused."""
 
+import importlib
 import json
-import math
 import os
 import shutil
 import signal
@@ -10,27 +10,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import diffrax
 import jax
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from hypothesis import given, settings, strategies as st
 
-import jrae_jax.scan.parameter_scan as scans
-import jrae_jax.scan.store as stores
-from jrae_jax import (
-    Euler,
-    InitialState,
-    JansenRitParameters,
-    Moments,
-    WhiteNoiseInput,
-    open_scan,
-    parameter_scan,
-    zipped,
+import jrae_jax as jrae
+from jrae_jax.scan import Moments, open_scan, zipped
+from jrae_jax.scan.layout import Layout
+from jrae_jax.scan.store import ScanStore
+
+scans, pieces, stores = (
+    importlib.import_module(f"jrae_jax.scan.{name}") for name in ("parameter_scan", "pieces", "store")
 )
-from jrae_jax.scan.store import Layout, ScanStore
 
+WHITE = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220.0, 6.0))
 AXES = {"C": np.linspace(100, 140, 10)}
 RESULTS = ("failed", "failure_time", "eeg_mean", "eeg_sd", "eeg_min", "eeg_max")
 CHUNKS = 3
@@ -38,10 +34,9 @@ CHUNKS = 3
 
 def scan(store, **changed: Any):
     """Ten columns in three chunks of 4, 4 and 2."""
-    described: dict[str, Any] = dict(
-        parameters=JansenRitParameters(), input=WhiteNoiseInput(220.0, 6.0), axes=AXES, t1=0.05, dt=1e-3
-    ) | dict(summaries=(Moments(),), key=jax.random.key(0), store=store)
-    return parameter_scan(**described | changed)
+    settings: dict[str, Any] = dict(column=WHITE, axes=AXES, t1=0.05, dt=1e-3, store=store)
+    settings |= dict(summaries=(Moments(),), key=jax.random.key(0))
+    return jrae.parameter_scan(**settings | changed)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -50,11 +45,10 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_chunks():
+def small_chunks(chunks_of):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stores, "_CHUNK_WORK", 1.0)
-        patch.setattr(stores, "_SMALLEST_CHUNK", 4)
-        yield
+        patch.setattr(Layout, "of", chunks_of(4))
+        yield patch
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +67,15 @@ def store(uninterrupted, tmp_path):
 @pytest.fixture
 def computed(monkeypatch):
     """The trajectories that are computed, in order."""
-    seen = []
-    summarise = scans.summarise
+    numbers = []
+    summarise = pieces.summarise
 
-    def watched(columns, *rest):
-        seen.extend(np.unique(columns.trajectory).tolist())
-        return summarise(columns, *rest)
+    def watched(points, *rest):
+        numbers.extend(np.unique(points.trajectory).tolist())
+        return summarise(points, *rest)
 
-    monkeypatch.setattr(scans, "summarise", watched)
-    return seen
+    monkeypatch.setattr(pieces, "summarise", watched)
+    return numbers
 
 
 @pytest.fixture
@@ -104,41 +98,7 @@ def dies_after(monkeypatch):
     monkeypatch.undo()
 
 
-# Layout
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(st.integers(1, 12), max_size=4).map(tuple), st.integers(1, 40), st.integers(1, 60), st.integers(1, 10_000)
-)
-def test_chunks_cover_every_point_once_and_are_of_a_size(shape, least, most, steps):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stores, "_CHUNK_WORK", 1e4)
-        patch.setattr(stores, "_SMALLEST_CHUNK", least)
-        patch.setattr(stores, "_LARGEST_CHUNK", max(least, most))
-        layout = Layout.of(shape, steps)
-    points = [layout.points(number) for number in range(layout.chunks)]
-    np.testing.assert_array_equal(np.sort(np.concatenate(points)), np.arange(math.prod(shape)))
-    aim = min(max(1e4 / steps, least), max(least, most))
-    assert layout.largest == max(map(len, points)) <= aim
-    assert layout.largest >= min(math.prod(shape), int(aim) / 4)
-    for number, chunk in enumerate(points):
-        block = np.zeros(shape, bool)
-        block[layout.region(number)] = True
-        np.testing.assert_array_equal(np.flatnonzero(block), chunk)
-
-
-def test_chunks_are_of_a_hundred_million_column_steps(monkeypatch):
-    monkeypatch.undo()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stores, "_CHUNK_WORK", 1e8)
-        patch.setattr(stores, "_SMALLEST_CHUNK", 1024)
-        assert Layout.of((200, 200, 25), 10_000) == Layout((200, 200, 25), (2, 200, 25))
-        assert Layout.of((1_000_000,), 10**6).largest == pytest.approx(1024, rel=0.01)
-        assert Layout.of((1_000_000,), 10).largest == pytest.approx(2**17, rel=0.05)
-
-
-# Killed and gone on with
+# Killed and resumed
 
 
 def test_a_store_holds_what_a_scan_in_memory_gives(uninterrupted):
@@ -159,7 +119,7 @@ def test_anyone_can_open_a_store_with_xarray(uninterrupted):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()], ids=["interrupted", "out of memory"])
 @pytest.mark.parametrize("chunks", range(CHUNKS))
-def test_a_scan_goes_on_from_the_last_whole_chunk(uninterrupted, tmp_path, monkeypatch, computed, chunks, error):
+def test_a_scan_resumes_after_the_last_complete_chunk(uninterrupted, tmp_path, monkeypatch, computed, chunks, error):
     path = tmp_path / "scan.zarr"
     write = ScanStore.write
 
@@ -180,7 +140,7 @@ def test_a_scan_goes_on_from_the_last_whole_chunk(uninterrupted, tmp_path, monke
 
 
 def test_dead_after_any_number_of_writes_it_ends_with_the_same_bytes(uninterrupted, tmp_path, dies_after):
-    """Between the results of a chunk as well, and before the word that it is whole."""
+    """Between the results of a chunk as well, and before it is marked as complete."""
     a_chunk = len(RESULTS) + 1
     for writes in range(CHUNKS * a_chunk):
         path = tmp_path / f"{writes}.zarr"
@@ -207,24 +167,26 @@ def test_a_finished_scan_is_not_computed_again(store, computed):
     assert files(store) == before
 
 
-def test_a_running_scan_can_be_looked_at(tmp_path, monkeypatch):
-    seen = []
+def test_a_running_scan_can_be_opened(tmp_path):
+    found = []
 
-    def look(told, done):
+    def look(done, total, message):
         running = open_scan(tmp_path / "scan.zarr").load()
-        seen.append((running.attrs["points_done"], int(np.isfinite(running.eeg_mean).sum()), done))
+        found.append((running.attrs["points_done"], int(np.isfinite(running.eeg_mean).sum()), done, total))
 
     scan(tmp_path / "scan.zarr", progress=look)
-    assert seen == [(4, 4, 0.4), (8, 8, 0.8), (10, 10, 1.0)]
+    assert found == [(4, 4, 4, 10), (8, 8, 8, 10), (10, 10, 10, 10)]
 
 
 KILLED = """
 import os, signal, sys
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
-import jrae_jax, numpy as np
+import jrae_jax as jrae, numpy as np
 import jrae_jax.scan.store as stores
-stores._CHUNK_WORK, stores._SMALLEST_CHUNK = 1.0, 4
+from jrae_jax.scan.layout import Layout
+of = Layout.of
+Layout.of = lambda shape, steps: of(shape, steps, work=1.0, smallest=4)
 array, opened = stores._array, []
 def killing(group, name):
     opened.append(name)
@@ -232,9 +194,10 @@ def killing(group, name):
         os.kill(os.getpid(), signal.SIGKILL)
     return array(group, name)
 stores._array = killing
-jrae_jax.parameter_scan(
-    jrae_jax.JansenRitParameters(), jrae_jax.WhiteNoiseInput(220.0, 6.0), {"C": np.linspace(100, 140, 10)},
-    t1=0.05, dt=1e-3, summaries=(jrae_jax.Moments(),), key=jax.random.key(0), store=sys.argv[1])
+column = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220.0, 6.0))
+jrae.parameter_scan(
+    column, {"C": np.linspace(100, 140, 10)},
+    t1=0.05, dt=1e-3, summaries=(jrae.scan.Moments(),), key=jax.random.key(0), store=sys.argv[1])
 """
 
 
@@ -259,10 +222,6 @@ def test_what_a_dead_process_left_while_it_made_a_store_disturbs_nobody(uninterr
 # Other settings
 
 
-def changed(**fields):
-    return JansenRitParameters(**fields)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -274,10 +233,14 @@ def changed(**fields):
         (dict(axes={"a": AXES["C"]}), r"axes\.C was 100 to 140.*, now None; .*axes\.a was None, now 100 to 140"),
         (dict(axes=[zipped("x", C=AXES["C"])]), r"dims was \['C'\], now \['x'\]$"),
         (dict(repeats=2), r"dims was \['C'\], now \['C', 'repeat'\]; axes\.repeat was None, now 0 to 1, 2 values,"),
-        (dict(parameters=changed(B=21.0)), r"other settings: parameters\.B was 22\.0, now 21\.0$"),
-        (dict(input=WhiteNoiseInput(221.0, 6.0)), r"other settings: input\.p was 220\.0, now 221\.0$"),
-        (dict(initial=InitialState(initial_y1=1.0)), r"other settings: initial\.initial_y1 was 0\.0, now 1\.0$"),
-        (dict(solver=Euler()), "solver.type was StrangSplitting, now Euler"),
+        (dict(column=WHITE.replace(B=21.0)), r"other settings: column\.parameters\.B was 22\.0, now 21\.0$"),
+        (dict(column=WHITE.replace(p=221.0)), r"other settings: column\.input\.p was 220\.0, now 221\.0$"),
+        (
+            dict(column=WHITE.replace(input=jrae.ConstantInput(220.0))),
+            r"column\.input\.type was WhiteNoiseInput, now ConstantInput; column.input.intensity was 6.0, now None",
+        ),
+        (dict(y0=np.eye(6)[1]), r"other settings: y0\.y1 was 0\.0, now 1\.0$"),
+        (dict(solver=diffrax.Euler()), "solver.type was StrangSplitting, now Euler"),
         (dict(summaries=(Moments(("y0",)),)), "other settings: summaries.* was .*eeg.*, now .*y0"),
         (
             dict(key=jax.random.key(1)),
@@ -301,7 +264,7 @@ def test_other_settings_are_refused_by_name(store, computed, settings, message):
 
 def test_quantities_that_change_along_other_axes_are_other_settings(tmp_path, monkeypatch):
     """The same quantities with the same values over axes of the same names, but otherwise together."""
-    monkeypatch.setattr(scans, "_work_through", lambda *_: None)
+    monkeypatch.setattr(scans, "_compute_chunks", lambda *_: None)
     values = np.array([100.0, 120.0])
     path = tmp_path / "scan.zarr"
     scan(path, axes=[zipped("x", C=values, p=values), zipped("y", a=values)])
@@ -360,7 +323,7 @@ def test_a_damaged_coordinate_is_not_taken_for_true(store, damage):
 
 
 @pytest.mark.parametrize("damage", [flip, truncate, empty])
-def test_a_damaged_word_that_a_chunk_is_whole(store, damage):
+def test_a_damaged_mark_that_a_chunk_is_complete(store, damage):
     damage(store / "chunk_complete" / "c" / "1")
     with pytest.raises(ValueError, match=r"`store`.*chunk_complete"):
         scan(store)
@@ -378,13 +341,13 @@ def test_a_whole_variable_that_is_lost(store, name):
 
 def test_a_store_of_another_version(store):
     metadata = store / "zarr.json"
-    told = json.loads(metadata.read_text())
-    told["attributes"]["jrae_jax_store"] += 1
-    metadata.write_text(json.dumps(told))
+    described = json.loads(metadata.read_text())
+    described["attributes"]["jrae_jax_store"] = 1
+    metadata.write_text(json.dumps(described))
     before = files(store)
     for use in (scan, open_scan):
         with pytest.raises(
-            ValueError, match=f"`store` must be a parameter scan of version 1, got version 2 at {store}"
+            ValueError, match=f"`store` must be a parameter scan of version 2, got version 1 at {store}: scan anew"
         ):
             use(store)
     assert files(store) == before
@@ -410,7 +373,7 @@ def test_what_is_no_store_is_left_alone(tmp_path, kind):
             (path / "file").write_text("data")
     before = files(tmp_path)
     for use in (scan, open_scan):
-        with pytest.raises(ValueError, match=f"`store` must be a parameter scan(, got| of version 1, got).*{path}"):
+        with pytest.raises(ValueError, match=f"`store` must be a parameter scan(, got| of version 2, got).*{path}"):
             use(path)
     assert files(tmp_path) == before
 
@@ -448,7 +411,7 @@ def test_a_mistake_of_ours_leaves_nothing_half_made(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_one_line_and_what_was_whole_stays_whole(uninterrupted, tmp_path, dies_after, monkeypatch):
+def test_a_full_disk_is_one_line_and_what_was_complete_stays_complete(uninterrupted, tmp_path, dies_after, monkeypatch):
     path = tmp_path / "scan.zarr"
     scan_made = stores.create
     monkeypatch.setattr(
@@ -460,15 +423,12 @@ def test_a_full_disk_is_one_line_and_what_was_whole_stays_whole(uninterrupted, t
         )[0],
     )
     message = (
-        rf"^`store` {path}: chunk 1 could not be written \(No space left on device\); 1 of 3 chunks are whole, and the "
-        "same call goes on from there$"
+        rf"^`store` {path}: chunk 1 could not be written \(No space left on device\); 1 of 3 chunks are complete, and "
+        "the same call resumes there$"
     )
     with pytest.raises(OSError, match=message):
         scan(path)
     monkeypatch.undo()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stores, "_CHUNK_WORK", 1.0)
-        patch.setattr(stores, "_SMALLEST_CHUNK", 4)
-        assert open_scan(path).attrs["points_done"] == 4
-        scan(path)
+    assert open_scan(path).attrs["points_done"] == 4
+    scan(path)
     assert files(path) == files(uninterrupted)

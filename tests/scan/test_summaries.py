@@ -1,4 +1,4 @@
-"""Summaries fed by hand, block by block; what the engine feeds them is tested in `test_columns.py`."""
+"""Summaries fed by hand, block by block; what the engine feeds them is tested in `test_engine.py`."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -6,20 +6,27 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from jrae_jax import BANDS, REGIMES, JansenRitParameters, Moments, Regime, Run, Samples, Spectrum
+import jrae_jax as jrae
+from jrae_jax.scan import BANDS, REGIMES, Moments, Regime, Samples, Spectrum, TrajectoryInfo
+
+COLUMN = jrae.Column(jrae.JansenRitParameters(), jrae.ConstantInput(220.0))
 
 
-def fed(summary, samples, *, blocks=None, dt=1e-3, parameters=None):
+def info_of(samples, *, start=0.0, batch=1):
+    return TrajectoryInfo(COLUMN, batch, 1e-3, start, samples)
+
+
+def fed(summary, samples, *, blocks=None, dt=1e-3, column=COLUMN):
     """The results of one channel, `(time, columns)`, or several, `(time, channels, columns)`, cut into blocks."""
     samples = np.asarray(samples)[:, None] if np.ndim(samples) == 2 else np.asarray(samples)
     blocks = [len(samples)] if blocks is None else blocks
     assert sum(blocks) == len(samples)
-    run = Run(parameters or JansenRitParameters(), samples.shape[-1], dt, 0.0, len(samples))
-    state, update = eqx.filter_jit(summary.init)(run), eqx.filter_jit(summary.update)
+    info = TrajectoryInfo(column, samples.shape[-1], dt, 0.0, len(samples))
+    state, update = eqx.filter_jit(summary.init)(info), eqx.filter_jit(summary.update)
     for block in np.split(samples, np.cumsum(blocks)[:-1]):
-        state = update(run, state, jnp.asarray(block, float))
+        state = update(info, state, jnp.asarray(block, float))
     return {
-        name: np.asarray(values, dtype=float) for name, values in eqx.filter_jit(summary.result)(run, state).items()
+        name: np.asarray(values, dtype=float) for name, values in eqx.filter_jit(summary.result)(info, state).items()
     }
 
 
@@ -70,7 +77,7 @@ def test_samples_are_every_nth(noise, every, blocks):
     results = fed(summary, noise, blocks=blocks)
     for i, channel in enumerate(("y1", "y4")):
         np.testing.assert_array_equal(results[f"{channel}_samples"], noise[every - 1 :: every, i].astype(np.float32))
-    described = summary.variables(1e-3, 0.5, 2200)["y4_samples"]
+    described = summary.variables(info_of(2200, start=0.5))["y4_samples"]
     assert described.units == "mV/s"
     np.testing.assert_allclose(described.coords["time"], 0.5 + 1e-3 * np.arange(1, 2201)[every - 1 :: every])
 
@@ -129,7 +136,7 @@ def test_spectrum_is_that_of_scipy(dt, resolution):
     assert results["band_power"][2, 0] == pytest.approx(1.4**2 / 2, rel=0.05)
 
 
-def test_a_band_without_a_bin_has_no_power_to_tell():
+def test_a_band_without_a_bin_has_no_power():
     powers = fed(Spectrum(resolution=5.0), alpha_with_noise(1e-2, 6.3), dt=1e-2)["band_power"]
     assert [bool(np.isnan(power).all()) for power in powers] == [True, False, False, False, False]
     powers = fed(Spectrum(), alpha_with_noise(2e-2, 6.3), dt=2e-2)["band_power"]  # up to 25 Hz
@@ -160,10 +167,10 @@ def test_dominant_frequencies_of_made_up_signals():
     np.testing.assert_allclose(results["band_power"][:, 3:], 0, atol=1e-8)
 
 
-def test_spectrum_sees_its_own_channel_and_describes_it():
+def test_spectrum_is_of_its_own_channel_and_describes_it():
     summary = Spectrum("y3", resolution=1.0)
     assert summary.channels == ("y3",)
-    assert summary.variables(1e-3, 0.0, 5000)["band_power"].units == "mV/s^2"
+    assert summary.variables(info_of(5000))["band_power"].units == "mV/s^2"
 
 
 def test_a_column_that_is_not_finite_spoils_no_other():
@@ -238,10 +245,10 @@ def test_regimes_of_made_up_signals():
 
 def test_regime_goes_by_the_parameters_of_each_column():
     """The second has the firing rates of the first, the third its potentials."""
-    parameters = JansenRitParameters(v0=[6.0, 3.0, 6.0], r=[0.56, 0.28, 0.28])
+    column = COLUMN.replace(v0=np.array([6.0, 3.0, 6.0]), r=np.array([0.56, 0.28, 0.28]))
     rates = 0.56 * (np.stack([stretches(SILENT, ACTIVE)] * 3, axis=1) - 6)
     values = rates / [[0.56, 0.28, 0.56]] + [[6, 3, 6]]
-    results = fed(Regime(), values, parameters=parameters)
+    results = fed(Regime(), values, column=column)
     assert [REGIMES[int(code)] for code in results["regime"]] == ["spike", "spike", "rest"]
 
 
@@ -254,8 +261,8 @@ def test_regime_of_what_is_not_finite_is_none():
 
 
 @pytest.mark.parametrize(("dt", "every"), [(1e-3, 4), (3e-4, 13), (1e-4, 40)])
-def test_regime_looks_at_the_same_samples_however_they_are_cut(dt, every):
-    """Active but for the samples that it looks at first, 250 a second."""
+def test_regime_uses_the_same_samples_however_they_are_cut(dt, every):
+    """Active but for the samples that it uses first, 250 a second."""
     values = np.where(np.arange(6000) % every == 0, SILENT, ACTIVE)[:, None]
     block = 1000 - 1000 % Regime().quantum(dt)
     blocks = [block] * (6000 // block) + [6000 % block] * (6000 % block > 0)
@@ -263,14 +270,14 @@ def test_regime_looks_at_the_same_samples_however_they_are_cut(dt, every):
     assert fed(Regime(), values, dt=dt, blocks=blocks)["spike_rate"] == 0
 
 
-# What they say of themselves
+# Descriptions
 
 
 @pytest.mark.parametrize("summary", [Moments(("y0", "eeg")), Samples(9, ("y0", "y5")), Spectrum("y2"), Regime()])
 def test_results_are_what_is_described(summary):
-    run = Run(JansenRitParameters(), 4, 1e-3, 0.25, 3000)
-    described = summary.variables(run.dt, run.start, run.samples)
-    results = eqx.filter_eval_shape(lambda run: summary.result(run, summary.init(run)), run)
+    info = info_of(3000, start=0.25, batch=4)
+    described = summary.variables(info)
+    results = eqx.filter_eval_shape(lambda info: summary.result(info, summary.init(info)), info)
     assert results.keys() == described.keys()
     for name, values in results.items():
         sizes = [len(described[name].coords[dim]) for dim in described[name].dims]
@@ -286,15 +293,15 @@ def test_results_are_what_is_described(summary):
         (lambda: Moments(("y0", "v")), "`channels` must be one of 'y0', .*'eeg', got 'v'"),
         (lambda: Samples(0), "`every` must be a whole number of at least 1, got 0"),
         (lambda: Samples(channels=("x",)), "`channels` must be one of .* got 'x'"),
-        (lambda: Samples(11).variables(1e-3, 0.0, 10), "`every` must be at most the 10 samples there are, got 11"),
+        (lambda: Samples(11).variables(info_of(10)), "`every` must be at most the 10 samples there are, got 11"),
         (lambda: Spectrum("x"), "`channels` must be one of .* got 'x'"),
         (lambda: Spectrum(resolution=0.0), "`resolution` must be positive, got 0.0"),
         (
-            lambda: Spectrum().variables(1e-3, 0.0, 1999),
+            lambda: Spectrum().variables(info_of(1999)),
             r"`resolution` = 0\.5 Hz needs 2 s to summarise, got 1\.999 s",
         ),
     ],
 )
-def test_summaries_that_make_no_sense(make, message):
+def test_summaries_that_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

@@ -3,34 +3,43 @@
 import numpy as np
 import pytest
 
-from jrae_jax import CorrelationDimension, Dimension, Divergence, PredictionTest
-from jrae_jax.column.states import STATES
-from jrae_jax.studies.evaluate import Scores
-from jrae_jax.studies.findings import FALLS, PARTLY, REPORTED_R, STANDS, UNDECIDED, findings
-from jrae_jax.studies.latent_dynamics import Motion
-from jrae_jax.studies.latent_sizes import LatentSizes
-from jrae_jax.studies.reproduce import CONDITIONS, PROTOCOLS, Case, Study, StudySettings, losses_of
+from jrae_jax.column import STATES
+from jrae_jax.recording import Scores
+from jrae_jax.studies import (
+    AS_PUBLISHED,
+    CONDITIONS,
+    PROTOCOLS,
+    Case,
+    LatentDynamics,
+    LatentSizes,
+    Study,
+    StudySettings,
+    findings,
+)
+from jrae_jax.studies.findings import NOT_SUPPORTED, PARTLY_SUPPORTED, REPORTED_R, SUPPORTED, UNDECIDED
+from jrae_jax.studies.protocols import losses_of
+from jrae_jax.timeseries import CorrelationDimension, Dimension, RosensteinExponent, SurrogateTest
 
 SEEDS = 8
 
 
-def motion(share=0.5, chaotic=False, ratio=0.8, p_value=0.05):
+def latent_dynamics(variance=0.5, chaotic=False, ratio=0.8, p_value=0.05):
     none = np.zeros(0)
-    return Motion(
+    return LatentDynamics(
         participation_ratio=2.0,
-        line_share=share,
+        first_component_variance=variance,
         straightness=0.5,
         two_nn=Dimension(3.0, 0.1),
         correlation=CorrelationDimension(3.0, 0.1, none, none, (0.1, 0.5)),
-        divergence=Divergence(10.0 if chaotic else np.nan, 1.0, chaotic, 5.0, none, none),
-        prediction=PredictionTest(1.0, ratio, none, p_value),
+        exponent=RosensteinExponent(10.0 if chaotic else np.nan, 1.0, chaotic, 5.0, none, none),
+        surrogates=SurrogateTest(1.0, ratio, none, p_value),
     )
 
 
-def fabricated(r_of=None, motion_of=None, seeds=SEEDS):
-    """A study whose r and motion of latents are given: by (protocol, condition, loss), and by condition."""
+def fabricated(r_of=None, latents_of=None, seeds=SEEDS):
+    """A study whose r and latent dynamics are given: by (protocol, condition, loss), and by condition."""
     rng, other = np.random.default_rng(1), np.random.default_rng(2)
-    cases, motions = [], {}
+    cases, dynamics = [], {}
     for protocol in PROTOCOLS:
         for condition in CONDITIONS:
             for loss in losses_of(protocol, condition):
@@ -38,13 +47,13 @@ def fabricated(r_of=None, motion_of=None, seeds=SEEDS):
                 r = np.asarray(means) + 1e-3 * rng.standard_normal((seeds, 6))
                 scores = [Scores(row, row, row, CONDITIONS[condition].names) for row in r]
                 cases.append(Case(protocol, condition, loss, [], scores, scores, []))
-                given = {"share": 0.5, "ratio": 0.8} | (motion_of or {}).get(condition, {})
+                given = {"variance": 0.5, "ratio": 0.8} | (latents_of or {}).get(condition, {})
                 scattered = [
-                    given | {name: given[name] + 1e-3 * other.standard_normal() for name in ("share", "ratio")}
+                    given | {name: given[name] + 1e-3 * other.standard_normal() for name in ("variance", "ratio")}
                     for _ in range(seeds)
                 ]
-                motions[cases[-1].name] = [motion(**each) for each in scattered]
-    return Study(StudySettings(seeds=seeds), cases, {}, motions, LatentSizes((1,), {}))
+                dynamics[cases[-1].name] = [latent_dynamics(**each) for each in scattered]
+    return Study(StudySettings(seeds=seeds), cases, {}, dynamics, LatentSizes((1,), {}))
 
 
 def verdict(study, index):
@@ -53,13 +62,13 @@ def verdict(study, index):
 
 @pytest.mark.parametrize(
     ("published", "corrected", "expected"),
-    [(0.99, 0.97, STANDS), (0.99, 0.5, FALLS), (0.5, 0.5, FALLS), (0.95, 0.95, UNDECIDED)],
+    [(0.99, 0.97, SUPPORTED), (0.99, 0.5, NOT_SUPPORTED), (0.5, 0.5, NOT_SUPPORTED), (0.95, 0.95, UNDECIDED)],
 )
 def test_full_observability(published, corrected, expected):
     study = fabricated(
         {
             ("as_published", "full", "observed"): np.full(6, published),
-            ("as_it_should_be", "full", "all"): np.full(6, corrected),
+            ("corrected", "full", "all"): np.full(6, corrected),
         }
     )
     assert verdict(study, 0) == expected
@@ -68,72 +77,72 @@ def test_full_observability(published, corrected, expected):
 def test_the_worst_state_decides():
     r = np.full(6, 0.99)
     r[4] = 0.2
-    study = fabricated({("as_published", "full", "observed"): r, ("as_it_should_be", "full", "all"): np.full(6, 0.99)})
+    study = fabricated({("as_published", "full", "observed"): r, ("corrected", "full", "all"): np.full(6, 0.99)})
     finding = findings(study)[0]
-    assert finding.verdict == FALLS
+    assert finding.verdict == NOT_SUPPORTED
     assert "y4, r = 0.200" in finding.evidence
 
 
-def test_hidden_values_at_chance_fall():
+def test_hidden_values_at_chance_are_not_supported():
     rng = np.random.default_rng(1)
     study = fabricated()
     for case in study.cases:
         for scores in case.scores:
             scores.r[:] = 0.4 * rng.standard_normal(6)
-    assert verdict(study, 1) == FALLS
+    assert verdict(study, 1) == NOT_SUPPORTED
 
 
-def test_hidden_values_that_come_back_stand():
+def test_hidden_values_that_come_back_are_supported():
     r_of = {("as_published", name, "observed"): np.full(6, 0.8) for name in ("potentials", "pyramidal")}
-    assert verdict(fabricated(r_of), 1) == STANDS
+    assert verdict(fabricated(r_of), 1) == SUPPORTED
 
 
-def test_hidden_values_with_the_wrong_sign_fall():
+def test_hidden_values_with_the_wrong_sign_are_not_supported():
     r_of = {("as_published", name, "observed"): np.full(6, -0.8) for name in ("potentials", "pyramidal")}
-    assert verdict(fabricated(r_of), 1) == FALLS
+    assert verdict(fabricated(r_of), 1) == NOT_SUPPORTED
 
 
-def test_hidden_values_of_one_condition_stand_in_part():
-    assert verdict(fabricated({("as_published", "pyramidal", "observed"): np.full(6, 0.8)}), 1) == PARTLY
+def test_hidden_values_of_one_condition_are_partly_supported():
+    assert verdict(fabricated({("as_published", "pyramidal", "observed"): np.full(6, 0.8)}), 1) == PARTLY_SUPPORTED
 
 
 @pytest.mark.parametrize(
     ("potential", "derivative", "expected"),
-    [(0.3, 0.3, STANDS), (-0.3, -0.3, FALLS), (-0.1, 0.7, PARTLY), (0.0, -0.3, UNDECIDED)],
+    [(0.3, 0.3, SUPPORTED), (-0.3, -0.3, NOT_SUPPORTED), (-0.1, 0.7, PARTLY_SUPPORTED), (0.0, -0.3, UNDECIDED)],
 )
 def test_inhibitory_states(potential, derivative, expected):
     r = np.array([1, 0.4, 0.4 + potential, 0, 0.4, 0.4 + derivative])
-    study = fabricated({("as_it_should_be", "pyramidal", "all"): r})
+    study = fabricated({("corrected", "pyramidal", "all"): r})
     assert verdict(study, 2) == expected
 
 
-CHAOTIC, LINEAR = {"chaotic": True}, {"share": 0.99, "ratio": 1.1, "p_value": 0.6}
+CHAOTIC, LINEAR = {"chaotic": True}, {"variance": 0.99, "ratio": 1.1, "p_value": 0.6}
 
 
 @pytest.mark.parametrize(
     ("full", "pyramidal", "expected"),
     [
-        (CHAOTIC, LINEAR, STANDS),
-        ({}, LINEAR, PARTLY),
-        (CHAOTIC, CHAOTIC | LINEAR, PARTLY),
-        (CHAOTIC, {"share": 0.99, "ratio": 0.4}, PARTLY),
-        ({}, {"share": 0.99, "ratio": 0.4}, PARTLY),
+        (CHAOTIC, LINEAR, SUPPORTED),
+        ({}, LINEAR, PARTLY_SUPPORTED),
+        (CHAOTIC, CHAOTIC | LINEAR, PARTLY_SUPPORTED),
+        (CHAOTIC, {"variance": 0.99, "ratio": 0.4}, PARTLY_SUPPORTED),
+        ({}, {"variance": 0.99, "ratio": 0.4}, PARTLY_SUPPORTED),
         ({}, {"ratio": 0.4}, UNDECIDED),
-        ({}, {"share": 0.2}, FALLS),
-        ({}, {"share": 0.2} | CHAOTIC, FALLS),
+        ({}, {"variance": 0.2}, NOT_SUPPORTED),
+        ({}, {"variance": 0.2} | CHAOTIC, NOT_SUPPORTED),
         ({}, {}, UNDECIDED),
     ],
 )
 def test_latent_space(full, pyramidal, expected):
-    assert verdict(fabricated(motion_of={"full": full, "pyramidal": pyramidal}), 3) == expected
+    assert verdict(fabricated(latents_of={"full": full, "pyramidal": pyramidal}), 3) == expected
 
 
 def test_latent_space_counts_chaos_and_nonlinearity():
-    study = fabricated(motion_of={"full": CHAOTIC, "pyramidal": {"p_value": 0.1}})
-    name = study.case(PROTOCOLS[0], "full", "observed").name
-    study.motion[name][:3] = [motion(chaotic=False, p_value=0.1) for _ in range(3)]
+    study = fabricated(latents_of={"full": CHAOTIC, "pyramidal": {"p_value": 0.1}})
+    name = study.case(AS_PUBLISHED, "full", "observed").name
+    study.latent_dynamics[name][:3] = [latent_dynamics(chaotic=False, p_value=0.1) for _ in range(3)]
     evidence = findings(study)[3].evidence
-    assert "part exponentially in 5 of 8 latents with all states and in 0 with the pyramidal potential." in evidence
+    assert "diverge exponentially in 5 of 8 latents with all states and in 0 with the pyramidal potential." in evidence
     assert "in 5 of 8 latents with all states and in 0 with the pyramidal potential" in evidence
 
 

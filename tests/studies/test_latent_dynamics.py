@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-import jrae_jax as jrae
-from jrae_jax.studies.latent_dynamics import measure_motion
+from jrae_jax import timeseries
+from jrae_jax.studies import measure_latent_dynamics
 
 
 @pytest.fixture(scope="module")
@@ -16,56 +16,60 @@ def walk():
 
 
 def test_every_measure_is_taken_of_the_trajectory(walk, key):
-    found = measure_motion(walk, 1e-3, key=key)
-    assert found.participation_ratio == jrae.participation_ratio(walk)
-    assert found.line_share == jrae.line_share(walk)
-    assert found.straightness == jrae.straightness(walk)
-    assert found.two_nn.value == jrae.two_nn_dimension(walk, theiler=50, key=key).value
-    assert found.correlation.value == pytest.approx(jrae.correlation_dimension(walk, theiler=50).value, nan_ok=True)
-    expected = jrae.largest_exponent(walk, 1e-3, theiler=50)
-    np.testing.assert_array_equal(found.divergence.log_distances, expected.log_distances)
-    expected = jrae.prediction_test(walk, 1e-3, horizon=0.01, key=key)
-    np.testing.assert_array_equal(found.prediction.surrogate_ratios, expected.surrogate_ratios)
+    found = measure_latent_dynamics(walk, 1e-3, key=key)
+    assert found.participation_ratio == timeseries.participation_ratio(walk)
+    assert found.first_component_variance == timeseries.first_component_variance(walk)
+    assert found.straightness == timeseries.straightness(walk)
+    assert found.two_nn.value == timeseries.two_nn_dimension(walk, theiler=50, key=key).value
+    assert found.correlation.value == pytest.approx(
+        timeseries.correlation_dimension(walk, theiler=50).value, nan_ok=True
+    )
+    expected = timeseries.rosenstein_exponent(walk, 1e-3, theiler=50)
+    np.testing.assert_array_equal(found.exponent.log_distances, expected.log_distances)
+    expected = timeseries.surrogate_test(walk, 1e-3, horizon=0.01, key=key)
+    np.testing.assert_array_equal(found.surrogates.surrogate_ratios, expected.surrogate_ratios)
 
 
-def nothing_told(motion):
-    numbers = [motion.two_nn.value, motion.correlation.value, motion.divergence.value, motion.prediction.p_value]
-    no = not (motion.divergence.chaotic or motion.prediction.nonlinear)
-    return no and np.isnan([*numbers, motion.prediction.ratio]).all()
+def nothing_known(found):
+    numbers = [found.two_nn.value, found.correlation.value, found.exponent.value, found.surrogates.p_value]
+    no = not (found.exponent.chaotic or found.surrogates.nonlinear)
+    return no and np.isnan([*numbers, found.surrogates.ratio]).all()
 
 
-def test_a_recording_that_is_too_short_has_a_shape_and_no_motion(walk, key):
-    found = measure_motion(walk[:100], 1e-3, key=key)
-    assert found.line_share == jrae.line_share(walk[:100])
-    assert nothing_told(found)
+def test_a_recording_that_is_too_short_has_a_shape_and_no_dynamics(walk, key):
+    found = measure_latent_dynamics(walk[:100], 1e-3, key=key)
+    assert found.first_component_variance == timeseries.first_component_variance(walk[:100])
+    assert nothing_known(found)
 
 
 @pytest.mark.parametrize("value", [0.5, np.nan])
-def test_latents_of_a_network_that_failed_have_no_measures(value, key):
-    found = measure_motion(np.full((2000, 3), value, np.float32), 1e-3, key=key)
-    assert np.isnan([found.participation_ratio, found.line_share, found.straightness]).all()
-    assert nothing_told(found)
+def test_latents_of_an_autoencoder_that_failed_have_no_measures(value, key):
+    found = measure_latent_dynamics(np.full((2000, 3), value, np.float32), 1e-3, key=key)
+    assert np.isnan([found.participation_ratio, found.first_component_variance, found.straightness]).all()
+    assert nothing_known(found)
 
 
 def test_the_study_measures_latents_and_what_they_were_made_of(small_study):
     latents = {case.name for case in small_study.cases}
     recordings = {
         f"{name}-{condition}"
-        for name in ("as_published", "as_it_should_be")
+        for name in ("as_published", "corrected")
         for condition in ("full", "potentials", "pyramidal")
     }
-    assert set(small_study.motion) == latents | recordings
-    assert all(len(motions) == 2 for motions in small_study.motion.values())
+    assert set(small_study.latent_dynamics) == latents | recordings
+    assert all(len(seeds) == 2 for seeds in small_study.latent_dynamics.values())
     for case in small_study.cases:
-        for points, motion in zip(case.latents, small_study.motion[case.name], strict=True):
-            assert motion.line_share == pytest.approx(jrae.line_share(points))
-    states = np.asarray(small_study.examples["as_it_should_be"].ys, dtype=float)
-    found = small_study.motion["as_it_should_be-potentials"][0]
-    assert found.line_share == pytest.approx(jrae.line_share(states[:, :3] / states[:, :3].std(axis=0)))
-    assert found.straightness != small_study.motion["as_it_should_be-potentials"][1].straightness
-    assert small_study.motion["as_it_should_be-pyramidal"][0].line_share == pytest.approx(1)
+        for points, found in zip(case.latents, small_study.latent_dynamics[case.name], strict=True):
+            assert found.first_component_variance == pytest.approx(timeseries.first_component_variance(points))
+    potentials = np.asarray(small_study.examples["corrected"].ys, dtype=float)[:, :3]
+    first, second = small_study.latent_dynamics["corrected-potentials"]
+    expected = timeseries.first_component_variance(potentials / potentials.std(axis=0))
+    assert first.first_component_variance == pytest.approx(expected)
+    assert first.straightness != second.straightness
+    assert small_study.latent_dynamics["corrected-pyramidal"][0].first_component_variance == pytest.approx(1)
 
 
-def test_no_seed_s_random_numbers_are_another_s(small_study):
-    first, second = (motion.prediction.surrogate_ratios for motion in small_study.motion["as_published-pyramidal"])
+def test_seeds_have_surrogates_of_their_own(small_study):
+    seeds = small_study.latent_dynamics["as_published-pyramidal"]
+    first, second = (found.surrogates.surrogate_ratios for found in seeds)
     assert not np.array_equal(first, second)

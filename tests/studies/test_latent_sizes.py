@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from jrae_jax.studies.latent_sizes import LatentSizes, compare_latent_sizes
+from jrae_jax.studies import LatentSizes, compare_latent_sizes
 
 
 @pytest.fixture(scope="module")
@@ -13,10 +13,16 @@ def reports():
 @pytest.fixture(scope="module")
 def found(reports):
     return compare_latent_sizes(
-        (1, 6), steps=160, key=jax.random.key(0), progress=lambda doing, done: reports.append((doing, done))
+        (1, 6),
+        steps=160,
+        columns=32,
+        samples=512,
+        key=jax.random.key(0),
+        progress=lambda *report: reports.append(report),
     )
 
 
+@pytest.mark.slow
 def test_a_latent_of_one_number_cannot_hold_six_states(found):
     assert found.sizes == (1, 6)
     assert set(found.r) == {"full", "pyramidal"}
@@ -24,22 +30,29 @@ def test_a_latent_of_one_number_cannot_hold_six_states(found):
         assert r.shape == (2, 6)
         assert r[1].mean() > r[0].mean() + 0.1
     assert np.all(found.r["full"][1] > 0.8)
-    assert found.r["pyramidal"][1, 3] > 0.8  # of which one instant tells nothing
+    assert found.r["pyramidal"][1, 3] > 0.8  # of which one instant says nothing
 
 
-def test_the_least_size_that_is_enough_is_told():
+def test_larger_latents_recover_more(small_study):
+    for r in small_study.latent_sizes.r.values():
+        assert r.shape == (2, 6)
+        assert r[1].mean() > r[0].mean() + 0.1
+
+
+def test_the_least_size_that_is_enough():
     r = np.tile([[0.5], [0.9], [0.905], [0.899]], 6)
     r[1, 4] = 0.89
     assert LatentSizes((1, 2, 4, 8), {"full": r}).enough("full") == 4
     assert LatentSizes((1, 2, 4, 8), {"full": r[[1, 1, 1, 1]]}).enough("full") == 1
 
 
-def test_what_is_done_is_told(found, reports):
+@pytest.mark.slow
+def test_progress_is_reported_before_each_autoencoder(found, reports):
     assert reports == [
-        ("Latent of 1, seen: full", 0.0),
-        ("Latent of 6, seen: full", 0.25),
-        ("Latent of 1, seen: pyramidal", 0.5),
-        ("Latent of 6, seen: pyramidal", 0.75),
+        (0, 4, "latent of 1, observed: full"),
+        (1, 4, "latent of 6, observed: full"),
+        (2, 4, "latent of 1, observed: pyramidal"),
+        (3, 4, "latent of 6, observed: pyramidal"),
     ]
 
 

@@ -3,32 +3,30 @@ import numpy as np
 import pytest
 
 import jrae_jax as jrae
-from jrae_jax.studies.reproduce import AS_IT_SHOULD_BE, AS_PUBLISHED, CONDITIONS, StudySettings
+from jrae_jax.column import CHANNELS
+from jrae_jax.studies import AS_PUBLISHED, CONDITIONS, CORRECTED, StudySettings
 
-KEYS = [
-    f"{protocol}-{condition}-{loss}"
-    for protocol, condition, loss in [
-        ("as_published", "full", "observed"),
-        ("as_published", "potentials", "observed"),
-        ("as_published", "pyramidal", "observed"),
-        ("as_it_should_be", "full", "all"),
-        ("as_it_should_be", "potentials", "observed"),
-        ("as_it_should_be", "potentials", "all"),
-        ("as_it_should_be", "pyramidal", "observed"),
-        ("as_it_should_be", "pyramidal", "all"),
-    ]
+CASES = [
+    "as_published-full-observed",
+    "as_published-potentials-observed",
+    "as_published-pyramidal-observed",
+    "corrected-full-all",
+    "corrected-potentials-observed",
+    "corrected-potentials-all",
+    "corrected-pyramidal-observed",
+    "corrected-pyramidal-all",
 ]
 
 
 def test_every_case_is_there_for_every_seed(small_study):
-    assert [case.name for case in small_study.cases] == KEYS
+    assert [case.name for case in small_study.cases] == CASES
     for case in small_study.cases:
-        assert len(case.fits) == len(case.scores) == len(case.chance) == len(case.latents) == 2
-        assert np.isfinite(case.fits[0].train_loss).all()
+        assert len(case.trainings) == len(case.scores) == len(case.chance) == len(case.latents) == 2
+        assert np.isfinite(case.trainings[0].train_loss).all()
 
 
 def test_where_all_is_observed_the_losses_are_one_case(small_study):
-    observed, everything = (small_study.case(AS_IT_SHOULD_BE, "full", loss) for loss in ("observed", "all"))
+    observed, everything = (small_study.case(CORRECTED, "full", loss) for loss in ("observed", "all"))
     assert observed is everything
 
 
@@ -36,8 +34,8 @@ def test_published_recordings_are_the_studys_own(small_study, held_values):
     """Forward Euler at 1 ms from rest, p redrawn at every step, state saved after each step."""
     example = small_study.examples["as_published"]
     simulation_key = jax.random.split(jax.random.fold_in(jax.random.key(0), 0), 3)[0]
-    drive = jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3)
-    p = held_values(drive, 1000, simulation_key).astype(float)
+    input = jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3)
+    p = held_values(input, 1000, simulation_key).astype(float)
     y = np.zeros(6)
     scale = np.max(np.abs(np.asarray(example.ys)), axis=0)
     for step in range(200):
@@ -52,38 +50,58 @@ def test_published_recordings_are_the_studys_own(small_study, held_values):
 def test_published_scores_are_on_the_training_data(small_study):
     case = small_study.case(AS_PUBLISHED, "pyramidal", "observed")
     example = small_study.examples["as_published"]
-    estimate = case.fits[0].model(example.ys)
+    estimate = case.trainings[0].reconstructor(jrae.observe(example, observed=CONDITIONS["pyramidal"])).mean
     expected = [np.corrcoef(example.ys[:, state], estimate[:, state])[0, 1] for state in range(6)]
     np.testing.assert_allclose(case.scores[0].r, expected, atol=1e-4)
 
 
-def test_networks_see_what_the_protocol_says(small_study):
+def test_autoencoders_read_what_the_protocol_says(small_study):
     for condition, mask in CONDITIONS.items():
-        published = small_study.case(AS_PUBLISHED, condition, "observed").fits[0].model.network
-        corrected = small_study.case(AS_IT_SHOULD_BE, condition, "all").fits[0].model.network
+        published = small_study.case(AS_PUBLISHED, condition, "observed").trainings[0].reconstructor.autoencoder
+        corrected = small_study.case(CORRECTED, condition, "all").trainings[0].reconstructor.autoencoder
         assert published.settings["inputs"] == list(mask.names)
-        assert corrected.settings["inputs"] == list(jrae.CHANNELS)
+        assert corrected.settings["inputs"] == list(CHANNELS)
 
 
 def test_seeds_differ_in_noise_weights_and_result(small_study):
-    first, second = small_study.case(AS_PUBLISHED, "full", "observed").fits
-    assert not np.array_equal(first.model.standardizer.mean, second.model.standardizer.mean)
-    weights = [fitted.model.network.encoder[0].weight for fitted in (first, second)]
-    assert not np.array_equal(*weights)
+    reconstructors = [each.reconstructor for each in small_study.case(AS_PUBLISHED, "full", "observed").trainings]
+    assert not np.array_equal(*(each.standardizer.mean for each in reconstructors))
+    assert not np.array_equal(*(each.autoencoder.encoder[0].weight for each in reconstructors))
 
 
-def test_chance_is_of_untrained_networks(small_study):
-    case = small_study.case(AS_IT_SHOULD_BE, "pyramidal", "all")
+def test_chance_is_of_untrained_autoencoders(small_study):
+    case = small_study.case(CORRECTED, "pyramidal", "all")
     assert case.r[:, 0].min() > 0.9
     assert not np.allclose(case.chance_r, case.r, atol=0.05)
 
 
 def test_latents_are_of_the_held_out_recording_at_full_rate(small_study):
-    case = small_study.case(AS_IT_SHOULD_BE, "full", "all")
-    example = small_study.examples["as_it_should_be"]
+    case = small_study.case(CORRECTED, "full", "all")
+    example = small_study.examples["corrected"]
     assert case.latents[0].shape == (1000, 3)
-    np.testing.assert_allclose(case.latents[0], case.fits[0].model.latents(example.ys), rtol=1e-4, atol=1e-4)
+    latents = case.trainings[0].reconstructor.latents(jrae.observe(example, observed=CONDITIONS["full"]))
+    np.testing.assert_allclose(case.latents[0], latents, rtol=1e-4, atol=1e-4)
     assert float(example.ts[0]) == pytest.approx(1.001)
+
+
+def test_a_study_prints_its_settings_and_mean_scores(small_study):
+    lines = repr(small_study).splitlines()
+    assert lines[0].startswith("Study(seeds=2, epochs=2, latent_size=3")
+    assert [line.split()[0] for line in lines[2:]] == CASES
+    mean = small_study.case(CORRECTED, "pyramidal", "all").r.mean(axis=0)
+    assert lines[-1].split()[1:] == [*(f"{r:.3f}" for r in mean[:5]), f"{mean[5]:.3f})"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "loss", "message"),
+    [
+        ("eeg", "all", "`condition` must be one of 'full', 'potentials', 'pyramidal', got 'eeg'"),
+        ("full", "hidden", "`loss` must be one of 'observed', 'all', got 'hidden'"),
+    ],
+)
+def test_cases_that_do_not_exist(small_study, condition, loss, message):
+    with pytest.raises(ValueError, match=message):
+        small_study.case(CORRECTED, condition, loss)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +110,7 @@ def test_latents_are_of_the_held_out_recording_at_full_rate(small_study):
         ({"seeds": 0}, "`seeds` must be a whole number of at least 1, got 0"),
         ({"epochs": 0}, "`epochs` must be"),
         ({"latent_size": 0}, "`latent_size` must be"),
+        ({"latent_sizes": ()}, "`latent_sizes` must be"),
         ({"seed": -1}, "`seed` must be a whole number of at least 0"),
         ({"duration": 0.0}, "`duration` must be positive"),
     ],

@@ -1,4 +1,4 @@
-"""Trajectories of systems about which everything is known."""
+"""Trajectories of systems whose exponents and dimensions are known."""
 
 import jax
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from jrae_jax import ConstantInput, JansenRitParameters, UniformNoiseInput, simulate
+import jrae_jax as jrae
 
 
 def standardised(points):
@@ -15,7 +15,7 @@ def standardised(points):
 
 @pytest.fixture(scope="session")
 def rotated():
-    """Points turned by some angle in all their dimensions."""
+    """Rotates points in all their dimensions."""
 
     def turned(points):
         dimension = points.shape[-1]
@@ -38,29 +38,29 @@ def lorenz():
     )
 
 
-def column(input, seconds, burn_in):
+def standard_column(input, seconds, burn_in):
     with jax.enable_x64(True):
         times = {"t1": burn_in + seconds, "dt": 1e-3, "burn_in": burn_in}
-        found = simulate(JansenRitParameters(), input(), **times, key=jax.random.key(0))
-        return standardised(np.asarray(found.ys))
+        trajectory = jrae.simulate(jrae.Column(jrae.JansenRitParameters(), input()), **times, key=jax.random.key(0))
+        return standardised(np.asarray(trajectory.ys))
 
 
 @pytest.fixture(scope="session")
 def cycle():
     """The column at p = 220, 1 ms apart: exponent 0, dimension 1."""
-    return column(lambda: ConstantInput(220.0), 6.0, 15.0)
+    return standard_column(lambda: jrae.ConstantInput(220.0), 6.0, 15.0)
 
 
 @pytest.fixture(scope="session")
 def focus():
     """The column at p = 400 on its way to rest, 1 ms apart: exponent -1.7398 /s."""
-    return column(lambda: ConstantInput(400.0), 8.0, 0.5)
+    return standard_column(lambda: jrae.ConstantInput(400.0), 8.0, 0.5)
 
 
 @pytest.fixture(scope="session")
 def noisy_column():
     """The column under the study's noise, 1 ms apart."""
-    return column(lambda: UniformNoiseInput(120.0, 320.0, hold=1e-3), 10.0, 1.0)
+    return standard_column(lambda: jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3), 10.0, 1.0)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from jrae_jax import correlation_dimension, two_nn_dimension
-from jrae_jax.timeseries.neighbours import clock, separations
+from jrae_jax.timeseries import correlation_dimension, two_nn_dimension
+from jrae_jax.timeseries.neighbours import sample_times, separations
 
 
 @pytest.fixture(scope="module")
@@ -14,20 +14,20 @@ def systems(lorenz, cycle, linear_filter, line):
 KNOWN = {"lorenz": 2.05, "cycle": 1.0, "filter": 2.0, "line": 1.0}
 
 
-def theiler_of(name):
+def theiler(name):
     return 0 if name == "line" else None
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_two_nearest_neighbours_of_known_systems(systems, name, key):
-    found = two_nn_dimension(systems[name], theiler=theiler_of(name), key=key)
+    found = two_nn_dimension(systems[name], theiler=theiler(name), key=key)
     assert found.value == pytest.approx(KNOWN[name], rel=0.07)
     assert abs(found.value - KNOWN[name]) < 3 * found.standard_error
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_correlation_dimension_of_known_systems(systems, name):
-    found = correlation_dimension(systems[name], theiler=theiler_of(name))
+    found = correlation_dimension(systems[name], theiler=theiler(name))
     assert found.value == pytest.approx(KNOWN[name], rel=0.03)
     assert found.standard_error < 0.05 * found.value
 
@@ -53,6 +53,7 @@ def test_what_fills_six_dimensions_has_no_scaling_range(noisy_column):
     found = correlation_dimension(noisy_column)
     assert np.isnan([found.value, found.standard_error, *found.scaling_range]).all()
     assert found.slopes[0] > 3.5
+    assert repr(found) == "CorrelationDimension(no scaling range)"
 
 
 def test_neighbours_in_time_alone_do_not_count(line, key):
@@ -64,7 +65,7 @@ def test_neighbours_in_time_alone_do_not_count(line, key):
 
 def test_separations_leave_out_neighbours_in_time_and_doubles():
     trajectories = np.stack([np.arange(6.0), [0, 0.1, 0.2, 0.3, 9, 5]])[..., None]
-    found = separations(trajectories.reshape(12, 1), clock(trajectories), np.array([5]), 2)
+    found = separations(trajectories.reshape(12, 1), sample_times(trajectories), np.array([5]), 2)
     expected = [5, 4, 3, np.inf, np.inf, np.inf, 5, 4.9, 4.8, 4.7, 4, np.inf]
     np.testing.assert_allclose(found, [expected])
 
@@ -79,7 +80,7 @@ def test_neither_size_nor_place_nor_direction_counts(measure, linear_filter, key
 
 
 def test_trajectories_are_not_one_another_s_neighbours_in_time(linear_filter, key):
-    """Cut in four they say the same, but for few pairs across the cuts."""
+    """Cut in four they give the same, but for few pairs across the cuts."""
     points = linear_filter(1)
     parts = points.reshape(4, 2500, 2)
     whole, cut = (two_nn_dimension(each, theiler=50, key=key).value for each in (points, parts))
@@ -88,7 +89,7 @@ def test_trajectories_are_not_one_another_s_neighbours_in_time(linear_filter, ke
     assert cut == pytest.approx(whole, rel=0.01)
 
 
-def test_the_error_is_how_far_repeats_are_apart(linear_filter):
+def test_the_standard_error_is_the_scatter_of_repeats(linear_filter):
     repeats = [linear_filter(seed, 2000) for seed in range(12)]
     found = [two_nn_dimension(points, key=jax.random.key(seed)) for seed, points in enumerate(repeats)]
     scatter = np.std([each.value for each in found], ddof=1)
@@ -122,7 +123,7 @@ WALK = np.random.default_rng(0).normal(size=(300, 2))
         ),
     ],
 )
-def test_points_and_windows_that_will_not_do_are_refused(points, theiler, message, key):
+def test_invalid_arguments_are_refused(points, theiler, message, key):
     with pytest.raises(ValueError, match=message):
         two_nn_dimension(points, theiler=theiler, key=key)
     with pytest.raises(ValueError, match=message):

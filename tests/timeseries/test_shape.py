@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from jrae_jax import line_share, participation_ratio, straightness
-from jrae_jax.timeseries.shape import variance_shares
+from jrae_jax.timeseries import first_component_variance, participation_ratio, straightness, variance_fractions
 
 
 def cross(variances):
@@ -22,14 +21,14 @@ def test_a_line_has_one_dimension():
     direction = np.array([1.0, -2.0, 0.5])
     line = 3 + np.random.default_rng(0).normal(size=(50, 1)) * direction
     assert participation_ratio(line) == pytest.approx(1, abs=1e-12)
-    assert line_share(line) == pytest.approx(1, abs=1e-12)
+    assert first_component_variance(line) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize("dimension", [2, 3, 6])
 def test_an_even_ball_fills_all_dimensions(dimension):
     ball = np.random.default_rng(0).normal(size=(20_000, dimension))
     assert participation_ratio(ball) == pytest.approx(dimension, rel=0.01)
-    assert line_share(ball) == pytest.approx(1 / dimension, rel=0.05)
+    assert first_component_variance(ball) == pytest.approx(1 / dimension, rel=0.05)
 
 
 @settings(max_examples=50, deadline=None)
@@ -37,24 +36,24 @@ def test_an_even_ball_fills_all_dimensions(dimension):
 def test_known_variances_in_closed_form(variances, seed):
     points = rotated(cross(variances), seed)
     total = sum(variances)
-    np.testing.assert_allclose(variance_shares(points), sorted(np.array(variances) / total, reverse=True), rtol=1e-6)
+    np.testing.assert_allclose(variance_fractions(points), sorted(np.array(variances) / total, reverse=True), rtol=1e-6)
     assert participation_ratio(points) == pytest.approx(total**2 / sum(value**2 for value in variances), rel=1e-9)
-    assert line_share(points) == pytest.approx(max(variances) / total, rel=1e-9)
+    assert first_component_variance(points) == pytest.approx(max(variances) / total, rel=1e-9)
 
 
 def test_neither_size_nor_place_nor_direction_counts():
     points = np.random.default_rng(0).normal(size=(30, 3)) * [1, 2, 3]
     moved = 1000 + 7 * rotated(points)
-    np.testing.assert_allclose(variance_shares(moved), variance_shares(points), rtol=1e-9)
+    np.testing.assert_allclose(variance_fractions(moved), variance_fractions(points), rtol=1e-9)
 
 
 def test_trajectories_are_pooled():
     points = np.random.default_rng(0).normal(size=(4, 10, 3)) + np.arange(4)[:, None, None]
-    np.testing.assert_array_equal(variance_shares(points), variance_shares(points.reshape(-1, 3)))
-    assert line_share(points) != pytest.approx(line_share(points[0]), rel=0.01)
+    np.testing.assert_array_equal(variance_fractions(points), variance_fractions(points.reshape(-1, 3)))
+    assert first_component_variance(points) != pytest.approx(first_component_variance(points[0]), rel=0.01)
 
 
-@pytest.mark.parametrize("measure", [variance_shares, participation_ratio, line_share])
+@pytest.mark.parametrize("measure", [variance_fractions, participation_ratio, first_component_variance])
 @pytest.mark.parametrize("value", [0.0, 2.5, 0.1])
 def test_one_and_the_same_point_has_no_shape(measure, value):
     with pytest.raises(ValueError, match="`points` must vary, got one and the same point throughout"):
@@ -63,7 +62,7 @@ def test_one_and_the_same_point_has_no_shape(measure, value):
 
 def test_points_that_are_not_finite_have_no_shape():
     with pytest.raises(ValueError, match=r"`points` must be finite, got .*nan"):
-        variance_shares(np.array([[1.0, np.nan], [2.0, 3.0]]))
+        variance_fractions(np.array([[1.0, np.nan], [2.0, 3.0]]))
 
 
 @pytest.mark.parametrize("corners", [3, 4, 100])
@@ -97,6 +96,6 @@ def test_places_of_rest_and_cuts_between_trajectories_have_no_angle():
         (np.ones((5, 2)), "`points` must vary"),
     ],
 )
-def test_points_without_a_path_have_no_straightness(points, message):
+def test_invalid_points_have_no_straightness(points, message):
     with pytest.raises(ValueError, match=message):
         straightness(points)

@@ -2,22 +2,23 @@ import jax
 import numpy as np
 import pytest
 
-from jrae_jax import prediction_test
-from jrae_jax.timeseries.surrogates import ends_matched, halves, phase_randomised
+from jrae_jax.timeseries import surrogate_test
+from jrae_jax.timeseries.surrogates import halves, phase_randomised, with_ends_matched
 
 
 def test_lorenz_is_nonlinear(lorenz, key):
-    found = prediction_test(lorenz, 0.02, horizon=0.2, key=key)
+    found = surrogate_test(lorenz, 0.02, horizon=0.2, key=key)
     assert found.nonlinear
     assert found.p_value == 0.05
     assert found.ratio < 0.2
     assert found.surrogate_ratios.shape == (19,)
     assert found.surrogate_ratios.min() > 0.9
+    assert repr(found).startswith("SurrogateTest(nonlinear: ratio of errors 0.")
 
 
 def test_a_linear_filter_is_called_nonlinear_as_often_as_the_p_value_says(linear_filter):
     found = [
-        prediction_test(linear_filter(seed, 1500), 1e-3, horizon=0.01, key=jax.random.key(seed)) for seed in range(60)
+        surrogate_test(linear_filter(seed, 1500), 1e-3, horizon=0.01, key=jax.random.key(seed)) for seed in range(60)
     ]
     p_values = np.array([each.p_value for each in found])
     for level in (0.05, 0.25, 0.5, 0.75):  # three standard deviations of 60 draws
@@ -25,10 +26,10 @@ def test_a_linear_filter_is_called_nonlinear_as_often_as_the_p_value_says(linear
     assert np.mean([each.nonlinear for each in found]) <= 0.1
 
 
-def test_what_swings_for_long_is_no_more_often_called_nonlinear(linear_filter):
+def test_a_lasting_oscillation_is_no_more_often_called_nonlinear(linear_filter):
     """With ends that do not meet, surrogates would be less predictable than the rhythm itself."""
     found = [
-        prediction_test(linear_filter(seed, 3000, damping=0.5), 1e-3, horizon=0.01, key=jax.random.key(seed))
+        surrogate_test(linear_filter(seed, 3000, damping=0.5), 1e-3, horizon=0.01, key=jax.random.key(seed))
         for seed in range(30)
     ]
     assert np.mean([each.p_value <= 0.1 for each in found]) <= 0.2
@@ -37,7 +38,7 @@ def test_what_swings_for_long_is_no_more_often_called_nonlinear(linear_filter):
 def test_the_linear_error_is_that_of_the_best_prediction(linear_filter, key):
     """What the noise of 10 ms adds to the state, and no predictor can know."""
     points = linear_filter(3)
-    found = prediction_test(points, 1e-3, horizon=0.01, key=key)
+    found = surrogate_test(points, 1e-3, horizon=0.01, key=key)
     ahead = np.linalg.lstsq(points[:-10], points[10:], rcond=None)[0]
     expected = np.mean((points[10:] - points[:-10] @ ahead) ** 2)
     assert found.linear_error == pytest.approx(expected, rel=0.1)
@@ -45,20 +46,21 @@ def test_the_linear_error_is_that_of_the_best_prediction(linear_filter, key):
 
 
 def test_a_cycle_is_predicted_linearly_and_counts_as_linear(cycle, key):
-    found = prediction_test(cycle, 1e-3, horizon=0.01, key=key)
+    found = surrogate_test(cycle, 1e-3, horizon=0.01, key=key)
     assert found.linear_error < 1e-6
     assert found.ratio == 1
     assert not found.nonlinear
+    assert repr(found).startswith("SurrogateTest(not distinguished from linear noise: ratio of errors 1, p = ")
 
 
 def test_the_way_to_rest_is_predicted_linearly_and_counts_as_linear(focus, key):
-    found = prediction_test(focus, 1e-3, horizon=0.01, key=key)
+    found = surrogate_test(focus, 1e-3, horizon=0.01, key=key)
     assert found.linear_error < 1e-6
     assert not found.nonlinear
 
 
 def test_what_lies_on_a_line_may_move_nonlinearly(lorenz, key):
-    found = prediction_test(lorenz[:, :1] * [1.0, -2.0, 0.5], 0.02, horizon=0.1, key=key)
+    found = surrogate_test(lorenz[:, :1] * [1.0, -2.0, 0.5], 0.02, horizon=0.1, key=key)
     assert found.nonlinear
     assert found.ratio < 0.2
 
@@ -95,21 +97,21 @@ def test_nothing_is_tested_that_was_learned_from():
 def test_ends_are_cut_so_that_they_meet():
     phase = 2 * np.pi * np.arange(1037) / 100
     rhythm = np.stack([np.cos(phase), np.sin(phase)], axis=-1)
-    kept = ends_matched(rhythm)
+    kept = with_ends_matched(rhythm)
     assert len(kept) % 100 == 0
     assert len(kept) >= 0.8 * len(rhythm)
 
 
 def test_neither_size_nor_place_nor_direction_counts(linear_filter, key, rotated):
     points = linear_filter(0, 2000)
-    found, moved = (prediction_test(each, 1e-3, horizon=0.01, key=key) for each in (points, 1e6 + 7 * rotated(points)))
+    found, moved = (surrogate_test(each, 1e-3, horizon=0.01, key=key) for each in (points, 1e6 + 7 * rotated(points)))
     assert moved.linear_error == pytest.approx(found.linear_error, rel=1e-6)
     assert moved.nonlinear_error == pytest.approx(found.nonlinear_error, rel=1e-6)
     assert moved.p_value == found.p_value
 
 
 def test_several_trajectories_are_learned_from_and_tested_together(lorenz, key):
-    found = prediction_test(lorenz.reshape(4, 2500, 3), 0.02, horizon=0.1, surrogates=39, key=key)
+    found = surrogate_test(lorenz.reshape(4, 2500, 3), 0.02, horizon=0.1, surrogates=39, key=key)
     assert found.p_value == 0.025
     assert found.ratio < 0.2
 
@@ -117,7 +119,7 @@ def test_several_trajectories_are_learned_from_and_tested_together(lorenz, key):
 def test_surrogates_are_drawn_by_the_key(linear_filter):
     points = linear_filter(0, 2000)
     first, same, other = (
-        prediction_test(points, 1e-3, horizon=0.01, surrogates=2, key=jax.random.key(seed)).surrogate_ratios
+        surrogate_test(points, 1e-3, horizon=0.01, surrogates=2, key=jax.random.key(seed)).surrogate_ratios
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, same)
@@ -139,7 +141,7 @@ WALK = np.random.default_rng(0).normal(size=(300, 2))
         (np.full((300, 2), np.nan), {}, "`points` must be finite, got nan"),
     ],
 )
-def test_arguments_that_will_not_do_are_refused(points, change, message, key):
+def test_invalid_arguments_are_refused(points, change, message, key):
     dt, horizon = (({"dt": 1e-3, "horizon": 0.01} | change)[name] for name in ("dt", "horizon"))
     with pytest.raises(ValueError, match=message):
-        prediction_test(points, dt, horizon=horizon, surrogates=change.get("surrogates", 1), key=key)
+        surrogate_test(points, dt, horizon=horizon, surrogates=change.get("surrogates", 1), key=key)

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_choice, check_count
-from ..autoencoder.reconstructor import Reconstructor
+from .._checks import check_choice, check_count, check_type
 from ..column.states import STATES
-from ..recording.dataset import Dataset
-from ..recording.scores import nrmse, pearson_r, r_squared
+from .dataset import Dataset
+from .estimate import Estimate
+from .scores import nrmse, pearson_r, r_squared
 
 
 class Scores(eqx.Module):
@@ -24,11 +24,11 @@ class Scores(eqx.Module):
     nrmse: Float[np.ndarray, "6"]
     """Root mean squared error over the true standard deviation."""
     observed: tuple[str, ...] = eqx.field(static=True)
-    """The channels that were seen."""
+    """The channels that were observed."""
 
     @property
     def clipped_r(self) -> np.ndarray:
-        """r with negatives shown as 0, as the study did: it hides how far chance scatters."""
+        """r with negatives set to 0, as in the study: it hides how far chance scatters."""
         return np.maximum(self.r, 0.0)
 
     def __str__(self) -> str:
@@ -49,25 +49,31 @@ class Interval(eqx.Module):
     """Standard deviation over seeds: how far a single run may be off."""
 
 
-def evaluate(model: Reconstructor, dataset: Dataset, *, on: str = "held_out") -> Scores:
-    """Reconstruct recordings and compare with the truth, in mV, pooled over trajectories and time.
+def evaluate(estimate: Estimate, data: Dataset, *, on: str = "held_out") -> Scores:
+    """Compare an estimate with the true states, in mV, pooled over trajectories and time.
 
     **Arguments:**
 
-    - `model`: from `fit(...).model`.
-    - `dataset`: its recordings are read through the model's own mask and standardizer.
+    - `estimate`: of the recordings of that part of the dataset: `estimator(data.held_out.recording)`.
+    - `data`: from `make_dataset`.
     - `on`: `"held_out"`, or `"train"` for the optimistic scores on training data.
 
     **Returns:** `Scores`.
 
-    **Raises:** `ValueError` if `dataset` has no such part.
+    **Raises:** `ValueError` if `data` has no such part, or `estimate` is of other recordings.
     """
+    check_type(Estimate, estimate=estimate)
+    check_type(Dataset, data=data)
     check_choice(("held_out", "train"), on=on)
-    split = dataset.held_out if on == "held_out" else dataset.train
+    split = data.held_out if on == "held_out" else data.train
     if split is None:
-        raise ValueError('`dataset` must hold out a trajectory, got none: make_dataset(..., held_out=1) or on="train"')
-    r, r2, error = jax.device_get(scores(split.states, model(split.recording, dt=dataset.dt)))
-    return Scores(r, r2, error, model.mask.names)
+        raise ValueError('`data` must hold out a trajectory, got none: make_dataset(..., held_out=1) or on="train"')
+    if estimate.mean.shape != split.states.shape:
+        raise ValueError(
+            f"`estimate` must be of data.{on}.recording, of shape {split.states.shape}, got {estimate.mean.shape}"
+        )
+    r, r2, error = jax.device_get(scores(split.states, estimate.mean))
+    return Scores(r, r2, error, data.observed.names)
 
 
 @eqx.filter_jit

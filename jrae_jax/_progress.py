@@ -1,6 +1,0 @@
-"""How long work tells how far it is."""
-
-from collections.abc import Callable
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and how much of the whole is done, 0 to 1."""

@@ -1,0 +1,84 @@
+"""Instants to train on: of recordings, with their truth and their loss."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..column.states import to_channels
+from ..recording.dataset import Dataset, Split
+from ..recording.standardizer import Standardizer
+from .base import AbstractAutoencoder, AbstractRecordingFeatures
+from .loss import AbstractInstantLoss, Instant
+from .whitening import Whitener
+
+
+class Examples(eqx.Module):
+    """Instants to train on, standardized."""
+
+    features: AbstractRecordingFeatures
+    rows: Int[Array, " instant"]
+    """Where the instants are in the features."""
+    truth: Float[Array, "instant 7"]
+
+    @classmethod
+    def of(
+        cls, features: AbstractRecordingFeatures, truth: Float[Array, "recording time 7"], every: int = 1
+    ) -> "Examples":
+        """Every n-th instant of standardized recordings."""
+        return cls(
+            features, jnp.asarray(features.rows[:, ::every].ravel()), truth[:, ::every].reshape(-1, truth.shape[-1])
+        )
+
+
+class MemberData(eqx.Module):
+    """What one member trains on."""
+
+    train: Examples
+    validation: Examples | None
+    standardizer: Standardizer
+    loss: AbstractInstantLoss
+
+
+@eqx.filter_jit
+def member_data(
+    autoencoder: AbstractAutoencoder,
+    dataset: Dataset,
+    loss: AbstractInstantLoss,
+    whitener: Whitener | None,
+    dtype: np.dtype,
+) -> MemberData:
+    """What a member trains on, in the float type of its autoencoder."""
+    standardizer = dataset.standardizer
+
+    def examples(split: Split) -> Examples:
+        values, truth = (
+            standardizer.standardize(channels) for channels in (split.recording.values, to_channels(split.states))
+        )
+        return Examples.of(autoencoder.features(values, split.recording.measured, whitener), truth, dataset.train_every)
+
+    validation = None if dataset.validation is None else examples(dataset.validation)
+    data = MemberData(examples(dataset.train), validation, standardizer, loss)
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, data)
+
+
+def batch_loss(
+    autoencoder: AbstractAutoencoder,
+    data: MemberData,
+    examples: Examples,
+    chosen: Int[Array, " batch"],
+    key: PRNGKeyArray,
+) -> Float[Array, ""]:
+    """The mean loss of some instants; negative numbers stand for none, and the end of a recording counts nothing."""
+    features, steps = examples.features, data.loss.steps
+    rows, truth = examples.rows[chosen], examples.truth[chosen]
+    inside = features.followed(rows, steps)
+    later = jnp.where(inside, rows + steps, rows)
+    between = rows[:, None] + jnp.arange(1, steps + 1, dtype=rows.dtype)[None]
+    instants = Instant(features.at(rows), features.at(later), truth, *features.measured_at(between))
+    losses = jax.vmap(data.loss, in_axes=(None, 0, None, 0))(
+        autoencoder, instants, data.standardizer, jax.random.split(key, len(rows))
+    )
+    counts = ((chosen >= 0) & inside).astype(losses.dtype)
+    return jnp.sum(counts * losses) / jnp.maximum(jnp.sum(counts), 1)

@@ -1,0 +1,298 @@
+"""Where the instants to train on come from: datasets, or recordings that are simulated on the way."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
+
+from .._checks import check_count, check_type
+from ..recording.dataset import Dataset
+from ..recording.simulated import SimulatedRecordings
+from ..recording.standardizer import Standardizer
+from .base import AbstractAutoencoder, check_dt, check_inputs
+from .calibration import Calibration, calibrate
+from .examples import member_data
+from .loss import AbstractInstantLoss
+from .train_step import Program, State, train_epochs, train_on_draw
+from .whitening import Whitener
+
+_WARM_UP = 200  # steps: Adam's first ones are of full size however uncertain the gradient
+# How often a training of any length returns to Python, to report and to see whether all members have stopped.
+_EPOCH_REPORTS, _DRAW_REPORTS = 10, 100
+
+Advance = Callable[[State, int], tuple[State, Float[Array, "member epoch 2"]]]
+"""From the state before an epoch, and its number from 0, to the state after `report_every` epochs and their losses."""
+
+
+class EpochSettings(eqx.Module):
+    """How an autoencoder was trained on a dataset."""
+
+    loss: str = eqx.field(static=True)
+    epochs: int = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+    patience: int | None = eqx.field(static=True)
+
+
+class StepSettings(eqx.Module):
+    """How an autoencoder was trained on simulated recordings."""
+
+    loss: str = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+
+
+class Source(NamedTuple):
+    """What one member's data are, apart from the values."""
+
+    kinds: Bool[np.ndarray, "kind 7"]
+    """Which channels each kind of recording shows."""
+    dt: float
+    noise: tuple[float, float] | None
+    """Least and largest sensor noise of simulated recordings; `None` for a dataset."""
+    standardizer: Standardizer
+
+
+class AbstractTrainingData(eqx.Module):
+    """The data of all members of an ensemble, and how training passes through them: in epochs."""
+
+    epochs: eqx.AbstractVar[int]
+    batch_size: eqx.AbstractVar[int]
+    patience: eqx.AbstractVar[int | None]
+
+    @property
+    @abstractmethod
+    def report_every(self) -> int:
+        """Epochs from one report to the next."""
+
+    @abstractmethod
+    def member(self, index: int) -> Source:
+        """What the data of one member are."""
+
+    @abstractmethod
+    def check(self, autoencoder: AbstractAutoencoder, index: int) -> None:
+        """Raise if the autoencoder of a member cannot be trained on its data."""
+
+    @abstractmethod
+    def settings(self, loss: str) -> EpochSettings | StepSettings:
+        """How a member is trained with a loss."""
+
+    @abstractmethod
+    def schedule(self, learning_rate: float | None) -> optax.Schedule:
+        """The learning rate of Adam at each step; `None`: the default."""
+
+    @abstractmethod
+    def whiteners(
+        self, autoencoders: Sequence[AbstractAutoencoder], keys: Key[Array, " member"]
+    ) -> list[Whitener | None]:
+        """The whitener of each member, fitted to its data."""
+
+    @abstractmethod
+    def advance(
+        self,
+        program: Program,
+        losses: Sequence[AbstractInstantLoss],
+        whiteners: Sequence[Whitener | None],
+        keys: Key[Array, " member"],
+        factor: optax.Schedule,
+    ) -> Advance:
+        """The function that trains all members for some epochs; `factor` of each step multiplies its updates."""
+
+    @abstractmethod
+    def calibration(
+        self, autoencoder: AbstractAutoencoder, whitener: Whitener | None, key: PRNGKeyArray
+    ) -> Calibration | None:
+        """The calibration of a trained member; `None` if there is none."""
+
+
+class DatasetPasses(AbstractTrainingData):
+    """Passes over the training trajectories of datasets, one for each member."""
+
+    datasets: list[Dataset]
+    epochs: int
+    batch_size: int
+    patience: int | None
+
+    def __init__(self, datasets: Sequence[Dataset], *, epochs: int, batch_size: int, patience: int | None):
+        """See the class."""
+        check_count(1, epochs=epochs, batch_size=batch_size)
+        for dataset in datasets:
+            check_type(Dataset, data=dataset)
+        first, shapes = datasets[0], [jax.tree.map(jnp.shape, (one.train, one.validation)) for one in datasets]
+        if len({str((shape, one.train_every)) for shape, one in zip(shapes, datasets, strict=True)}) > 1:
+            raise ValueError("`data` must have one shape, got members with different numbers of samples")
+        recordings, samples, _ = first.train.states[:, :: first.train_every].shape
+        if batch_size > recordings * samples:
+            instants = recordings * samples
+            raise ValueError(f"`batch_size` must be at most the {instants} training instants, got {batch_size}")
+        if patience is not None:
+            check_count(1, patience=patience)
+            if first.validation is None:
+                raise ValueError("`patience` needs validation trajectories: make_dataset(..., validation=1)")
+        self.datasets, self.epochs, self.batch_size = list(datasets), int(epochs), int(batch_size)
+        self.patience = None if patience is None else int(patience)
+
+    @property
+    def report_every(self):
+        """See `AbstractTrainingData`."""
+        return -(-self.epochs // _EPOCH_REPORTS)
+
+    def member(self, index):
+        """See `AbstractTrainingData`."""
+        dataset = self.datasets[index]
+        return Source(np.asarray(dataset.observed.channels)[None], dataset.dt, None, dataset.standardizer)
+
+    def check(self, autoencoder, index):
+        """See `AbstractTrainingData`."""
+        source = self.member(index)
+        check_inputs(autoencoder, source.kinds)
+        check_dt(autoencoder, "data.dt", source.dt)
+
+    def settings(self, loss):
+        """See `AbstractTrainingData`."""
+        return EpochSettings(loss, self.epochs, self.batch_size, self.patience)
+
+    def schedule(self, learning_rate):
+        """Constant."""
+        return optax.constant_schedule(1e-3 if learning_rate is None else learning_rate)
+
+    def whiteners(self, autoencoders, keys):
+        """One that several members share is fitted once."""
+        fitted = {}
+        for autoencoder, dataset in zip(autoencoders, self.datasets, strict=True):
+            if id(dataset) not in fitted:
+                recording, standardizer = dataset.train.recording, dataset.standardizer
+                values = jnp.where(recording.measured, standardizer.standardize(recording.values), 0)
+                noise = 0.0 if recording.noise_std is None else np.asarray(recording.noise_std[0] / standardizer.std)
+                fitted[id(dataset)] = autoencoder.fit_whitener(np.asarray(values), noise)
+        return [fitted[id(dataset)] for dataset in self.datasets]
+
+    def advance(self, program, losses, whiteners, keys, factor):
+        """See `AbstractTrainingData`."""
+        data = program.spread(
+            [
+                member_data(program.skeleton, dataset, loss, whitener, program.dtype)
+                for dataset, loss, whitener in zip(self.datasets, losses, whiteners, strict=True)
+            ]
+        )
+        keys = program.spread(list(keys))
+        constant = jnp.asarray(factor(0), program.dtype)
+
+        def some_epochs(state, start):
+            numbers = jnp.asarray(np.arange(start, start + self.report_every, dtype=np.int32))
+            return train_epochs(program, state, data, keys, constant, numbers, jnp.int32(self.epochs))
+
+        return some_epochs
+
+    def calibration(self, autoencoder, whitener, key):
+        """None: there are no recordings to calibrate on beside those that are scored."""
+        return None
+
+
+class SimulatedDraws(AbstractTrainingData):
+    """Draws of simulated recordings, with some steps on each; an epoch is one draw."""
+
+    recordings: SimulatedRecordings
+    epochs: int
+    """How many draws there are."""
+    steps_per_draw: int
+    batch_size: int
+    patience: int | None
+    calibration_draws: int
+    calibration_instants: int
+
+    def __init__(
+        self,
+        recordings: SimulatedRecordings,
+        *,
+        steps: int,
+        steps_per_draw: int,
+        batch_size: int,
+        calibration_draws: int,
+        calibration_instants: int,
+    ):
+        """See the class."""
+        check_count(1, steps=steps, steps_per_draw=steps_per_draw, batch_size=batch_size)
+        check_count(1, calibration_draws=calibration_draws, calibration_instants=calibration_instants)
+        self.recordings, self.batch_size, self.steps_per_draw = recordings, int(batch_size), int(steps_per_draw)
+        self.epochs, self.patience = -(-steps // self.steps_per_draw), None
+        self.calibration_draws, self.calibration_instants = int(calibration_draws), int(calibration_instants)
+
+    @property
+    def report_every(self):
+        """See `AbstractTrainingData`."""
+        return -(-self.epochs // _DRAW_REPORTS)
+
+    def member(self, index):
+        """The same for all."""
+        recordings = self.recordings
+        return Source(np.asarray(recordings.masks), recordings.dt, recordings.noise, recordings.standardizer)
+
+    def check(self, autoencoder, index):
+        """See `AbstractTrainingData`."""
+        check_inputs(autoencoder, self.recordings.masks)
+        check_dt(autoencoder, "data.dt", self.recordings.dt)
+        if not autoencoder.distinguishes_missing and (len(self.recordings.masks) > 1 or self.recordings.gaps):
+            raise ValueError(
+                "`autoencoder` must have a window to be trained on several kinds of recordings, or with gaps, got "
+                f"{type(autoencoder).__name__}: WindowedAutoencoder(...)"
+            )
+
+    def settings(self, loss):
+        """See `AbstractTrainingData`."""
+        return StepSettings(loss, self.epochs * self.steps_per_draw, self.batch_size)
+
+    def schedule(self, learning_rate):
+        """Warmed up, then lowered to 0 along a cosine."""
+        peak, steps = 2e-3 if learning_rate is None else learning_rate, self.epochs * self.steps_per_draw
+        return optax.warmup_cosine_decay_schedule(0.0, peak, min(_WARM_UP, steps // 2), steps)
+
+    def whiteners(self, autoencoders, keys):
+        """Each of new recordings, without sensor noise."""
+        found = []
+        for autoencoder, key in zip(autoencoders, keys, strict=True):
+            samples = self.recordings.samples + autoencoder.past + autoencoder.future
+            truth = _truth(self.recordings, samples, jax.random.fold_in(key, self.epochs + 1))
+            found.append(autoencoder.fit_whitener(np.asarray(truth), 0.0))
+        return found
+
+    def advance(self, program, losses, whiteners, keys, factor):
+        """See `AbstractTrainingData`."""
+        losses, whiteners, keys = (program.spread(list(part)) for part in (losses, whiteners, keys))
+
+        def some_draws(state, start):
+            history = []
+            for number in range(start, min(start + self.report_every, self.epochs)):
+                counts = number * self.steps_per_draw + jnp.arange(self.steps_per_draw)
+                with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
+                    factors = jnp.broadcast_to(jnp.asarray(factor(counts), program.dtype), counts.shape)
+                state, losses_of_draw = train_on_draw(
+                    program, state, losses, whiteners, keys, self.recordings, factors, jnp.int32(number)
+                )
+                history.append(losses_of_draw)
+            return state, jnp.stack(history, axis=1)
+
+        return some_draws
+
+    def calibration(self, autoencoder, whitener, key):
+        """Of the standard deviations, if it reports any."""
+        if not autoencoder.reports_std:
+            return None
+        return calibrate(
+            autoencoder,
+            self.recordings,
+            whitener,
+            draws=self.calibration_draws,
+            instants=self.calibration_instants,
+            key=jax.random.fold_in(key, self.epochs),
+        )
+
+
+@eqx.filter_jit
+def _truth(recordings: SimulatedRecordings, samples: int, key: PRNGKeyArray) -> Float[Array, "column time 7"]:
+    return recordings.draw(recordings.columns, samples, key=key).truth

@@ -1,0 +1,51 @@
+"""Options that several commands have; loads nothing but the standard library."""
+
+import argparse
+from pathlib import Path
+
+INPUTS = ("white", "uniform", "ou", "constant")
+"""External inputs by name; `arguments.INPUTS` makes them."""
+
+SOLVERS = ("strang", "heun", "rk4", "euler")
+"""Solvers by name; `arguments.SOLVERS` makes them."""
+
+SUMMARIES = ("moments", "spectrum", "regime", "samples")
+"""Summaries of a scan by name; `arguments.summaries_from` makes them."""
+
+
+def add_preset_option(parser: argparse.ArgumentParser) -> None:
+    """`--preset`."""
+    parser.add_argument("--preset", default="jansen_rit_1995", help="parameters to start from (jansen_rit_1995)")
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    """`--input` and `--hold`."""
+    parser.add_argument("--input", choices=INPUTS, default="white", help="external input (white)")
+    parser.add_argument("--hold", type=float, default=1e-3, help="of uniform and ou: seconds a value is held (1e-3)")
+
+
+def add_set_option(parser: argparse.ArgumentParser) -> None:
+    """`--set`."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, or a quantity of the input"
+    )
+
+
+def add_simulation_options(parser: argparse.ArgumentParser) -> None:
+    """A column and how it is simulated, where, and a picture of the results."""
+    add_preset_option(parser)
+    add_input_options(parser)
+    add_set_option(parser)
+    parser.add_argument("--duration", type=float, default=10.0, help="seconds (10)")
+    parser.add_argument("--burn-in", type=float, default=1.0, help="seconds at the start that are left out (1)")
+    parser.add_argument("--dt", type=float, default=1e-3, help="step, seconds (1e-3)")
+    parser.add_argument("--solver", choices=SOLVERS, default="strang", help="(strang)")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (0)")
+    parser.add_argument("--devices", type=int, help="CPU cores to use (all)")
+    add_device_option(parser)
+    parser.add_argument("--plot", type=Path, help="a picture of the results")
+
+
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """`--device`."""
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="where to compute (what JAX finds)")

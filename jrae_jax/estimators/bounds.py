@@ -1,0 +1,121 @@
+"""Lower bounds on the errors of any estimator: Cramer-Rao bounds, with the input unobserved or known."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from .._checks import as_float, check_names, check_positive
+from ..column.column import Column
+from ..column.states import STATES
+from ..column.trajectories import Trajectories
+from ..column.transition import Transition
+from ..recording.mask import Observed
+from ..recording.observe import observe
+from ..recording.recording import Recording
+from .batches import recordings_of
+from .kalman import UNKNOWN, check_unknown, measurements_of, prior
+from .square_root import Moments, kalman
+
+# Of the diagonal of a scaled information matrix: directions with less information than that count as unobservable.
+_PART_OF_A_DIRECTION = 1e-6
+
+
+class ErrorBound(eqx.Module):
+    """The least standard deviation of errors, sample by sample."""
+
+    std: Float[Array, "*batch time 6"]
+    """mV and mV/s."""
+    parameter_std: dict[str, Float[Array, "*batch time"]]
+    """Of the unknown parameters, by name, in their units."""
+
+
+def posterior_cramer_rao(
+    column: Column,
+    trajectories: Trajectories,
+    *,
+    observed: Observed,
+    noise_std: ArrayLike,
+    unknown: Sequence[str] = (),
+    prior_std: float = 0.2,
+    causal: bool = False,
+) -> ErrorBound:
+    """The posterior Cramer-Rao bound on the states, along trajectories that are known to you but not to an estimator.
+
+    The inverse of the Fisher information of the whole trajectory, of which the input's statistics are a part
+    (Tichavsky, Muravchik and Nehorai 1998, doi 10.1109/78.668800): the equations of the Kalman smoother, linearised
+    about the true states. `cramer_rao` has it for inputs that are known. The information is that of each trajectory and
+    not the mean over trajectories, which would have no upper limit: the input drives one state of six directly, and the
+    others follow each other exactly. To first order in the errors: an estimate that takes one turn of a cycle for
+    another is farther off, and an input whose deviations are not Gaussian could be estimated a little better. Sensor
+    noise below 3e-5 of the largest value counts as that, as in `KalmanFilter`.
+
+    **Arguments:**
+
+    - `column`: as for `KalmanFilter`; one, or one for each trajectory.
+    - `trajectories`: the true states, evenly sampled.
+    - `observed`: which channels are observed.
+    - `noise_std`: standard deviation of each sensor's noise, mV and mV/s, seven numbers or one for all.
+    - `unknown`, `prior_std`: as for `KalmanFilter`.
+    - `causal`: of estimators that know the recording up to each sample only, as `KalmanFilter`.
+
+    **Raises:** `ValueError` for arguments that do not fit together, or states that are not finite.
+    """
+    check_names(UNKNOWN, unknown=unknown)
+    check_positive(prior_std=prior_std)
+    # The bound does not depend on the values that are recorded, only on which there are.
+    recording = observe(trajectories, observed=observed)
+    recording = Recording.from_array(
+        recording.values, observed=recording.observed, dt=recording.dt, noise_std=noise_std
+    )
+    check_unknown(column, recording.dt, unknown)
+    paths = trajectories.ys if trajectories.ys.ndim == 3 else trajectories.ys[None]
+    recordings = recordings_of(column, recording, "trajectories")
+    paths = jnp.broadcast_to(paths, (len(recordings), *paths.shape[1:]))
+    names = tuple(unknown)
+    std = _bounds(column, recordings, paths, names, as_float(prior_std), smooth=not causal)
+    std = std if trajectories.ys.ndim == 3 or column.batch is not None else std[0]
+    parameter_std = {name: std[..., len(STATES) + i] for i, name in enumerate(names)}
+    return ErrorBound(std[..., : len(STATES)], parameter_std)
+
+
+@eqx.filter_jit
+def _bounds(
+    column: Column,
+    recordings: Recording,
+    paths: Float[Array, "batch time 6"],
+    unknown: tuple[str, ...],
+    prior_std: Float[Array, ""],
+    *,
+    smooth: bool,
+) -> Float[Array, "batch time n"]:
+    def along(column, recording, path):
+        model = Transition(column, recording.dt, unknown)
+        scaled = jnp.pad(path / model.scale[None], ((0, 0), (0, len(unknown))))
+        start, measurements = prior(model, prior_std), measurements_of(model, recording)
+        found: Moments = kalman(model, start, measurements, scaled, smooth=smooth)
+        return found.std * jnp.concatenate([model.scale, model.unknown_values])[None]
+
+    return jax.vmap(along, in_axes=(column.axes, recordings.axes, 0))(column, recordings, paths)
+
+
+def cramer_rao(information: Float[Array | np.ndarray, "*batch n n"]) -> Float[Array, "*batch n"]:
+    """The least standard deviation of any unbiased estimate, from Fisher information; infinite for what it lacks.
+
+    The information is scaled to a unit diagonal first, so that states in different units are comparable.
+
+    **Arguments:**
+
+    - `information`: such as an `observability_gramian`.
+    """
+    values = np.asarray(information, float)
+    size = np.sqrt(np.einsum("...ii->...i", values))
+    safe = np.where(size > 0, size, 1)
+    eigenvalues, directions = np.linalg.eigh(values / safe[..., None] / safe[..., None, :])
+    known = eigenvalues > values.shape[-1] * np.finfo(np.asarray(information).dtype).eps
+    variance = np.sum(directions**2 / np.where(known, eigenvalues, np.inf)[..., None, :], axis=-1)
+    lacking = np.any((directions**2 > _PART_OF_A_DIRECTION) & ~known[..., None, :], axis=-1) | (size == 0)
+    return as_float(np.where(lacking, np.inf, np.sqrt(variance) / safe))

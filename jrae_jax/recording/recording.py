@@ -1,0 +1,229 @@
+"""Recordings: what sensors gave of a column, which of it was measured, and how noisy the sensors are."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from .._checks import as_float, check_not_negative, check_positive, is_concrete
+from ..column.states import CHANNEL_UNITS, CHANNELS, STATES, to_channels
+from .mask import ObservationMask, Observed, as_mask
+
+
+class RecordingInfo(NamedTuple):
+    """Where a recording comes from."""
+
+    name: str | None = None
+    """What the signal is called where it comes from, such as an electrode."""
+    unit: str | None = None
+    """The unit it came in; values are in mV."""
+    band: tuple[float, float] | None = None
+    """The frequencies that a filter let through, Hz."""
+    reference: str | None = None
+    """What the potential was measured against."""
+    start: float = 0.0
+    """Time of the first sample, s."""
+
+
+class Recording(eqx.Module):
+    """One recording, or a batch of recordings of one kind, evenly sampled.
+
+    Make one by the names of channels, with `Recording.of`; from simulated trajectories, with `observe`. Values are 0
+    where nothing was measured and never NaN, so that recordings can be differentiated; NaN that comes in becomes
+    `measured=False`.
+
+    **Raises:** `ValueError` for arrays whose shapes do not fit together, or `dt` that is not positive.
+    """
+
+    values: Float[Array, "*batch time 7"]
+    """mV, and mV/s for derivatives, in the order of `CHANNELS`."""
+    measured: Bool[Array, "*batch time 7"]
+    """Whether a sample was measured; never in a channel that is not observed."""
+    observed: ObservationMask
+    """Which channels are observed."""
+    noise_std: Float[Array, "*batch 7"] | None = None
+    """Standard deviation of the sensor noise of each channel, mV and mV/s; `None`: unknown."""
+    dt: float = eqx.field(static=True, kw_only=True)
+    """Seconds between samples."""
+    info: RecordingInfo | None = eqx.field(static=True, default=None, kw_only=True)
+
+    def __check_init__(self):
+        shape = np.shape(self.values)
+        if len(shape) not in (2, 3) or shape[-1] != len(CHANNELS):
+            raise ValueError(
+                f"`values` must have shape (time, {len(CHANNELS)}) or (batch, time, {len(CHANNELS)}), got {shape}"
+            )
+        if np.shape(self.measured) != shape:
+            raise ValueError(f"`measured` must have the shape of `values`, {shape}, got {np.shape(self.measured)}")
+        expected = (*shape[:-2], len(CHANNELS))
+        if self.noise_std is not None and np.shape(self.noise_std) != expected:
+            raise ValueError(f"`noise_std` must have shape {expected}, got {np.shape(self.noise_std)}")
+        check_positive(dt=self.dt)
+
+    @classmethod
+    def of(
+        cls, *, dt: float, noise_std: ArrayLike | None = None, info: RecordingInfo | None = None, **signals: ArrayLike
+    ) -> "Recording":
+        """A recording of the channels that were really measured.
+
+        **Arguments:**
+
+        - `signals`: by channel name, such as `Recording.of(eeg=v, dt=1e-3)`: mV (derivatives mV/s), shape `(time,)` or
+            `(batch, time)`, all of one shape; NaN: not measured.
+        - `dt`: seconds between samples.
+        - `noise_std`: standard deviation of the sensor noise, mV and mV/s, one number for all channels or one for each
+            of `CHANNELS`, with the batch in front if there is one; `None` if unknown.
+
+        **Raises:** `ValueError` for an unknown channel, no signal, signals of different shapes, or values that are
+            infinite.
+        """
+        mask = as_mask(tuple(signals), "signals")
+        shapes = {name: np.shape(signal) for name, signal in signals.items()}
+        if len(set(shapes.values())) > 1:
+            raise ValueError(f"`signals` must have one shape, got {shapes}")
+        if len(shapes[mask.names[0]]) not in (1, 2):
+            raise ValueError(f"`signals` must have shape (time,) or (batch, time), got {shapes}")
+        missing = np.full(shapes[mask.names[0]], np.nan)
+        values = jnp.stack([as_float(signals.get(name, missing)) for name in CHANNELS], axis=-1)
+        return cls.from_array(values, observed=mask, dt=dt, noise_std=noise_std, info=info)
+
+    @classmethod
+    def from_array(
+        cls,
+        values: ArrayLike,
+        *,
+        observed: Observed,
+        dt: float,
+        noise_std: ArrayLike | None = None,
+        info: RecordingInfo | None = None,
+    ) -> "Recording":
+        """A recording from an array of all seven channels, or of the six states.
+
+        **Arguments:**
+
+        - `values`: mV and mV/s, shape `(time, 7)` or `(batch, time, 7)`, or with 6 for the states; NaN: not measured.
+        - `observed`: which channels are recorded: a mask, names, or truth values. The others are dropped.
+        - `dt`, `noise_std`: as in `of`.
+
+        **Raises:** `ValueError` for another shape, values that are infinite, or noise that is negative.
+        """
+        mask, channels = as_mask(observed), as_float(values)
+        if channels.ndim not in (2, 3) or channels.shape[-1] not in (len(STATES), len(CHANNELS)):
+            raise ValueError(
+                f"`values` must have shape (time, {len(CHANNELS)}) or (batch, time, {len(CHANNELS)}), or {len(STATES)} "
+                f"for the states, got {channels.shape}"
+            )
+        channels = to_channels(channels) if channels.shape[-1] == len(STATES) else channels
+        observed_channels = jnp.broadcast_to(jnp.asarray(mask.channels), channels.shape)
+        measured = observed_channels & ~jnp.isnan(channels)
+        _check_not_infinite(channels, measured)
+        if noise_std is not None:
+            noise_std = broadcast_noise_std(noise_std, channels.shape)
+        return cls(jnp.where(measured, channels, 0), measured, mask, noise_std, dt=float(dt), info=info)
+
+    @property
+    def batch(self) -> int | None:
+        """How many recordings there are; `None` for one without a batch axis."""
+        return len(self.values) if self.values.ndim == 3 else None
+
+    @property
+    def ts(self) -> Float[np.ndarray, " time"]:
+        """The time of each sample, s, in double precision."""
+        start = 0.0 if self.info is None else self.info.start
+        return start + self.dt * np.arange(self.values.shape[-2])
+
+    @property
+    def axes(self) -> "Recording":
+        """The `in_axes` of `jax.vmap` over the batch: 0, and `None` for the mask, which all recordings have in common.
+
+        All are `None` for a recording without a batch axis.
+        """
+        if self.batch is None:
+            return jax.tree.map(lambda leaf: None, self)
+        axes = jax.tree.map(lambda leaf: 0, self)
+        return eqx.tree_at(lambda axes: axes.observed.channels, axes, None)
+
+    def batched(self) -> "Recording":
+        """The same with a batch axis: of length 1 where there is none."""
+        if self.batch is not None:
+            return self
+        values, measured, noise_std = (
+            None if leaf is None else leaf[None] for leaf in (self.values, self.measured, self.noise_std)
+        )
+        assert values is not None
+        assert measured is not None
+        return Recording(values, measured, self.observed, noise_std, dt=self.dt, info=self.info)
+
+    def with_missing_as_nan(self) -> Float[np.ndarray, "*batch time 7"]:
+        """The values in double precision, NaN where nothing was measured: for NumPy and SciPy."""
+        return np.where(self.measured, np.asarray(self.values, dtype=float), np.nan)
+
+    def __len__(self) -> int:
+        if self.batch is None:
+            raise TypeError("a single Recording has no length")
+        return self.batch
+
+    def __getitem__(self, index: int | slice) -> "Recording":
+        """One recording of a batch, or some of them."""
+        positions = range(len(self))  # a single one has none, and its time is not to be sliced
+        chosen = index if isinstance(index, slice) else positions[index]
+        noise_std = None if self.noise_std is None else self.noise_std[chosen]
+        return Recording(
+            self.values[chosen], self.measured[chosen], self.observed, noise_std, dt=self.dt, info=self.info
+        )
+
+    def to_dataset(self) -> xr.Dataset:
+        """With names and units: each observed channel over `recording` and `time`, NaN where nothing was measured."""
+        dims = ("recording", "time")[-self.values.ndim + 1 :]
+        values, units = self.with_missing_as_nan(), dict(zip(CHANNELS, CHANNEL_UNITS, strict=True))
+        variables = {
+            name: (dims, values[..., CHANNELS.index(name)], {"units": units[name]}) for name in self.observed.names
+        }
+        return xr.Dataset(variables, {"time": ("time", self.ts, {"units": "s"})})
+
+    def __repr__(self) -> str:
+        if not eqx.is_array_like(self.values) or np.ndim(self.values) not in (
+            2,
+            3,
+        ):  # a tree of something else, such as axes
+            return eqx.tree_pformat(self)
+        *batch, time, _ = self.values.shape
+        of = f"{batch[0]} x {time}" if batch else f"{time}"
+        missing, noise = "", "unknown"
+        if is_concrete(self.measured):
+            measured = np.asarray(self.measured)[..., np.asarray(self.observed.channels)]
+            missing = f", {1 - measured.mean():.1%} missing" if not measured.all() else ""
+        if self.noise_std is not None and is_concrete(self.noise_std):
+            levels = np.asarray(self.noise_std)[..., np.asarray(self.observed.channels)]
+            levels = levels.reshape(-1, levels.shape[-1]).mean(axis=0)
+            noise = ", ".join(f"{level:.3g}" for level in levels)
+        names = ", ".join(self.observed.names) if is_concrete(self.observed.channels) else "traced"
+        return f"Recording({names}: {of} samples at {1 / self.dt:g} Hz{missing}, noise_std {noise})"
+
+
+def _check_not_infinite(channels: Float[Array, "*batch time 7"], measured: Bool[Array, "*batch time 7"]) -> None:
+    if is_concrete(channels) and is_concrete(measured):
+        wrong = np.argwhere(np.asarray(measured) & np.isinf(np.asarray(channels)))
+        if len(wrong):
+            *batch, time, channel = wrong[0]
+            of = f" of recording {batch[0]}" if batch else ""
+            raise ValueError(
+                f"`values` must be finite, or NaN where nothing was measured, got {channels[tuple(wrong[0])]} in "
+                f"{CHANNELS[channel]}{of}, sample {time}"
+            )
+
+
+def broadcast_noise_std(noise_std: ArrayLike, shape: tuple[int, ...]) -> Float[Array, "*batch 7"]:
+    """The noise of each channel of recordings of this shape, from one number or one for each channel.
+
+    **Raises:** `ValueError` for another shape, or noise that is negative.
+    """
+    given, expected = as_float(noise_std), (*shape[:-2], len(CHANNELS))
+    if given.shape not in ((), (len(CHANNELS),), expected):
+        raise ValueError(f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got shape {given.shape}")
+    check_not_negative(noise_std=given)
+    return jnp.broadcast_to(given, expected)

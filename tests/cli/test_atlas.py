@@ -1,0 +1,76 @@
+"""The commands `atlas` and `pretrain`, with the work already done."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import jrae_jax as jrae
+from jrae_jax.cli import main as cli
+from jrae_jax.studies.atlas import RESULTS
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, tmp_path):
+    """In a folder of its own, with JAX as the tests have it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_configure_jax", lambda device, cores=None: None)
+    return tmp_path
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    calls = []
+
+    def done(settings, *, autoencoders, store, progress):
+        calls.append((settings, list(autoencoders), store))
+        sizes = (settings.seeds, len(settings.masks), len(settings.noise), len(autoencoders), 6)
+        values = np.random.default_rng(0).uniform(0, 1, sizes)
+        coords = {"mask": list(settings.masks), "noise": list(settings.noise), "estimator": list(autoencoders)}
+        dims = ("seed", "mask", "noise", "estimator", "state")
+        return xr.Dataset({name: (dims, values) for name in RESULTS}, coords)
+
+    # The module, as the room's name of it is that of the function.
+    monkeypatch.setattr(importlib.import_module("jrae_jax.studies.atlas"), "atlas", done)
+    return calls
+
+
+def test_atlas_prints_some_masks_and_writes_table_and_figure(calls, here, capsys):
+    options = ["--masks", "eeg+y1", "--noise", "0.1,0.5", "--seeds", "2", "--seed", "4"]
+    assert cli.main(["atlas", "--store", "x.zarr", *options, "--table", "x.csv", "--plot", "x.png"]) == 0
+    settings, autoencoders, store = calls[0]
+    assert (settings.masks, settings.noise, settings.seeds, settings.seed) == (("eeg", "y1"), (0.1, 0.5), 2, 4)
+    assert autoencoders == ["autoencoder causal", "autoencoder"]
+    assert str(store) == "x.zarr"
+    printed = capsys.readouterr().out
+    assert printed.startswith("observed: eeg, sensor noise 10%")
+    assert "observed: y1," not in printed
+    assert (here / "x.csv").read_text().splitlines()[0].split(",")[-4:] == list(RESULTS)
+    assert (here / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_quick_is_small_and_can_be_refined(calls):
+    assert cli.main(["atlas", "--store", "x.zarr", "--quick", "--seeds", "2"]) == 0
+    settings = calls[0][0]
+    assert (settings.seeds, settings.noise, len(settings.masks), settings.duration) == (2, (0.05,), 4, 5.0)
+
+
+def test_pretrain_counts_whole_draws_and_saves(monkeypatch, here, capsys):
+    pretrained = jrae.load(Path(jrae.__file__).parent / "autoencoder" / "weights" / "causal.jrae")
+    trained = []
+
+    def done(autoencoder, data, *, steps, steps_per_draw, key, progress):
+        trained.append((autoencoder.future, steps))
+        for draw in (1, 2):
+            progress(draw, 2, "training, loss 0.5")
+        return pretrained
+
+    monkeypatch.setattr("jrae_jax.studies.pretraining.train", done)
+    assert cli.main(["pretrain", "--causal", "--steps", "33", "--out", "x.jrae"]) == 0
+    assert trained == [(0, 33)]
+    output = capsys.readouterr()
+    assert [line.split(" s  ")[1] for line in output.err.splitlines()] == ["step 32 of 64", "step 64 of 64"]
+    assert output.out.endswith("the training is in x.jrae\n")
+    assert repr(jrae.load(here / "x.jrae")) == repr(pretrained)
