@@ -164,7 +164,7 @@ def _ours(parameters: JansenRitParameters, p: jax.Array, ys: np.ndarray) -> tupl
     """dy/dt, and the sum of the sizes of its terms."""
 
     def of_one(parameters, p, y):
-        drives = jnp.stack(synaptic_drive(States.unstack(y), Coefficients.of(parameters)))
+        drives = jnp.stack(synaptic_drive(States.unstack(y), Coefficients.from_parameters(parameters)))
         rates = jnp.stack([parameters.a, parameters.a, parameters.b])
         potentials, slopes = (jnp.abs(y[jnp.array(some)]) for some in (POTENTIAL_STATES, DERIVATIVE_STATES))
         sizes = jnp.concatenate([slopes, drives + 2 * rates * slopes + rates**2 * potentials])

@@ -106,7 +106,7 @@ class Autoencoder(AbstractAutoencoder[Float[Array, "7"]]):
 
     def features(self, values, measured, whitener):
         """The samples, 0 where nothing was measured."""
-        return RecordingSamples.of(values, measured)
+        return RecordingSamples.from_recordings(values, measured)
 
     def last_features(self, values, measured, whitener):
         """The last sample, 0 where nothing was measured."""

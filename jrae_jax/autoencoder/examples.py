@@ -23,7 +23,7 @@ class Examples(eqx.Module):
     truth: Float[Array, "instant 7"]
 
     @classmethod
-    def of(
+    def from_features(
         cls, features: AbstractRecordingFeatures, truth: Float[Array, "recording time 7"], every: int = 1
     ) -> "Examples":
         """Every n-th instant of standardized recordings."""
@@ -56,7 +56,9 @@ def member_data(
         values, truth = (
             standardizer.standardize(channels) for channels in (split.recording.values, to_channels(split.states))
         )
-        return Examples.of(autoencoder.features(values, split.recording.measured, whitener), truth, dataset.train_every)
+        return Examples.from_features(
+            autoencoder.features(values, split.recording.measured, whitener), truth, dataset.train_every
+        )
 
     validation = None if dataset.validation is None else examples(dataset.validation)
     data = MemberData(examples(dataset.train), validation, standardizer, loss)

@@ -21,7 +21,7 @@ class RecordingSamples(AbstractRecordingFeatures[Float[Array, "*instant 7"]]):
     samples: int = eqx.field(static=True)
 
     @classmethod
-    def of(
+    def from_recordings(
         cls, values: Float[Array, "recording time 7"], measured: Bool[Array, "recording time 7"]
     ) -> "RecordingSamples":
         """Of standardized recordings. What was not measured may be anything, even NaN."""
@@ -77,7 +77,7 @@ class RecordingWindows(AbstractRecordingFeatures[WindowFeatures]):
     samples: int = eqx.field(static=True)
 
     @classmethod
-    def of(
+    def from_recordings(
         cls,
         window: Window,
         values: Float[Array, "recording time 7"],

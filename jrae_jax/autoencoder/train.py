@@ -179,12 +179,7 @@ def train_ensemble(
             batch_size=32 if batch_size is None else batch_size,
             patience=patience,
         )
-    if loss is not None:
-        _check_losses(loss)
-    if isinstance(loss, Sequence):
-        losses = list(loss)
-    else:
-        losses = [ReconstructionLoss.all() if loss is None else loss] * members
+    losses = _losses(loss, members)
     _check_members(members, keys=keys, loss=losses)
     if learning_rate is not None:
         check_positive(learning_rate=learning_rate)
@@ -270,7 +265,10 @@ def _check_members(members: int, **arguments: Sequence[Any] | Array) -> None:
             raise ValueError(f"`{name}` must have one entry for each of {members} autoencoders, got {len(values)}")
 
 
-def _check_losses(losses: object) -> None:
-    """Raise unless it is a loss, or a list of them; a string is a sequence too, of letters."""
-    for one in losses if isinstance(losses, list | tuple) else [losses]:
+def _losses(loss: object, members: int) -> list[AbstractLoss]:
+    """Those of a list, or one for all members; a string is a sequence too, of letters."""
+    one_for_all = ReconstructionLoss.all() if loss is None else loss
+    losses: list[Any] = list(loss) if isinstance(loss, list | tuple) else [one_for_all] * members
+    for one in losses:
         check_type(AbstractLoss, loss=one)
+    return losses

@@ -145,7 +145,7 @@ def train_on_draw(
         draw_key, step_key = jax.random.split(jax.random.fold_in(key, number))
         samples = recordings.samples + autoencoder.past + autoencoder.future
         drawn = recordings.draw(recordings.columns, samples, key=draw_key)
-        examples = Examples.of(autoencoder.features(drawn.values, drawn.measured, whitener), drawn.truth)
+        examples = Examples.from_features(autoencoder.features(drawn.values, drawn.measured, whitener), drawn.truth)
         data = MemberData(examples, None, recordings.standardizer, loss)
 
         def step(carry, key_and_factor):

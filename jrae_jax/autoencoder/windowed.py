@@ -135,7 +135,7 @@ class WindowedAutoencoder(AbstractAutoencoder[WindowFeatures]):
 
     def features(self, values, measured, whitener):
         """See `AbstractAutoencoder`."""
-        return RecordingWindows.of(self.window, values, measured, whitener)
+        return RecordingWindows.from_recordings(self.window, values, measured, whitener)
 
     def last_features(self, values, measured, whitener):
         """See `AbstractAutoencoder`."""

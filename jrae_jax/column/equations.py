@@ -48,7 +48,7 @@ def jansen_rit_vector_field(
     """
     del t
     parameters, p = args
-    return derivative(y, p, Coefficients.of(parameters))
+    return derivative(y, p, Coefficients.from_parameters(parameters))
 
 
 class Coefficients(NamedTuple):
@@ -72,7 +72,7 @@ class Coefficients(NamedTuple):
     """`A a`: from p to the derivative of `y4`."""
 
     @classmethod
-    def of(cls, parameters: JansenRitParameters) -> "Coefficients":
+    def from_parameters(cls, parameters: JansenRitParameters) -> "Coefficients":
         """From the parameters of one column, or of a batch."""
         A, B, a, b, e0, r = (parameters.A, parameters.B, parameters.a, parameters.b, parameters.e0, parameters.r)
         return cls(

@@ -28,7 +28,7 @@ class States(NamedTuple):
         return cls(*(y[i] for i in range(len(STATES))))
 
     @classmethod
-    def of(cls, ys: Float[Array, "*batch 6"]) -> "States":
+    def unstack_last(cls, ys: Float[Array, "*batch 6"]) -> "States":
         """From an array whose last axis is the state."""
         return cls(*(ys[..., i] for i in range(len(STATES))))
 

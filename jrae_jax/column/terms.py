@@ -65,7 +65,7 @@ class ColumnTerm(diffrax.AbstractTerm):
 
     def __init__(self, column: Column, random: RandomInput | None, clock: Clock, batch: int | None):
         """See the class."""
-        constants = Coefficients.of(column.parameters)
+        constants = Coefficients.from_parameters(column.parameters)
         # Read by index from one vector, the constants of a single column keep the body of the loop below the
         # size (1 kB) up to which XLA compiles a loop on a CPU into one function: 8 times faster.
         self._constants = jnp.stack(constants) if batch is None else constants

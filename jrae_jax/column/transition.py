@@ -61,7 +61,7 @@ class Transition(eqx.Module):
         states, logarithms = jnp.split(x, [len(STATES)])
         column = self._column(logarithms)
         y = self._stepped(column, states * self.scale)
-        flow = LinearFlow(Coefficients.of(column.parameters), as_float(self.dt))
+        flow = LinearFlow(Coefficients.from_parameters(column.parameters), as_float(self.dt))
         return jnp.concatenate([y / self.scale, logarithms]), self._process_noise(flow, len(x))
 
     def step(self, y: Float[Array, "6"], deviation: Float[Array, ""]) -> Float[Array, "6"]:

@@ -92,7 +92,7 @@ def _starts(rest: Equilibria) -> Sequence[Float[np.ndarray, "point 6"]]:
     rows = jnp.arange(len(last))
     near = []
     for chosen in (last, jnp.zeros_like(last)):
-        states = States.of(rest.states[rows, chosen])
+        states = States.unstack_last(rest.states[rows, chosen])
         factor = jnp.where(rest.stable[rows, chosen], _NEAR_STABLE, _NEAR_UNSTABLE)
         near.append(np.stack(states._replace(y0=states.y0 * factor), axis=-1))
     return (*near, np.zeros_like(near[0]))

@@ -126,7 +126,7 @@ def _most_likely(model: Transition, recording: Recording, max_steps: Int[Array, 
 
 def _cost_of(model: Transition, recording: Recording, least_noise: Float[Array, ""]) -> PathCost:
     """The cost for sensor noise of at least so much of the largest value."""
-    known = RecordingModel.of(model.scale, noise_std_of(recording, "FourDVar"))
+    known = RecordingModel.from_scales(model.scale, noise_std_of(recording, "FourDVar"))
     noise = jnp.maximum(known.noise, least_noise)
     samples = recording.values / (known.scale * noise)[None]
     return PathCost(

@@ -154,7 +154,7 @@ def _moments(
 
 def measurements_of(model: Transition, recording: Recording) -> Measurements:
     """The samples of one recording, for a transition of the same column."""
-    known = RecordingModel.of(model.scale, noise_std_of(recording, "this estimator"))
+    known = RecordingModel.from_scales(model.scale, noise_std_of(recording, "this estimator"))
     sensors = jnp.pad(known.matrix / known.noise[:, None], ((0, 0), (0, len(model.unknown))))
     return Measurements(sensors, recording.values / (known.scale * known.noise)[None], recording.measured)
 

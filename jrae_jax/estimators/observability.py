@@ -92,7 +92,7 @@ def _lie_singular_values(
     derivatives: int,
 ) -> Float[Array, "*batch 6"]:
     parameters, p = column.parameters, column.input.rate(jnp.zeros(()))
-    each = States.of(scale)
+    each = States.unstack_last(scale)
     channel_scale = jnp.append(scale, jnp.hypot(each.y1, each.y2))
     time = (parameters.a * parameters.b) ** -0.5
 

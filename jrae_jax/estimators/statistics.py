@@ -27,7 +27,7 @@ class ColumnStatistics(eqx.Module):
     """Seconds between samples."""
 
     @classmethod
-    def of(cls, states: ArrayLike, *, dt: float, longest_lag: float = 0.32) -> "ColumnStatistics":
+    def from_states(cls, states: ArrayLike, *, dt: float, longest_lag: float = 0.32) -> "ColumnStatistics":
         """Those of simulated states.
 
         What lies outside a trajectory counts as the mean, so that no combination of states has a negative variance;
@@ -81,4 +81,4 @@ def simulate_statistics(
     """
     check_single("column", column, "its statistics are those of one column")
     trajectories = simulate(column, t1=_BURN_IN + _SECONDS, dt=dt, burn_in=_BURN_IN, batch=_TRAJECTORIES, key=key)
-    return ColumnStatistics.of(trajectories.ys, dt=dt, longest_lag=longest_lag)
+    return ColumnStatistics.from_states(trajectories.ys, dt=dt, longest_lag=longest_lag)

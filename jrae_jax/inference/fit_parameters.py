@@ -59,7 +59,7 @@ def fit_parameters(
         change, too short or too slowly sampled, for bounds of quantities that do not exist or that no EEG can
         distinguish, or a method that does not go with the column's input.
     """
-    free = FreeParameters.of(column, bounds)
+    free = FreeParameters.from_bounds(column, bounds)
     _check_recording(recording)
     if method is None:
         method = MatchSpectrum() if column.input.random else MatchTrace()

@@ -33,7 +33,7 @@ class FreeParameters(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
 
     @classmethod
-    def of(cls, column: Column, bounds: Mapping[str, tuple[float, float]]) -> "FreeParameters":
+    def from_bounds(cls, column: Column, bounds: Mapping[str, tuple[float, float]]) -> "FreeParameters":
         """From the lower and upper bound of each quantity, by name.
 
         **Raises:** `ValueError` for a batch of columns, names that do not exist, bounds that do not rise, or quantities

@@ -87,7 +87,7 @@ class ParameterFit(eqx.Module):
     """The same, of the column found."""
 
     @classmethod
-    def of(
+    def from_minima(
         cls,
         free: FreeParameters,
         minima: Minima,

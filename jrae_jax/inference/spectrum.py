@@ -126,7 +126,7 @@ class MatchSpectrum(AbstractFitMethod):
         explained = float(1 - np.mean(differences**2) / np.var(problem.target))
         compared = Comparison(frequencies, density, simulated)
         progress(stages, stages, "fitted")
-        return ParameterFit.of(free, first._replace(xs=x[None]), covariance, compared, explained=explained)
+        return ParameterFit.from_minima(free, first._replace(xs=x[None]), covariance, compared, explained=explained)
 
 
 def _check_input(free: FreeParameters, dt: float) -> None:

@@ -95,7 +95,9 @@ class MatchTrace(AbstractFitMethod):
         covariance = error_covariance(_slopes(whole, best), noise)
         compared = Comparison(recording.ts, values, whole.simulated(best))
         progress(stages, stages, "fitted")
-        return ParameterFit.of(free, minima, covariance, compared, explained=1 - loss, y0=whole.initial_state(best))
+        return ParameterFit.from_minima(
+            free, minima, covariance, compared, explained=1 - loss, y0=whole.initial_state(best)
+        )
 
 
 class _TraceProblem(AbstractProblem):

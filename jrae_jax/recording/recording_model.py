@@ -21,7 +21,7 @@ class RecordingModel(NamedTuple):
     """Standard deviation of the sensor noise, as a fraction of `scale`."""
 
     @classmethod
-    def of(cls, state_scale: Float[Array, "6"], noise_std: Float[Array, "7"]) -> "RecordingModel":
+    def from_scales(cls, state_scale: Float[Array, "6"], noise_std: Float[Array, "7"]) -> "RecordingModel":
         """From the largest value of each state and the standard deviation of each sensor's noise, mV and mV/s."""
         direction = to_channels(jnp.diag(state_scale)).T
         scale = jnp.sum(jnp.abs(direction), axis=1)

@@ -42,7 +42,7 @@ class Standardizer(eqx.Module):
 
     def with_eeg(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
         """Standardized states, and the standardized EEG that follows from them."""
-        state, std = States.of(states), _by_channel(self.std)
+        state, std = States.unstack_last(states), _by_channel(self.std)
         difference = state.y1 * std["y1"] - state.y2 * std["y2"]
         return jnp.concatenate([states, (difference / std["eeg"])[..., None]], axis=-1)
 

@@ -21,7 +21,7 @@ class Layout:
     """Points of a chunk along each axis, where it is not cut off by the end of the axis."""
 
     @classmethod
-    def of(
+    def of_scan(
         cls,
         shape: tuple[int, ...],
         steps: int,

@@ -98,7 +98,7 @@ def parameter_scan(
     variables = _variables(column, plan)
     _check_names(grid, variables)
     settings = scan_settings(grid, plan, key)
-    contents = StoreContents(grid.dims, grid.coordinates, Layout.of(grid.shape, plan.steps), variables, settings)
+    contents = StoreContents(grid.dims, grid.coordinates, Layout.of_scan(grid.shape, plan.steps), variables, settings)
     path = None if store is None else Path(store)
     _check_space(path, contents, grid.size)
     opened = _opened(path, contents)

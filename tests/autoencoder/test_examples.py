@@ -54,7 +54,7 @@ class Ramp(AbstractInstantLoss):
 )
 def test_each_instant_is_compared_with_those_that_follow_it_in_its_recording(autoencoder, read):
     ramps = jnp.broadcast_to(jnp.stack([jnp.arange(30.0), 30 + jnp.arange(30.0)])[..., None], (2, 30, 7))
-    examples = Examples.of(autoencoder.features(ramps, jnp.ones(ramps.shape, bool), None), ramps)
+    examples = Examples.from_features(autoencoder.features(ramps, jnp.ones(ramps.shape, bool), None), ramps)
     data = MemberData(examples, None, Standardizer(jnp.zeros(7), jnp.ones(7)), Ramp(read))
 
     compiled = eqx.filter_jit(lambda chosen: batch_loss(autoencoder, data, examples, chosen, jax.random.key(0)))

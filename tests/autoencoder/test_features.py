@@ -19,7 +19,7 @@ def window_of(past, future, dt=1e-3):
 @eqx.filter_jit
 def features_of(window, channels, measured):
     """The features at every instant of every recording."""
-    windows = RecordingWindows.of(window, channels, measured)
+    windows = RecordingWindows.from_recordings(window, channels, measured)
     features = windows.at(jnp.asarray(windows.rows.ravel()))
     return jax.tree.map(lambda leaf: leaf.reshape(*windows.rows.shape, *leaf.shape[1:]), features)
 
@@ -193,7 +193,7 @@ def test_the_noise_estimate_is_the_size_of_white_noise_on_a_smooth_signal(size):
 def test_instants_may_be_had_in_any_order_and_number():
     window, (channels, measured) = window_of(20, 9), recorded()
     everything = features_of(window, jnp.asarray(channels), jnp.asarray(measured))
-    windows = RecordingWindows.of(window, jnp.asarray(channels), jnp.asarray(measured))
+    windows = RecordingWindows.from_recordings(window, jnp.asarray(channels), jnp.asarray(measured))
     picked = [(2, 59), (0, 0), (1, 30), (1, 30)]
     features = windows.at(jnp.asarray([windows.rows[at] for at in picked]))
     assert isinstance(features, WindowFeatures)
@@ -207,7 +207,7 @@ def test_instants_may_be_had_in_any_order_and_number():
 def test_rows_count_through_recordings_with_room_on_either_side():
     def windows(window, recordings, samples):
         zeros = jnp.zeros((recordings, samples, 7))
-        return RecordingWindows.of(window, zeros, zeros == 0)
+        return RecordingWindows.from_recordings(window, zeros, zeros == 0)
 
     some = windows(window_of(3, 2), 3, 4)
     np.testing.assert_array_equal(some.rows, [[3, 4, 5, 6], [12, 13, 14, 15], [21, 22, 23, 24]])
@@ -218,7 +218,7 @@ def test_rows_count_through_recordings_with_room_on_either_side():
 
 def test_samples_are_zero_where_nothing_was_measured():
     channels, measured = recorded(2, 5)
-    samples = RecordingSamples.of(jnp.where(measured, channels, jnp.nan), jnp.asarray(measured))
+    samples = RecordingSamples.from_recordings(jnp.where(measured, channels, jnp.nan), jnp.asarray(measured))
     np.testing.assert_array_equal(samples.rows, [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]])
     np.testing.assert_array_equal(samples.followed(jnp.asarray(samples.rows), 4), [[True] + [False] * 4] * 2)
     expected = np.where(measured, channels, 0)
@@ -231,7 +231,7 @@ def test_samples_are_zero_where_nothing_was_measured():
 def test_a_window_of_one_sample_reads_nothing_of_the_recording_before():
     window, channels = Window(past=0.0), jax.random.normal(jax.random.key(0), (2, 9, 7))
     measured = jnp.ones(channels.shape, bool)
-    both = [RecordingWindows.of(window, some, measured) for some in (channels, channels.at[0].add(5.0))]
+    both = [RecordingWindows.from_recordings(window, some, measured) for some in (channels, channels.at[0].add(5.0))]
     found = [windows.at(jnp.asarray(windows.rows[1])) for windows in both]
     for one, other in zip(jax.tree.leaves(found[0]), jax.tree.leaves(found[1]), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -25,7 +25,7 @@ def whitener(standardized):
 
 def components(whitener, channels, window=WINDOW):
     """Of all instants whose windows lie within the recordings."""
-    windows = RecordingWindows.of(window, jnp.asarray(channels), jnp.ones(channels.shape, bool), whitener)
+    windows = RecordingWindows.from_recordings(window, jnp.asarray(channels), jnp.ones(channels.shape, bool), whitener)
     rows = windows.rows[:, window.past : -window.future or None].ravel()
     return np.asarray(windows.at(jnp.asarray(rows)).averages)
 
@@ -71,7 +71,7 @@ def test_it_is_a_fixed_rotation_scaled_by_signal_and_noise(whitener):
 
 def test_edges_of_gaps_stay_within_bounds(standardized, whitener):
     measured = jnp.asarray(np.random.default_rng(0).random(standardized.shape) < 0.9)
-    windows = RecordingWindows.of(WINDOW, jnp.asarray(standardized), measured, whitener)
+    windows = RecordingWindows.from_recordings(WINDOW, jnp.asarray(standardized), measured, whitener)
     values = windows.at(jnp.asarray(windows.rows[:, ::50].ravel())).averages
     assert float(jnp.max(jnp.abs(values))) <= 8.0
     assert bool(jnp.all(jnp.isfinite(values)))
@@ -83,7 +83,7 @@ def test_the_last_window_is_that_of_the_whole_recording(standardized, past):
     rng = np.random.default_rng(0)
     recording, measured = jnp.asarray(standardized[0, :400]), jnp.asarray(rng.random((400, 7)) < 0.9)
     for whitened in (None, Whitener.fit(window, standardized)):
-        windows = RecordingWindows.of(window, recording[None], measured[None], whitened)
+        windows = RecordingWindows.from_recordings(window, recording[None], measured[None], whitened)
         whole = windows.at(jnp.asarray(windows.rows[0, -1:]))
         needed = window.past + 3
         found = last_window(window, recording[-needed:], measured[-needed:], whitened)

@@ -194,7 +194,7 @@ def test_what_failed_is_printed_with_its_place(capsys):
 
 
 def test_show_of_a_running_scan(monkeypatch, capsys):
-    of, write = Layout.of, ScanStore.write
+    of, write = Layout.of_scan, ScanStore.write
 
     def dying(self, number, results):
         if number:

@@ -104,7 +104,7 @@ def test_input_enters_one_state_alone():
     direction = jax.jacobian(field, argnums=1)(jnp.ones(6), jnp.asarray(220.0), parameters)
     np.testing.assert_array_equal(np.flatnonzero(direction), [EXTERNAL_INPUT_STATE])
     np.testing.assert_allclose(direction[EXTERNAL_INPUT_STATE], 360, rtol=1e-6)
-    np.testing.assert_array_equal(external_input_direction(Coefficients.of(parameters)), direction)
+    np.testing.assert_array_equal(external_input_direction(Coefficients.from_parameters(parameters)), direction)
 
 
 def test_time_does_not_enter(key):

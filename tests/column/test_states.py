@@ -37,7 +37,7 @@ def test_groups_are_what_their_labels_say(group, population):
 
 def test_states_by_name_come_from_either_axis():
     ys = RANDOM.normal(size=(4, 6)).astype(np.float32)
-    for states in (States.of(jnp.asarray(ys)), States.unstack(jnp.asarray(ys.T))):
+    for states in (States.unstack_last(jnp.asarray(ys)), States.unstack(jnp.asarray(ys.T))):
         assert states._fields == STATES
         for index, state in enumerate(states):
             np.testing.assert_array_equal(state, ys[:, index])

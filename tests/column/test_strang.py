@@ -65,7 +65,7 @@ def matrix_flow(k, h):
 
 @jax.jit
 def linear_flow(k, h):
-    flow = solvers.LinearFlow(equations.Coefficients.of(JansenRitParameters(a=k, A=1 / k, b=2 * k)), h)
+    flow = solvers.LinearFlow(equations.Coefficients.from_parameters(JansenRitParameters(a=k, A=1 / k, b=2 * k)), h)
     return flow.excitatory, flow.inhibitory, flow.response, flow.spread
 
 

@@ -112,7 +112,7 @@ def test_they_can_be_differentiated():
     column = standard()
 
     def y1(C, p):
-        return jrae.column.States.of(equilibria(column.replace(C=C, p=p)).states[0]).y1
+        return jrae.column.States.unstack_last(equilibria(column.replace(C=C, p=p)).states[0]).y1
 
     for index, (step, arguments) in enumerate([(1e-4, (135.0, 220.0)), (1e-3, (135.0, 220.0))]):
         shifted = [[value + sign * step * (i == index) for i, value in enumerate(arguments)] for sign in (1, -1)]

@@ -76,7 +76,7 @@ def record(column, to_channels):
         return simulate(column, t1=2.0 + seconds, dt=DT, burn_in=2.0, batch=batch, key=jax.random.key(seed))
 
     def recorded(batch, seconds):
-        statistics = ColumnStatistics.of(simulated(16, 6.0, seed=1).ys, dt=DT)
+        statistics = ColumnStatistics.from_states(simulated(16, 6.0, seed=1).ys, dt=DT)
         noise_std = 0.05 * to_channels(np.asarray(statistics.states, dtype=float)).std(axis=(0, 1))
         trajectories = simulated(batch, seconds, seed=2)
         channels = to_channels(np.asarray(trajectories.ys, dtype=float))

@@ -39,7 +39,7 @@ PULSE = COLUMN.replace(input=EvokedPulseInput(0.1, DRIVE))
 CORRELATED = COLUMN.replace(input=OrnsteinUhlenbeckInput(220.0, 30.0, 0.01, hold=DT))
 THREE = COLUMN.replace(C=jnp.array([120.0, 135.0, 150.0]))
 PATHS = Trajectories(jnp.asarray(np.random.default_rng(0).normal(size=(2, 400, 6)), jnp.float32), dt=DT)
-STATISTICS = ColumnStatistics.of(PATHS.ys, dt=DT)
+STATISTICS = ColumnStatistics.from_states(PATHS.ys, dt=DT)
 BY_SENSORS: dict[str, Any] = {"observed": "eeg", "noise_std": 1.0}
 
 
@@ -126,14 +126,14 @@ CASES = {
     ],
     "statistics": [
         (
-            lambda: ColumnStatistics.of(np.zeros((5, 6)), dt=DT),
+            lambda: ColumnStatistics.from_states(np.zeros((5, 6)), dt=DT),
             r"`states` must have shape \(trajectory, time, 6\), got \(5, 6\)",
         ),
-        (lambda: ColumnStatistics.of(np.full((1, 5, 6), np.nan), dt=DT), "`states` must be finite, got nan"),
-        (lambda: ColumnStatistics.of(np.zeros((1, 5, 6)), dt=0.0), "`dt` must be positive, got 0.0"),
+        (lambda: ColumnStatistics.from_states(np.full((1, 5, 6), np.nan), dt=DT), "`states` must be finite, got nan"),
+        (lambda: ColumnStatistics.from_states(np.zeros((1, 5, 6)), dt=0.0), "`dt` must be positive, got 0.0"),
         *(
             (
-                lambda lag=lag: ColumnStatistics.of(np.zeros((1, 5, 6)), dt=DT, longest_lag=lag),
+                lambda lag=lag: ColumnStatistics.from_states(np.zeros((1, 5, 6)), dt=DT, longest_lag=lag),
                 f"`longest_lag` must be less than the 0.005 s of a trajectory, got {lag} s",
             )
             for lag in (0.005, -1.0)
@@ -162,7 +162,7 @@ CASES = {
     ],
     "the memoryless predictor": [
         (
-            lambda: memoryless(ColumnStatistics.of(np.zeros((1, 299, 6)), dt=DT, longest_lag=0.0)),
+            lambda: memoryless(ColumnStatistics.from_states(np.zeros((1, 299, 6)), dt=DT, longest_lag=0.0)),
             "`statistics` must hold at least 300 samples, got 299",
         ),
         (lambda: memoryless(observed="y9"), "`observed` must be one of 'y0', .*, got 'y9'"),

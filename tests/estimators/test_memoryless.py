@@ -47,7 +47,7 @@ def test_gaussian_states_have_a_linear_conditional_mean(to_channels, observed):
     channels = to_channels(states[:, :300]) + 0.5 * np.random.default_rng(1).normal(size=(1, 300, 7))
     mean = states.mean(axis=(0, 1))
     expected = mean + (channels[..., chosen] - sensors @ mean) @ gain.T
-    statistics = ColumnStatistics.of(states, dt=DT)
+    statistics = ColumnStatistics.from_states(states, dt=DT)
     fitted = MemorylessPredictor.fit(statistics, observed=observed, noise_std=0.5, key=jax.random.key(0))
     estimate = np.asarray(fitted(Recording.from_array(channels, observed=observed, dt=DT)).mean)
     spread = np.sqrt(np.diag(covariance - gain @ sensors @ covariance))

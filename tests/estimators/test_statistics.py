@@ -14,7 +14,7 @@ def test_lagged_covariances_are_those_of_numpy():
     mixing = rng.normal(size=(6, 6)) / 4 + np.eye(6)
     white = rng.normal(size=(3, 405, 6))
     states = sum(white[:, 5 - k : 405 - k] * 0.8**k for k in range(6)) @ mixing + np.arange(6.0)
-    statistics = ColumnStatistics.of(states, dt=0.1, longest_lag=0.7)
+    statistics = ColumnStatistics.from_states(states, dt=0.1, longest_lag=0.7)
     assert statistics.lagged.shape == (8, 6, 6)
     deviations = states - states.mean(axis=(0, 1))
     for lag in (0, 3, 7):

@@ -65,7 +65,7 @@ def test_weights_are_those_of_least_squares_on_all_windows(to_channels, past, fu
     rows = np.vstack([windows_of(states).reshape(-1, taps * 3), penalty])
     expected, *_ = np.linalg.lstsq(rows, np.vstack([targets.reshape(-1, 6), np.zeros((taps * 3, 6))]))
 
-    statistics = ColumnStatistics.of(states, dt=1.0, longest_lag=taps + 2.0)
+    statistics = ColumnStatistics.from_states(states, dt=1.0, longest_lag=taps + 2.0)
     window = {"past": float(past), "future": float(future)}
     fitted = WienerFilter.fit(statistics, observed=observed, noise_std=noise_std, **window)
     np.testing.assert_allclose(fitted.weights[:, chosen].reshape(-1, 6), expected, atol=1e-10)

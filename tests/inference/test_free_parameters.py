@@ -7,7 +7,7 @@ from jrae_jax.column import Column, ConstantInput, EvokedPulseInput, JansenRitPa
 from jrae_jax.inference import FreeParameters
 
 BOUNDS = {"C": (90.0, 180.0), "gain": (1.0, 3.0), "background.p": (100.0, 300.0)}
-FREE = FreeParameters.of(Column(JansenRitParameters(), EvokedPulseInput(0.1, ConstantInput(220.0))), BOUNDS)
+FREE = FreeParameters.from_bounds(Column(JansenRitParameters(), EvokedPulseInput(0.1, ConstantInput(220.0))), BOUNDS)
 
 
 def test_any_number_leads_into_the_bounds():

@@ -7,7 +7,9 @@ from jrae_jax.column import Column, ConstantInput, JansenRitParameters
 from jrae_jax.inference import FreeParameters, ParameterFit
 from jrae_jax.inference.least_squares import AbstractProblem, Comparison, Minima, error_covariance, minimise
 
-FREE = FreeParameters.of(Column(JansenRitParameters(), ConstantInput(220.0)), {"A": (2.0, 4.0), "C": (100.0, 200.0)})
+FREE = FreeParameters.from_bounds(
+    Column(JansenRitParameters(), ConstantInput(220.0)), {"A": (2.0, 4.0), "C": (100.0, 200.0)}
+)
 
 
 def test_the_covariance_is_the_inverse_of_the_information():
@@ -54,7 +56,7 @@ def fit_with(covariance, x=(0.0, 0.0), losses=(1.0, 1.05, 3.0)):
         jnp.broadcast_to(jnp.array(x), (len(losses), 2)), np.array(losses), np.ones(len(losses), dtype=bool)
     )
     compared = Comparison(np.zeros(1), np.zeros(1), np.zeros(1))
-    return ParameterFit.of(FREE, minima, np.array(covariance), compared, explained=0.5)
+    return ParameterFit.from_minima(FREE, minima, np.array(covariance), compared, explained=0.5)
 
 
 def test_errors_are_carried_through_the_bounds():

@@ -15,7 +15,7 @@ from jrae_jax.scan.layout import Layout
 )
 def test_chunks_cover_every_point_once_and_are_of_a_size(shape, least, most, steps):
     most = max(least, most)
-    layout = Layout.of(shape, steps, work=1e4, smallest=least, largest=most)
+    layout = Layout.of_scan(shape, steps, work=1e4, smallest=least, largest=most)
     points = [layout.points(number) for number in range(layout.chunks)]
     np.testing.assert_array_equal(np.sort(np.concatenate(points)), np.arange(math.prod(shape)))
     aim = min(max(1e4 / steps, least), most)
@@ -28,6 +28,6 @@ def test_chunks_cover_every_point_once_and_are_of_a_size(shape, least, most, ste
 
 
 def test_chunks_are_of_a_hundred_million_column_steps():
-    assert Layout.of((200, 200, 25), 10_000) == Layout((200, 200, 25), (2, 200, 25))
-    assert Layout.of((1_000_000,), 10**6).largest == pytest.approx(1024, rel=0.01)
-    assert Layout.of((1_000_000,), 10).largest == pytest.approx(2**17, rel=0.05)
+    assert Layout.of_scan((200, 200, 25), 10_000) == Layout((200, 200, 25), (2, 200, 25))
+    assert Layout.of_scan((1_000_000,), 10**6).largest == pytest.approx(1024, rel=0.01)
+    assert Layout.of_scan((1_000_000,), 10).largest == pytest.approx(2**17, rel=0.05)

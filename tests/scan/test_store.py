@@ -185,8 +185,8 @@ jax.config.update("jax_num_cpu_devices", 2)
 import jrae_jax as jrae, numpy as np
 import jrae_jax.scan.store as stores
 from jrae_jax.scan.layout import Layout
-of = Layout.of
-Layout.of = lambda shape, steps: of(shape, steps, work=1.0, smallest=4)
+of = Layout.of_scan
+Layout.of_scan = lambda shape, steps: of(shape, steps, work=1.0, smallest=4)
 array, opened = stores._array, []
 def killing(group, name):
     opened.append(name)
