@@ -201,7 +201,7 @@ def test_show_of_a_running_scan(monkeypatch, capsys):
             raise KeyboardInterrupt
         write(self, number, results)
 
-    monkeypatch.setattr(Layout, "of", lambda shape, steps: of(shape, steps, work=1.0, smallest=4))
+    monkeypatch.setattr(Layout, "of_scan", lambda shape, steps: of(shape, steps, work=1.0, smallest=4))
     monkeypatch.setattr(ScanStore, "write", dying)
     assert cli.main(SCAN) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "jrae: interrupted"

@@ -42,7 +42,7 @@ def plain():
 
 @pytest.fixture
 def small_chunks(monkeypatch, chunks_of):
-    monkeypatch.setattr(Layout, "of", chunks_of(3))
+    monkeypatch.setattr(Layout, "of_scan", chunks_of(3))
 
 
 # What a scan holds

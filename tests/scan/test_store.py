@@ -47,7 +47,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module", autouse=True)
 def small_chunks(chunks_of):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Layout, "of", chunks_of(4))
+        patch.setattr(Layout, "of_scan", chunks_of(4))
         yield patch
 
 
