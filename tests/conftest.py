@@ -94,4 +94,4 @@ def numpy_right_hand_side():
 def small_study():
     from jrae_jax.studies.reproduce import StudySettings, reproduce
 
-    return reproduce(StudySettings(seeds=2, epochs=2, duration=1.0, latent_sizes=(1, 4)))
+    return reproduce(StudySettings(seeds=2, epochs=2, duration=1.0))

@@ -1,42 +1,90 @@
 """The command `reproduce`."""
 
 import argparse
+import re
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from .._checks import Progress
+from .folder import new_folder
 from .options import add_device_option
 
-_OPTIONS = {
-    "seeds": "--seeds",
-    "epochs": "--epochs",
-    "latent_size": "--latent-size",
-    "out": "--out",
-}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .._checks import Progress
+
+_OPTIONS = {"seeds": "--seeds", "epochs": "--epochs", "latent_size": "--latent-size"}
 """The options by the arguments that they become."""
 
+_EPOCHS = 50
+_STEPS_AN_EPOCH = 20  # of an autoencoder that is trained on simulated recordings, which have no epochs
 
-def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress]) -> None:
+
+def add_commands(commands: Any, prepare: "Callable[[argparse.Namespace], Progress]") -> None:
     """Add the command; `prepare` configures JAX and returns what reports progress."""
     reproduce = commands.add_parser("reproduce", help="run the study as published and corrected, and write a report")
     reproduce.add_argument("--seeds", type=int, help="repetitions (10)")
-    reproduce.add_argument("--epochs", type=int, help="passes over the training data (50)")
+    reproduce.add_argument("--epochs", type=int, help=f"passes over the training data ({_EPOCHS})")
     reproduce.add_argument("--latent-size", type=int, help="size of the latent (3)")
     reproduce.add_argument("--seed", type=int, default=0, help="of all randomness (0)")
     reproduce.add_argument("--out", help="a new or empty folder (the next reproduce-NNN)")
-    reproduce.add_argument("--quick", action="store_true", help="a look in seconds: 3 seeds, 3 epochs, 2 s of each")
+    reproduce.add_argument(
+        "--quick", action="store_true", help="a look without verdicts: 3 seeds, 3 epochs, 2 s of each"
+    )
+    reproduce.add_argument(
+        "--latent-sizes", metavar="LOW:HIGH", help="how large a latent must be, instead of the study: 1:8, 3 or 1,3,6"
+    )
     add_device_option(reproduce)
     reproduce.set_defaults(run=lambda options: _reproduce(options, prepare))
 
 
-def _reproduce(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
+def _reproduce(options: argparse.Namespace, prepare: "Callable[[argparse.Namespace], Progress]") -> int:
     start = time.perf_counter()
-    progress = prepare(options)
-    from ..report.folder import new_folder
-    from ..report.page import QUICK_LOOK
-    from ..report.report import write_report
-    from ..report.tables import score_table
+    sizes = None if options.latent_sizes is None else latent_sizes_from(options)
+    # The folder comes before JAX, which takes a second to load: a mistake is to be refused at once.
+    with new_folder(options.out) as folder:
+        progress = prepare(options)
+        if sizes is None:
+            text = _study(options, folder, progress, start)
+        else:
+            text = _latent_sizes(sizes, options, folder, progress, start)
+    print(f"\n{text}\n\n{time.perf_counter() - start:.0f} s; open {folder / 'report.html'}")
+    return 0
+
+
+def latent_sizes_from(options: argparse.Namespace) -> tuple[int, ...]:
+    """The sizes of `--latent-sizes`, least first: `LOW:HIGH` with both included, a number, or numbers with commas.
+
+    **Raises:** `ValueError` for what is none of these, and for options of the study beside it.
+    """
+    of_the_study = {
+        "--seeds": options.seeds is not None,
+        "--latent-size": options.latent_size is not None,
+        "--quick": options.quick,
+    }
+    for option in (option for option, given in of_the_study.items() if given):
+        raise ValueError(
+            f"`{option}` must be left out with --latent-sizes, which trains one autoencoder for each size and kind of "
+            "recording, for as long as --epochs says"
+        )
+    text = options.latent_sizes
+    sizes: Sequence[int] = ()
+    if pair := re.fullmatch(r"([0-9]+):([0-9]+)", text):
+        sizes = range(int(pair[1]), int(pair[2]) + 1)
+    elif re.fullmatch(r"[0-9]+(,[0-9]+)*", text):
+        sizes = sorted({int(number) for number in text.split(",")})
+    if not sizes or sizes[0] < 1:
+        raise ValueError(
+            "`--latent-sizes` must be LOW:HIGH, a number, or numbers with commas between them, from 1 on and LOW not "
+            f"above HIGH, got {text}"
+        )
+    return tuple(sizes)
+
+
+def _study(options: argparse.Namespace, folder: "Path", progress: "Progress", start: float) -> str:
+    """Run the study and write its report. **Returns:** the answer."""
+    from ..report import answer, write_report
     from ..studies.reproduce import StudySettings, reproduce
     from .arguments import key_from_seed, options_named
 
@@ -45,14 +93,25 @@ def _reproduce(options: argparse.Namespace, prepare: Callable[[argparse.Namespac
     chosen = {name: value for name, value in given.items() if value is not None} | {"seed": options.seed}
     with options_named(_OPTIONS):
         settings = StudySettings.quick(**chosen) if options.quick else StudySettings(**chosen)
-        with new_folder(options.out) as folder:
-            study = reproduce(settings, progress=progress)
-            judged = write_report(study, folder, durations={"compute": time.perf_counter() - start})
-    print(score_table(study))
-    print()
-    for finding in judged:
-        print(f"{finding.verdict.upper():>16}  {finding.claim}")
-    if not settings.conclusive:
-        print(f"\n{QUICK_LOOK}")
-    print(f"\n{time.perf_counter() - start:.0f} s; open {folder / 'report.html'}")
-    return 0
+    study = reproduce(settings, progress=progress)
+    judged = write_report(study, folder, durations={"compute": time.perf_counter() - start})
+    return answer(study, judged)
+
+
+def _latent_sizes(
+    sizes: tuple[int, ...], options: argparse.Namespace, folder: "Path", progress: "Progress", start: float
+) -> str:
+    """Compare latent sizes and write their report. **Returns:** the answer."""
+    from .._checks import check_count
+    from ..report import latent_sizes_answer, write_latent_sizes
+    from ..studies.latent_sizes import compare_latent_sizes
+    from .arguments import key_from_seed
+
+    key = key_from_seed(options.seed)
+    epochs = _EPOCHS if options.epochs is None else options.epochs
+    check_count(1, **{"--epochs": epochs})
+    steps = _STEPS_AN_EPOCH * epochs
+    found = compare_latent_sizes(sizes, steps=steps, key=key, progress=progress)
+    durations = {"compute": time.perf_counter() - start}
+    write_latent_sizes(found, folder, steps=steps, seed=options.seed, durations=durations)
+    return latent_sizes_answer(found, steps=steps)

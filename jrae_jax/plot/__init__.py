@@ -10,6 +10,7 @@ from .study import (
     losses as losses,
     reconstruction as reconstruction,
     recovery as recovery,
+    recovery_means as recovery_means,
     traces as traces,
 )
 from .trajectories import trajectories as trajectories

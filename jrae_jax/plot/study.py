@@ -1,4 +1,4 @@
-"""Figures of the study: recovery, reconstructions, latents, simulated signals and losses."""
+"""Figures of the study: recovery, reconstructions, latents, simulated signals, losses, and sizes of the latent."""
 
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -16,17 +16,25 @@ from scipy.signal import welch
 from ..column.states import STATE_LABELS, STATE_UNITS, STATES
 from ..column.trajectories import Trajectories
 from ..recording.evaluate import interval
-from ..recording.observe import observe
+from ..studies.latent_sizes import LatentSizes
 from ..studies.protocols import CONDITIONS, CORRECTED, PROTOCOLS, losses_of
 from ..studies.reproduce import Case, Study
 from ..timeseries.shape import first_component_variance
-from .scan import BLUE, DARK, GREY, RED
+from .scan import BLUE, DARK, RED
 
 LOSS_LABELS = MappingProxyType({"observed": "loss on observed states", "all": "loss on all six states"})
 """The losses by name, in words."""
 
+CONDITION_LABELS = MappingProxyType(
+    {"full": "all six states", "potentials": "three potentials", "pyramidal": "pyramidal potential"}
+)
+"""The conditions by name, in words."""
+
 _LOSS_COLOURS = {"observed": RED, "all": BLUE}
-_CONDITION_LABELS = {"full": "all six states", "potentials": "three potentials", "pyramidal": "pyramidal potential"}
+_PROTOCOL_COLOURS = (RED, BLUE)
+_OBSERVED, _CHANCE = "#f6e8b1", "#dcdcdc"
+# Okabe and Ito (2008): six that stay apart for colour-blind readers.
+_STATE_COLOURS = ("#000000", "#d55e00", "#0072b2", "#999999", "#e69f00", "#56b4e9")
 _FASTEST = 40.0  # Hz that are drawn: above it there is no rhythm
 _LATENT_SAMPLES = 4000  # that are drawn: more of them hide each other
 _WELCH_SAMPLES = 2048  # in a segment: half a hertz apart at 1 kHz
@@ -34,9 +42,42 @@ _SLOWEST_PEAK = 2.0  # Hz; below it lies the drift of the signal
 _TRANSIENT = 5  # one in so many samples, at the start, is left out: as published, the column starts from rest
 
 
+def recovery_means(study: Study) -> Figure:
+    """Mean r of every state and condition, as published and corrected, beside chance; small enough for a telephone."""
+    figure = _figure(3.7, 3.5, left=0.125, right=0.995, bottom=0.185, top=0.945, hspace=0.4)
+    for ax, condition in zip(figure.subplots(len(CONDITIONS), 1, sharex=True), CONDITIONS, strict=True):
+        observed = CONDITIONS[condition].names
+        for index, name in enumerate(STATES):
+            if name in observed:
+                ax.axvspan(index - 0.5, index + 0.5, color=_OBSERVED, lw=0, zorder=0)
+        # What each protocol stands for: the loss as published, and that on all states.
+        cases = [study.case(protocol, condition, losses_of(protocol, condition)[-1]) for protocol in PROTOCOLS]
+        _draw_chance(ax, cases[0])
+        for case, shift, marker, colour in zip(cases, (-0.16, 0.16), "os", _PROTOCOL_COLOURS, strict=True):
+            _draw_mean(ax, case, shift, marker, color=colour, ms=3.5, lw=1.1)
+        ax.set_title(f"{CONDITION_LABELS[condition]} observed", fontsize=8, pad=3)
+        ax.set(ylim=(-1.2, 1.2), yticks=(-1, 0, 1), xlim=(-0.5, len(STATES) - 0.5))
+        ax.set_xticks(range(len(STATES)), STATES)
+        ax.tick_params(labelsize=8, length=2)
+        ax.axhline(0, color="0.6", lw=0.6, zorder=1)
+    figure.axes[1].set_ylabel("Pearson r", fontsize=8, labelpad=1)
+    handles = [
+        *(
+            Line2D([], [], color=colour, marker=marker, ms=4, lw=0, label=protocol.title.lower())
+            for protocol, marker, colour in zip(PROTOCOLS, "os", _PROTOCOL_COLOURS, strict=True)
+        ),
+        Patch(color=_OBSERVED, label="observed"),
+        Patch(color=_CHANCE, label="untrained, range"),
+    ]
+    figure.legend(
+        handles=handles, loc="lower center", ncols=2, frameon=False, fontsize=8, borderpad=0, columnspacing=1.5
+    )
+    return figure
+
+
 def recovery(study: Study) -> Figure:
     """Pearson's r of every state, condition and protocol: each seed, the mean with its interval, and chance."""
-    figure = _figure(10.0, 8.2)
+    figure = _figure(10.0, 8.2, left=0.065, right=0.99, bottom=0.11, top=0.965, hspace=0.36, wspace=0.04)
     axes = figure.subplots(len(CONDITIONS), len(PROTOCOLS), sharey=True)
     for row, condition in zip(axes, CONDITIONS, strict=True):
         for ax, protocol in zip(row, PROTOCOLS, strict=True):
@@ -44,13 +85,18 @@ def recovery(study: Study) -> Figure:
             cases = [study.case(protocol, condition, loss) for loss in losses]
             _draw_chance(ax, cases[0])
             for position, case in enumerate(cases):
-                _draw_r(ax, case, 0.3 * (position - (len(cases) - 1) / 2))
+                shift = 0.3 * (position - (len(cases) - 1) / 2)
+                colour = _LOSS_COLOURS[case.loss]
+                ax.plot(
+                    np.arange(len(STATES)) + shift, case.r.T, "o", ms=3.5, mew=0, color=colour, alpha=0.35, zorder=2
+                )
+                _draw_mean(ax, case, shift, "_", color=colour, ms=11.0, lw=1.6)
             observed = CONDITIONS[condition].names
             ticks = [f"{name}\n{'observed' if name in observed else 'hidden'}" for name in STATES]
-            ax.set_title(f"{protocol.title}: {_CONDITION_LABELS[condition]} observed", fontsize=10)
-            ax.set_xticks(range(len(STATES)), ticks, fontsize=8)
+            ax.set_title(f"{protocol.title}: {CONDITION_LABELS[condition]} observed", fontsize=10)
+            ax.set_xticks(range(len(STATES)), ticks, fontsize=9)
             ax.axhline(0, color="0.6", lw=0.8, zorder=0)
-            ax.set_ylim(-1.05, 1.1)
+            ax.set(ylim=(-1.05, 1.1), yticks=(-1, -0.5, 0, 0.5, 1))
         row[0].set_ylabel("Pearson r")
     handles = [
         *(
@@ -58,24 +104,23 @@ def recovery(study: Study) -> Figure:
             for loss in LOSS_LABELS
         ),
         Line2D([], [], color="0.5", marker="o", ms=4, lw=0, label="one seed"),
-        Patch(color=GREY, alpha=0.6, label="range of untrained autoencoders"),
+        Patch(color=_CHANCE, label="range of untrained autoencoders"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=9)
     return figure
 
 
 def _draw_chance(ax: Axes, case: Case) -> None:
     low, high = case.chance_r.min(axis=0), case.chance_r.max(axis=0)
-    ax.bar(range(len(STATES)), high - low, bottom=low, width=0.8, color=GREY, alpha=0.6, zorder=1)
+    ax.bar(range(len(STATES)), high - low, bottom=low, width=0.8, color=_CHANCE, zorder=1)
 
 
-def _draw_r(ax: Axes, case: Case, shift: float) -> None:
-    colour = _LOSS_COLOURS[case.loss]
-    positions = np.arange(len(STATES)) + shift
-    ax.plot(positions, case.r.T, "o", ms=3.5, mew=0, color=colour, alpha=0.35, zorder=2)
+def _draw_mean(ax: Axes, case: Case, shift: float, fmt: str, *, color: str, ms: float, lw: float) -> None:
+    """The mean over seeds and its interval, beside the middle of each state's place."""
     bounds = interval(case.r)
     error = np.nan_to_num([bounds.mean - bounds.low, bounds.high - bounds.mean])
-    ax.errorbar(positions, bounds.mean, error, fmt="_", ms=11, mew=2, capsize=3, color=colour, lw=1.6, zorder=3)
+    positions = np.arange(len(STATES)) + shift
+    ax.errorbar(positions, bounds.mean, error, fmt=fmt, ms=ms, mew=lw, capsize=2.5, color=color, lw=lw, zorder=3)
 
 
 class Rhythm(NamedTuple):
@@ -107,9 +152,9 @@ def traces(study: Study, *, seconds: float = 2.0) -> Figure:
 
     - `seconds`: how much of each signal is drawn, up to its last sample.
     """
-    figure = _figure(10.0, 3.4)
+    figure = _figure(10.0, 3.4, left=0.06, right=0.99, bottom=0.15, top=0.97, wspace=0.2)
     trace, spectrum = figure.subplots(1, 2, width_ratios=(2, 1))
-    for protocol, colour in zip(PROTOCOLS, (RED, BLUE), strict=True):
+    for protocol, colour in zip(PROTOCOLS, _PROTOCOL_COLOURS, strict=True):
         example = study.examples[protocol.name]
         ts, v = example.ts, np.asarray(example.eeg)
         since = ts - max(ts[-1] - seconds, ts[0])
@@ -135,15 +180,14 @@ def reconstruction(study: Study, *, seconds: float = 0.6) -> Figure:
     example = study.examples[CORRECTED.name]
     elapsed = example.ts - example.ts[0]
     drawn = elapsed < seconds
-    recording = observe(example, observed=CONDITIONS["pyramidal"])
-    figure = _figure(10.0, 5.6)
+    figure = _figure(10.0, 5.6, left=0.065, right=0.99, bottom=0.145, top=0.95, hspace=0.34, wspace=0.22)
     axes = figure.subplots(3, 2, sharex=True)
     panels = dict(zip(STATES, axes.T.ravel(), strict=True))
     for name, values in zip(STATES, np.asarray(example.ys).T, strict=True):
         panels[name].plot(elapsed[drawn], values[drawn], color=DARK, lw=1.6, label="true")
     for loss, colour in _LOSS_COLOURS.items():
-        estimate = study.case(CORRECTED, "pyramidal", loss).trainings[0].reconstructor(recording)
-        for name, values in zip(STATES, np.asarray(estimate.mean).T, strict=True):
+        reconstructed = study.case(CORRECTED, "pyramidal", loss).reconstruction
+        for name, values in zip(STATES, reconstructed.T, strict=True):
             panels[name].plot(elapsed[drawn], values[drawn], color=colour, lw=1.1, label=LOSS_LABELS[loss])
     for (name, ax), label, unit in zip(panels.items(), STATE_LABELS, STATE_UNITS, strict=True):
         observed = ", observed" if name in CONDITIONS["pyramidal"].names else ""
@@ -152,13 +196,13 @@ def reconstruction(study: Study, *, seconds: float = 0.6) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel("time (s)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
 def latents(study: Study) -> Figure:
     """Latent trajectories of the first seed, in three dimensions."""
-    figure = _figure(10.0, 7.0)
+    figure = _figure(10.0, 7.0, left=0.02, right=0.98, bottom=0.02, top=0.93, hspace=0.22, wspace=0.05)
     for row, protocol in enumerate(PROTOCOLS):
         for column, condition in enumerate(CONDITIONS):
             loss = losses_of(protocol, condition)[-1]
@@ -169,8 +213,8 @@ def latents(study: Study) -> Figure:
             ax.plot(*_in_three_dimensions(points)[:_LATENT_SAMPLES].T, lw=0.5, color=_LOSS_COLOURS[loss], alpha=0.8)
             ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
             ax.set_box_aspect((1, 1, 1), zoom=1.1)  # pyright: ignore[reportArgumentType]
-            variance = f"{first_component_variance(points):.0%} of variance on one line"
-            ax.set_title(f"{protocol.title}\n{_CONDITION_LABELS[condition]}: {variance}", fontsize=9)
+            variance = f"{100 * first_component_variance(points):.0f} % of variance on one line"
+            ax.set_title(f"{protocol.title}\n{CONDITION_LABELS[condition]}: {variance}", fontsize=9)
     return figure
 
 
@@ -182,31 +226,35 @@ def _in_three_dimensions(points: Float[np.ndarray, "time latent"]) -> Float[np.n
     return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
 
 
-def latent_sizes(study: Study) -> Figure:
-    """Recovery against the size of the latent, of autoencoders with a window."""
-    found = study.latent_sizes
-    figure = _figure(9.0, 3.4)
-    axes: Sequence[Axes] = figure.subplots(1, len(found.r), sharey=True)
+def latent_sizes(found: LatentSizes) -> Figure:
+    """Recovery against the size of the latent, of autoencoders with a window; small enough for a telephone."""
+    figure = _figure(3.7, 3.9, left=0.13, right=0.985, bottom=0.19, top=0.945, hspace=0.22)
+    axes: Sequence[Axes] = figure.subplots(len(found.r), 1, sharex=True, sharey=True)
     for ax, (observed, r) in zip(axes, found.r.items(), strict=True):
-        for index, name in enumerate(STATES):
-            ax.plot(found.sizes, r[:, index], "o-", markersize=4, color=f"C{index}", label=name)
-        ax.set(title=f"observed: {_CONDITION_LABELS[observed]}", xlabel="size of the latent", xticks=found.sizes)
-        ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("Pearson r, held-out")
-    axes[-1].legend(frameon=False, fontsize=8, loc="lower right", ncols=2)
+        for index, (name, marker) in enumerate(zip(STATES, "osD^vX", strict=True)):
+            ax.plot(found.sizes, r[:, index], marker=marker, ms=3.5, lw=1.0, color=_STATE_COLOURS[index], label=name)
+        ax.set_title(f"{CONDITION_LABELS[observed]} observed", fontsize=8, pad=3)
+        ax.set_ylabel("Pearson r", fontsize=8)
+        ax.set_xticks(found.sizes)
+        ax.tick_params(labelsize=8, length=2)
+    axes[-1].set_xlabel("size of the latent", fontsize=8, labelpad=1)
+    handles, labels = axes[-1].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=8, borderpad=0, columnspacing=0.9
+    )
     return figure
 
 
 def losses(study: Study) -> Figure:
     """Training loss of every case: the mean over seeds and their range."""
-    figure = _figure(10.0, 3.4)
+    figure = _figure(10.0, 3.6, left=0.065, right=0.7, bottom=0.14, top=0.92, wspace=0.05)
     axes = figure.subplots(1, len(PROTOCOLS), sharey=True)
     styles = dict(zip(CONDITIONS, ("-", "--", ":"), strict=True))
     for ax, protocol in zip(axes, PROTOCOLS, strict=True):
-        for case in (case for case in study.cases if case.protocol is protocol):
+        for case in (case for case in study.cases if case.protocol.name == protocol.name):
             each = np.stack([training.train_loss for training in case.trainings])
             epochs = np.arange(1, each.shape[1] + 1)
-            label = f"{_CONDITION_LABELS[case.condition]}, {LOSS_LABELS[case.loss]}"
+            label = f"{CONDITION_LABELS[case.condition]}, {LOSS_LABELS[case.loss]}"
             colour = _LOSS_COLOURS[case.loss]
             ax.semilogy(epochs, each.mean(axis=0), styles[case.condition], color=colour, lw=1.4, label=label)
             ax.fill_between(epochs, each.min(axis=0), each.max(axis=0), color=colour, alpha=0.12, lw=0)
@@ -214,9 +262,12 @@ def losses(study: Study) -> Figure:
         ax.set_xlabel("epoch")
     axes[0].set_ylabel("training loss")
     handles, labels = axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
+    figure.legend(handles, labels, loc="center right", frameon=False, fontsize=8)
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained")
+def _figure(width: float, height: float, **places: float) -> Figure:
+    """A figure whose axes lie at fixed places: to work out where they fit costs as much as to draw them."""
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(**places)
+    return figure

@@ -1,6 +1,5 @@
-"""The dynamics of latents in the report of the study: rows of a table file, and a section of the page."""
+"""The dynamics of latents in the report of the study: rows of a table file, and tables of the page."""
 
-import html
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,14 +9,16 @@ from ..recording.evaluate import interval
 from ..studies.latent_dynamics import LatentDynamics
 from ..studies.protocols import CONDITIONS, PROTOCOLS, Protocol, losses_of
 from ..studies.reproduce import Study
+from .tables import Table
 
-_COLUMNS = (
-    "variance on<br>first component",
-    "dimension,<br>neighbours",
-    "dimension,<br>correlation",
+_HEAD = (
+    "of",
+    "variance on first component",
+    "dimension, neighbours",
+    "dimension, correlation",
     "straightness",
     "chaotic",
-    "nonlinear /<br>linear error",
+    "nonlinear / linear error",
     "nonlinear",
 )
 
@@ -55,16 +56,12 @@ def latent_dynamics_rows(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def latent_dynamics_section(study: Study) -> str:
-    """A table of means over seeds for each protocol, and what they mean, as HTML."""
-    head = "".join(f"<th>{column}</th>" for column in ("of", *_COLUMNS))
-    tables = "".join(
-        f"<h3>{html.escape(protocol.title)}</h3><div class=scroll><table class=r><tr>{head}</tr>"
-        + "".join(_row(measured) for measured in _all_measured(study, protocol))
-        + "</table></div>"
+def latent_dynamics_tables(study: Study) -> list[Table]:
+    """Means over seeds, a table for each protocol."""
+    return [
+        Table(protocol.title, _HEAD, [_row(measured) for measured in _all_measured(study, protocol)])
         for protocol in PROTOCOLS
-    )
-    return _TEXT + tables
+    ]
 
 
 def _all_measured(study: Study, protocol: Protocol) -> Iterator[_Measured]:
@@ -75,11 +72,11 @@ def _all_measured(study: Study, protocol: Protocol) -> Iterator[_Measured]:
             yield _Measured(condition, loss, study.latent_dynamics[name])
 
 
-def _row(measured: _Measured) -> str:
+def _row(measured: _Measured) -> list[str]:
     kind = measured.loss if measured.loss == "recording" else f"latent, loss: {measured.loss}"
     seeds, number = measured.seeds, len(measured.seeds)
-    cells = (
-        html.escape(f"{measured.condition}: {kind}"),
+    return [
+        f"{measured.condition}: {kind}",
         mean_cell([found.first_component_variance for found in seeds]),
         mean_cell([found.two_nn.value for found in seeds]),
         mean_cell([found.correlation.value for found in seeds]),
@@ -87,8 +84,7 @@ def _row(measured: _Measured) -> str:
         f"{sum(found.exponent.chaotic for found in seeds)} of {number}",
         mean_cell([found.surrogates.ratio for found in seeds]),
         f"{sum(found.surrogates.nonlinear for found in seeds)} of {number}",
-    )
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    ]
 
 
 def mean_cell(values: Sequence[float]) -> str:
@@ -97,13 +93,4 @@ def mean_cell(values: Sequence[float]) -> str:
     if len(known) <= max(1, len(values) / 2):
         return "none"
     bounds = interval(known)
-    return f"{bounds.mean:.2f} &plusmn; {bounds.high - bounds.mean:.2f}"
-
-
-_TEXT = """<p>Measures of the latents, and of the recordings that they were made of. <i>Chaotic</i>: nearby points
-diverge at one and the same rate until they are at least four times as far apart. Noise makes them diverge as well, but
-ever more slowly, and gives a dimension of as many numbers as there are; <i>none</i> is where the number of neighbours
-grows by no one power of distance. <i>Straightness</i> is 1 where each step has the direction of the last, and 0 where
-directions are unrelated. <i>Nonlinear</i>: 10 ms ahead, local linear prediction has a lower error than linear
-prediction, and by more than in linear surrogates (p = 0.05, the least that 19 of them allow).</p>
-"""
+    return f"{bounds.mean:.2f} ± {bounds.high - bounds.mean:.2f}"

@@ -1,6 +1,6 @@
 """What the study reported, and whether it is supported."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from .reproduce import Study
 
 SUPPORTED, NOT_SUPPORTED, PARTLY_SUPPORTED = "supported", "not supported", "partly supported"
 UNDECIDED = "undecided"
+NOT_JUDGED = "not judged"
+"""What every verdict is of a study that is too small for verdicts: `StudySettings.conclusive` is false."""
 
 _WELL = 0.95  # an r that a reader would call a good reconstruction
 
@@ -28,17 +30,21 @@ class Finding:
 
     claim: str
     verdict: str
+    number: str
+    """The number that decides, with its interval, as short text."""
     evidence: str
-    """The numbers, with the interval that decides."""
+    """All numbers, and what they mean."""
 
 
 def findings(study: Study) -> list[Finding]:
     """Judge each of the study's findings by 95 % intervals over seeds.
 
     Intervals are Student's for the mean over seeds; where several states are tested at once they are widened
-    (Bonferroni), so that chance alone makes one of them exclude zero in 1 of 20 studies.
+    (Bonferroni), so that chance alone makes one of them exclude zero in 1 of 20 studies. Of a study that is not
+    conclusive by its settings the numbers are given, and every verdict is `NOT_JUDGED`.
     """
-    return [_full_observability(study), _hidden_values(study), _inhibitory(study), _latent_space(study)]
+    judged = [_full_observability(study), _hidden_values(study), _inhibitory(study), _latent_space(study)]
+    return judged if study.settings.conclusive else [replace(finding, verdict=NOT_JUDGED) for finding in judged]
 
 
 def _full_observability(study: Study) -> Finding:
@@ -48,9 +54,11 @@ def _full_observability(study: Study) -> Finding:
     lows = [bounds.low[state] for bounds, state in zip((published, corrected), worst, strict=True)]
     highs = [bounds.high[state] for bounds, state in zip((published, corrected), worst, strict=True)]
     verdict = SUPPORTED if min(lows) >= _WELL else NOT_SUPPORTED if min(highs) < _WELL else UNDECIDED
+    protocol = int(np.argmin(lows))
     return Finding(
         "With all six states observed, reconstruction is good.",
         verdict,
+        f"worst state {STATES[worst[protocol]]}: r = {_at((published, corrected)[protocol], worst[protocol])}",
         f"Worst state, as published: {STATES[worst[0]]}, r = {_at(published, worst[0])}; on held-out trajectories: "
         f"{STATES[worst[1]]}, r = {_at(corrected, worst[1])}. Good is taken as r of at least {_WELL}.",
     )
@@ -76,10 +84,11 @@ def _hidden_values(study: Study) -> Finding:
     y5 = bounds["pyramidal", 5]
     draws = study.case(AS_PUBLISHED, "pyramidal", "observed").r[:, 5]
     return Finding(
-        "Hidden states come back with the r reported, such as 0.85 for y5 from the pyramidal potential.",
+        "Hidden states come back with the r reported, such as 0.85 for y5 from y0 alone.",
         verdict,
-        "The published loss never trains the hidden outputs. Over seeds, the r of y5 from the pyramidal potential runs "
-        f"from {draws.min():.2f} to {draws.max():.2f}, mean {_bounded(y5)}, an interval widened for {len(tested)} "
+        f"{len(recovered)} of {len(tested)} hidden r above 0; y5 from y0: r = {_bounded(y5)}",
+        "The published loss never trains the hidden outputs. Over seeds, the r of y5 from the pyramidal potential (y0) "
+        f"runs from {draws.min():.2f} to {draws.max():.2f}, mean {_bounded(y5)}, an interval widened for {len(tested)} "
         f"comparisons. Of as many hidden states {len(recovered)} have a mean r whose interval lies above 0, where "
         "chance puts it; the study reported one draw, with negative ones given as 0.",
     )
@@ -90,6 +99,7 @@ def _inhibitory(study: Study) -> Finding:
     corrected = study.case(CORRECTED, "pyramidal", "all").r
     by_chance = interval(_advantage(published).mean(axis=1))
     potential, derivative = (interval(column) for column in _advantage(corrected).T)
+    differences = {"potentials, r(y2) - r(y1)": potential, "derivatives, r(y5) - r(y4)": derivative}
     lows, highs = (potential.low, derivative.low), (potential.high, derivative.high)
     if min(lows) > 0:
         verdict = SUPPORTED
@@ -99,10 +109,13 @@ def _inhibitory(study: Study) -> Finding:
         verdict = PARTLY_SUPPORTED
     else:
         verdict = UNDECIDED
+    # The lesser difference decides whether both are positive, the greater one whether any is.
+    deciding = (min if verdict == SUPPORTED else max)(differences, key=lambda name: differences[name].low)
     no_different = ", no different from 0" if by_chance.low < 0 < by_chance.high else ""
     return Finding(
         "Inhibitory states are recovered more robustly than excitatory ones.",
         verdict,
+        f"{deciding} = {_bounded(differences[deciding])}",
         "From the pyramidal potential, r of inhibitory minus r of excitatory states. As published the mean difference "
         f"is {_bounded(by_chance)}{no_different}. Trained on all states and scored on held-out trajectories: "
         f"potentials (y2 - y1) {_bounded(potential)}, derivatives (y5 - y4) {_bounded(derivative)}. The asymmetry is "
@@ -136,6 +149,7 @@ def _latent_space(study: Study) -> Finding:
     return Finding(
         "The latent space goes from chaotic to linear as inputs are removed.",
         verdict,
+        f"{chaotic[0]} of {len(full)} latents chaotic; with y0, variance on one line up by {_bounded(straighter)}",
         f"Chaotic: neighbours diverge exponentially in {chaotic[0]} of {len(full)} latents with all states and in "
         f"{chaotic[1]} with the pyramidal potential. At constant input the column has no chaos either (largest "
         "Lyapunov exponent 0 on the alpha cycle). Linear in shape: the fraction of latent variance on the first "
@@ -156,4 +170,8 @@ def _at(bounds: Interval, state: int) -> str:
 
 
 def _bounded(bounds: Interval) -> str:
-    return f"{bounds.mean:.3f} [{bounds.low:.3f}, {bounds.high:.3f}]"
+    """A mean and its interval; a single seed has none, and a training that failed not even a mean."""
+    if np.isnan(bounds.mean):
+        return "undefined"
+    around = "no interval" if np.isnan(bounds.low) else f"{bounds.low:.3f}, {bounds.high:.3f}"
+    return f"{bounds.mean:.3f} [{around}]"

@@ -22,11 +22,14 @@ from ..column.trajectories import Trajectories
 from ..recording.dataset import Dataset, Split, make_dataset
 from ..recording.evaluate import Scores, evaluate
 from .latent_dynamics import LatentDynamics, measure_latent_dynamics
-from .latent_sizes import LatentSizes, compare_latent_sizes
 from .protocols import CONDITIONS, LOSSES, PROTOCOLS, Protocol, losses_of
 
 _DT = 1e-3  # s, of the integration and between samples
-_STEPS_AN_EPOCH = 20  # of autoencoders that are trained on simulated recordings: 1000 in a study of 50 epochs
+
+# What a verdict needs. With fewer seeds Student's intervals are so wide that hardly anything is decided; with fewer
+# epochs training stops long before its loss is level; 5 s are some fifty turns of the alpha cycle, of which measures of
+# latent dynamics need many.
+SEEDS_TO_JUDGE, EPOCHS_TO_JUDGE, SECONDS_TO_JUDGE = 5, 20, 5.0
 
 
 @dataclass(frozen=True)
@@ -44,24 +47,22 @@ class StudySettings:
     """Of all randomness."""
     duration: float = 10.0
     """Seconds of each trajectory, after burn-in."""
-    latent_sizes: tuple[int, ...] = tuple(range(1, 9))
-    """Latent sizes of the autoencoders with a window."""
 
     def __post_init__(self):
         check_count(1, seeds=self.seeds, epochs=self.epochs, latent_size=self.latent_size)
         check_count(0, seed=self.seed)
-        check_count(1, latent_sizes=min(self.latent_sizes, default=0))
         check_positive(duration=self.duration)
 
     @property
     def conclusive(self) -> bool:
-        """Whether there are seeds and epochs enough to take the verdicts for more than a look."""
-        return self.seeds >= 5 and self.epochs >= 20
+        """Whether seeds, epochs and trajectories are enough for verdicts."""
+        enough = self.seeds >= SEEDS_TO_JUDGE and self.epochs >= EPOCHS_TO_JUDGE
+        return enough and self.duration >= SECONDS_TO_JUDGE
 
     @classmethod
     def quick(cls, **chosen: Any) -> "StudySettings":
-        """A look in seconds, not a result: few seeds, few epochs, short trajectories."""
-        return cls(**{"seeds": 3, "epochs": 3, "duration": 2.0, "latent_sizes": (1, 3, 6)} | chosen)
+        """A look in seconds, without verdicts: few seeds, few epochs, short trajectories."""
+        return cls(**{"seeds": 3, "epochs": 3, "duration": 2.0} | chosen)
 
 
 class Case(eqx.Module):
@@ -76,6 +77,8 @@ class Case(eqx.Module):
     """Scores of the same autoencoders before training."""
     latents: list[Float[np.ndarray, "time latent"]]
     """Latent trajectory of the first scored recording."""
+    reconstruction: Float[np.ndarray, "time 6"]
+    """Of that recording by the first seed, mV and mV/s."""
 
     @property
     def name(self) -> str:
@@ -103,8 +106,6 @@ class Study(eqx.Module):
     latent_dynamics: dict[str, list[LatentDynamics]]
     """Measures of the latents by the name of the case, and of the recordings that they were made of, every channel in
     units of its standard deviation, by protocol and condition, such as `as_published-full`; an entry for each seed."""
-    latent_sizes: LatentSizes
-    """Recovery by autoencoders with a window and latents of different sizes."""
 
     def case(self, protocol: Protocol, condition: str, loss: str) -> Case:
         """The case of that protocol, condition and loss; where all is observed the losses are one and the same.
@@ -139,7 +140,7 @@ def reproduce(settings: StudySettings | None = None, *, progress: Progress | Non
     """
     settings = StudySettings() if settings is None else settings
     cases, examples, dynamics = [], {}, {}
-    parts = len(PROTOCOLS) + 1
+    parts = len(PROTOCOLS)
 
     def report(done: int | float, message: str) -> None:
         if progress is not None:
@@ -163,14 +164,8 @@ def reproduce(settings: StudySettings | None = None, *, progress: Progress | Non
         report(number + 1, f"{protocol.title}: measure latents")
         own = [case for case in cases if case.protocol is protocol]
         dynamics |= _latent_dynamics(protocol, own, trajectories, jax.random.fold_in(key, 3))
-    latent_sizes = compare_latent_sizes(
-        settings.latent_sizes,
-        steps=_STEPS_AN_EPOCH * settings.epochs,
-        key=jax.random.fold_in(jax.random.key(settings.seed), len(PROTOCOLS)),
-        progress=within(len(PROTOCOLS), 1.0, "latent sizes"),
-    )
     report(parts, "done")
-    return Study(settings, cases, examples, dynamics, latent_sizes)
+    return Study(settings, cases, examples, dynamics)
 
 
 def _latent_dynamics(
@@ -270,14 +265,13 @@ def _case(protocol: Protocol, pair: tuple[str, str], seeds: Sequence[tuple[Datas
     def split(data: Dataset) -> Split:
         return data.train if data.held_out is None else data.held_out
 
-    def scores(reconstructor: Reconstructor, data: Dataset) -> Scores:
-        return evaluate(reconstructor(split(data).recording), data, on=on)
-
+    estimates = [training.reconstructor(split(data).recording) for data, training, _ in seeds]
     return Case(
         protocol,
         *pair,
         trainings=[training for _, training, _ in seeds],
-        scores=[scores(training.reconstructor, data) for data, training, _ in seeds],
-        chance=[scores(untrained, data) for data, _, untrained in seeds],
+        scores=[evaluate(estimate, data, on=on) for estimate, (data, *_) in zip(estimates, seeds, strict=True)],
+        chance=[evaluate(untrained(split(data).recording), data, on=on) for data, _, untrained in seeds],
         latents=[np.asarray(training.reconstructor.latents(split(data).recording[0])) for data, training, _ in seeds],
+        reconstruction=np.asarray(estimates[0].mean)[0],
     )

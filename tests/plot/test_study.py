@@ -1,12 +1,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Line3D
 
 from jrae_jax import Trajectories, plot
 from jrae_jax.plot.study import rhythm
-from jrae_jax.studies import AS_PUBLISHED, CORRECTED
+from jrae_jax.studies import AS_PUBLISHED, CORRECTED, LatentSizes
 
 
 def drawn(line: Line2D) -> np.ndarray:
@@ -23,6 +24,18 @@ def test_recovery_has_a_panel_for_each_condition_and_protocol(small_study):
     seeds = {tuple(drawn(line)) for line in figure.axes[-1].lines}
     for loss in ("observed", "all"):
         assert {tuple(r) for r in small_study.case(CORRECTED, "pyramidal", loss).r} <= seeds
+
+
+def test_means_are_those_of_the_published_loss_and_of_the_corrected_one(small_study):
+    figure = plot.recovery_means(small_study)
+    assert [ax.get_title() for ax in figure.axes] == [
+        "all six states observed",
+        "three potentials observed",
+        "pyramidal potential observed",
+    ]
+    means = [drawn(bars.lines[0]) for bars in figure.axes[2].containers if isinstance(bars, ErrorbarContainer)]
+    for mean, (protocol, loss) in zip(means, ((AS_PUBLISHED, "observed"), (CORRECTED, "all")), strict=True):
+        np.testing.assert_allclose(mean, small_study.case(protocol, "pyramidal", loss).r.mean(axis=0))
 
 
 def test_reconstruction_draws_the_truth_and_both_losses(small_study):
@@ -49,15 +62,20 @@ def test_latents_are_drawn_in_three_dimensions(small_study):
     assert "% of variance on one line" in figure.axes[0].get_title()
 
 
-def test_losses_and_latent_sizes_are_drawn_for_each_case(small_study):
+def test_losses_are_drawn_for_each_case(small_study):
     figure = plot.losses(small_study)
     assert [len(ax.lines) for ax in figure.axes] == [3, 5]
     case = small_study.case(CORRECTED, "pyramidal", "all")
     mean = np.mean([training.train_loss for training in case.trainings], axis=0)
     np.testing.assert_allclose(drawn(figure.axes[1].lines[-1]), mean)
-    figure = plot.latent_sizes(small_study)
-    assert [ax.get_title() for ax in figure.axes] == ["observed: all six states", "observed: pyramidal potential"]
-    np.testing.assert_array_equal(figure.axes[1].lines[4].get_ydata(), small_study.latent_sizes.r["pyramidal"][:, 4])
+
+
+def test_latent_sizes_are_drawn_for_each_kind_of_recording():
+    r = np.arange(12.0).reshape(2, 6) / 12
+    figure = plot.latent_sizes(LatentSizes((1, 4), {"full": r, "pyramidal": r / 2}))
+    assert [ax.get_title() for ax in figure.axes] == ["all six states observed", "pyramidal potential observed"]
+    np.testing.assert_array_equal(figure.axes[1].lines[4].get_ydata(), r[:, 4] / 2)
+    np.testing.assert_array_equal(figure.axes[1].lines[4].get_xdata(), (1, 4))
 
 
 def test_traces_name_the_solvers(small_study):

@@ -1,15 +1,16 @@
 import csv
 import json
 import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 import jrae_jax as jrae
 from jrae_jax.recording import PYRAMIDAL
-from jrae_jax.report import score_table, write_report
+from jrae_jax.report import write_report
 from jrae_jax.report.latent_dynamics import mean_cell
-from jrae_jax.studies import CORRECTED
+from jrae_jax.studies import CORRECTED, findings
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +18,57 @@ def folder(small_study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     write_report(small_study, folder, durations={"compute": 1.234})
     return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+class Page(HTMLParser):
+    """The elements of a page in order, each as its tag, attributes and text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs), []))
+        if tag not in ("meta", "img"):
+            self.open.append(self.elements[-1])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        for _, _, text in self.open:
+            text.append(data)
+
+    def all(self, tag, **attributes):
+        found = [
+            (given, " ".join("".join(text).split()))
+            for name, given, text in self.elements
+            if name == tag and attributes.items() <= given.items()
+        ]
+        assert found, (tag, attributes)
+        return found
+
+    def texts(self, tag, **attributes):
+        return [text for _, text in self.all(tag, **attributes)]
+
+    def rows(self, title):
+        """The cells of a table."""
+        start = next(i for i, (_, given, _) in enumerate(self.elements) if given.get("aria-label") == title)
+        rows = []
+        for tag, _, text in self.elements[start + 1 :]:
+            if tag == "table":
+                break
+            if tag == "tr":
+                rows.append([])
+            elif tag in ("th", "td"):
+                rows[-1].append("".join(text))
+        return rows
 
 
 def rows_of(path):
@@ -58,33 +110,23 @@ def test_latents_file_holds_every_measure_of_latents_and_recordings(folder, smal
     assert sum(row["loss"] == "recording" for row in rows) == 12
 
 
-def test_page_has_the_dynamics_of_every_latent_and_recording(folder, small_study):
-    page = (folder / "report.html").read_text()
-    part = page[page.index("Is the latent space chaotic?") : page.index("Pearson r of every state")]
-    lines = re.findall(r"<tr><td>(.+?)</td>(.+?)</tr>", part)
-    assert [name for name, _ in lines if "recording" in name] == 2 * [
+def test_page_has_the_dynamics_of_every_latent_and_recording(page, small_study):
+    published, corrected = page.rows("As published"), page.rows("Corrected")
+    assert [row[0] for row in published[1:] + corrected[1:] if "recording" in row[0]] == 2 * [
         f"{condition}: recording" for condition in ("full", "potentials", "pyramidal")
     ]
-    assert len(lines) == 8 + 6
-    cells = re.findall("<td>(.+?)</td>", dict(lines)["pyramidal: latent, loss: all"])
+    assert len(published) + len(corrected) == 8 + 6 + 2
+    row = next(row for row in corrected if row[0] == "pyramidal: latent, loss: all")
     latents = small_study.latent_dynamics["corrected-pyramidal-all"]
     mean = np.mean([latent.first_component_variance for latent in latents])
-    assert cells[0].startswith(f"{mean:.2f} &plusmn; ")
-    assert cells[4] == "0 of 2"
-    assert cells[6] == f"{sum(latent.surrogates.nonlinear for latent in latents)} of 2"
+    assert row[1].startswith(f"{mean:.2f} ± ")
+    assert row[5] == "0 of 2"
+    assert row[7] == f"{sum(latent.surrogates.nonlinear for latent in latents)} of 2"
 
 
 def test_a_mean_is_given_if_most_seeds_have_a_value():
-    assert mean_cell([1.0, 2.0, np.nan]) == "1.50 &plusmn; 6.35"
+    assert mean_cell([1.0, 2.0, np.nan]) == "1.50 ± 6.35"
     assert mean_cell([1.0, np.nan, np.nan]) == mean_cell([1.0, 2.0, np.nan, np.nan]) == "none"
-
-
-def test_latent_sizes_have_a_file_of_their_own(folder, small_study):
-    rows = rows_of(folder / "latent_sizes.csv")
-    assert [(row["observed"], row["latent_size"]) for row in rows] == [
-        (observed, size) for observed in ("full", "pyramidal") for size in ("1", "4")
-    ]
-    assert float(rows[3]["y4"]) == pytest.approx(small_study.latent_sizes.r["pyramidal"][1, 4], rel=1e-5)
 
 
 def test_trainings_can_be_used_at_once(folder, small_study):
@@ -98,42 +140,83 @@ def test_trainings_can_be_used_at_once(folder, small_study):
 def test_manifest_says_how_it_was_made(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["jrae_jax"] == jrae.__version__
-    chosen = {"seeds": 2, "epochs": 2, "latent_size": 3, "seed": 0, "duration": 1.0, "latent_sizes": [1, 4]}
+    chosen = {"seeds": 2, "epochs": 2, "latent_size": 3, "seed": 0, "duration": 1.0}
     assert manifest["settings"] == chosen
     assert manifest["device"]["platform"] == "cpu"
     assert manifest["seconds"] == {"compute": 1.23}
     assert manifest["failed_trainings"] == []
-    assert len(manifest["findings"]) == 4
+    assert [finding["verdict"] for finding in manifest["findings"]] == ["not judged"] * 4
+    assert all(finding["number"] for finding in manifest["findings"])
+    assert manifest["not_judged"].startswith("Not judged: 2 seeds, 2 epochs, 1 s; ")
 
 
-def test_page_is_self_contained_and_explains_each_picture(folder):
-    page = (folder / "report.html").read_text()
-    pictures = re.findall(r"<img alt='(\w+)' src='(.{22})", page)
-    names = ["recovery", "reconstruction", "latents", "traces", "losses", "latent_sizes"]
-    assert [name for name, _ in pictures] == names
-    assert all(source == "data:image/png;base64," for _, source in pictures)
-    assert not re.search(r"(src|href)=['\"]?http", page)
-    captions = re.findall(r"<figcaption>(.+?)</figcaption>", page)
-    assert len(captions) == 6
-    assert all(len(caption) > 60 for caption in captions)
-    assert "A quick look" in page
-    assert "nan" not in re.sub("base64,[^']*", "", page)
-    for path in (folder / "figures").iterdir():
-        assert path.read_bytes().startswith(b"\x89PNG")
+def test_first_screen_has_the_answer_and_one_picture(page, small_study):
+    (first,) = page.texts("section", **{"class": "first"})
+    number = [tag for tag, given, _ in page.elements].index("section")
+    before = [tag for tag, _, _ in page.elements[: number + 1]]
+    assert "img" not in before
+    assert "details" not in before
+    place = next(i for i, (tag, _, _) in enumerate(page.elements) if tag == "h2")
+    tags = [tag for tag, _, _ in page.elements[number:place]]
+    assert (tags.count("h1"), tags.count("img"), tags.count("details"), tags.count("table")) == (1, 1, 0, 0)
+    for finding in findings(small_study):
+        assert f"{finding.verdict} {finding.claim} {finding.number}" in first
+    assert page.texts("p", **{"class": "note"}) == [
+        "Not judged: 2 seeds, 2 epochs, 1 s; verdicts take 5, 20 and 5 s: jrae reproduce gives them."
+    ]
+
+
+def test_evidence_tables_and_manifest_are_folded(page, small_study):
+    folded = dict(zip(page.texts("summary"), page.texts("details"), strict=True))
+    for finding in findings(small_study):
+        assert folded[finding.claim] == f"{finding.claim} {finding.evidence}"
+    assert len(folded) == 4 + 4 + 1 + 2 + 1
+    assert '"failed_trainings"' not in folded["Versions, device, settings, seconds"]
+    assert '"seconds": { "compute": 1.23 }' in folded["Versions, device, settings, seconds"]
+
+
+def test_tables_hold_the_numbers_of_the_study(page, small_study):
+    case = small_study.case(CORRECTED, "pyramidal", "all")
+    head, *_, row = page.rows("Corrected: RK4 1 ms, loss on all six states, scored on held-out trajectories")
+    assert head == ["observed", "y0", "y1", "y2", "y3", "y4", "y5"]
+    assert row[0] == "pyramidal"
+    mean = case.r.mean(axis=0)
+    # Student's t of two seeds is that of Cauchy's distribution.
+    half = np.tan(0.475 * np.pi) * np.abs(case.r[0] - case.r[1]) / 2
+    assert not row[1].startswith("(")
+    assert all(cell.startswith("(") and cell.endswith(")") for cell in row[2:])
+    found = np.array([[float(number) for number in cell.strip("()").split("±")] for cell in row[1:]])
+    np.testing.assert_allclose(found, np.stack([mean, half], axis=1), atol=6e-4)
+    reported = page.rows("As reported: one seed, negatives reported as 0")[-1]
+    assert reported == ["pyramidal", "1.0000", "(0.4622)", "(0.1312)", "(0.0442)", "(0.3127)", "(0.8512)"]
+    assert {given["scope"] for given, _ in page.all("th")} == {"col", "row"}
+
+
+def test_every_figure_has_one_sentence_and_an_alternative(page, folder):
+    captions = page.texts("figcaption")
+    assert len(captions) == len(page.all("img")) == 6
+    for caption in captions:
+        assert caption.endswith(".")
+        assert not re.search(r"[.!?] [A-Z]", caption)
+        assert len(caption) > 60
+    alternatives = [given["alt"] for given, _ in page.all("img")]
+    assert all(len(alternative) > 60 for alternative in alternatives)
+    assert len(set(alternatives)) == 6
+    assert sorted(path.stem for path in (folder / "figures").iterdir()) == sorted(
+        ["recovery_means", "recovery", "reconstruction", "latents", "traces", "losses"]
+    )
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in (folder / "figures").iterdir())
+
+
+def test_page_needs_no_other_file(folder, page):
+    text = re.sub('base64,[^"]*', "", (folder / "report.html").read_text(encoding="utf-8"))
+    assert all(given["src"].startswith("data:image/png;base64,") for given, _ in page.all("img"))
+    assert not re.search(r"https?:|url\(|@import|<script|<link|href=", text)
+    assert "nan" not in text
+    assert page.open == []
 
 
 def test_page_escapes_what_is_written_into_it(folder):
-    page = (folder / "report.html").read_text()
-    assert "is the slope of y0" in page
-    assert "the study&#x27;s" not in page
-    assert "The asymmetry is the model&#x27;s" in page
-    assert "&quot;failed_trainings&quot;: []" in page
-
-
-def test_table_puts_hidden_states_in_parentheses(small_study):
-    table = score_table(small_study)
-    reported = next(line for line in table.splitlines() if line.startswith("  pyramidal"))
-    assert reported.split() == ["pyramidal", "1.0000", "(0.4622)", "(0.1312)", "(0.0442)", "(0.3127)", "(0.8512)"]
-    r = small_study.case(CORRECTED, "pyramidal", "all").r.mean(axis=0)
-    assert f"({r[5]:.3f}+-" in table
-    assert max(map(len, table.splitlines())) <= 110
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "The asymmetry is the model&#39;s" in text
+    assert "&#34;settings&#34;: {" in text

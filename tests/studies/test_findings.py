@@ -11,16 +11,16 @@ from jrae_jax.studies import (
     PROTOCOLS,
     Case,
     LatentDynamics,
-    LatentSizes,
     Study,
     StudySettings,
     findings,
 )
-from jrae_jax.studies.findings import NOT_SUPPORTED, PARTLY_SUPPORTED, REPORTED_R, SUPPORTED, UNDECIDED
+from jrae_jax.studies.findings import NOT_JUDGED, NOT_SUPPORTED, PARTLY_SUPPORTED, REPORTED_R, SUPPORTED, UNDECIDED
 from jrae_jax.studies.protocols import losses_of
 from jrae_jax.timeseries import CorrelationDimension, Dimension, RosensteinExponent, SurrogateTest
 
 SEEDS = 8
+FULL = StudySettings(seeds=SEEDS)
 
 
 def latent_dynamics(variance=0.5, chaotic=False, ratio=0.8, p_value=0.05):
@@ -36,24 +36,24 @@ def latent_dynamics(variance=0.5, chaotic=False, ratio=0.8, p_value=0.05):
     )
 
 
-def fabricated(r_of=None, latents_of=None, seeds=SEEDS):
+def fabricated(r_of=None, latents_of=None, settings=FULL):
     """A study whose r and latent dynamics are given: by (protocol, condition, loss), and by condition."""
     rng, other = np.random.default_rng(1), np.random.default_rng(2)
-    cases, dynamics = [], {}
+    cases, dynamics, seeds = [], {}, settings.seeds
     for protocol in PROTOCOLS:
         for condition in CONDITIONS:
             for loss in losses_of(protocol, condition):
                 means = (r_of or {}).get((protocol.name, condition, loss), np.zeros(6))
                 r = np.asarray(means) + 1e-3 * rng.standard_normal((seeds, 6))
                 scores = [Scores(row, row, row, CONDITIONS[condition].names) for row in r]
-                cases.append(Case(protocol, condition, loss, [], scores, scores, []))
+                cases.append(Case(protocol, condition, loss, [], scores, scores, [], np.zeros((0, 6))))
                 given = {"variance": 0.5, "ratio": 0.8} | (latents_of or {}).get(condition, {})
                 scattered = [
                     given | {name: given[name] + 1e-3 * other.standard_normal() for name in ("variance", "ratio")}
                     for _ in range(seeds)
                 ]
                 dynamics[cases[-1].name] = [latent_dynamics(**each) for each in scattered]
-    return Study(StudySettings(seeds=seeds), cases, {}, dynamics, LatentSizes((1,), {}))
+    return Study(settings, cases, {}, dynamics)
 
 
 def verdict(study, index):
@@ -80,6 +80,7 @@ def test_the_worst_state_decides():
     study = fabricated({("as_published", "full", "observed"): r, ("corrected", "full", "all"): np.full(6, 0.99)})
     finding = findings(study)[0]
     assert finding.verdict == NOT_SUPPORTED
+    assert finding.number.startswith("worst state y4: r = 0.200 [")
     assert "y4, r = 0.200" in finding.evidence
 
 
@@ -146,9 +147,53 @@ def test_latent_space_counts_chaos_and_nonlinearity():
     assert "in 5 of 8 latents with all states and in 0 with the pyramidal potential" in evidence
 
 
-def test_one_seed_decides_nothing_about_hidden_states():
-    judged = findings(fabricated(seeds=1))
-    assert [finding.verdict for finding in judged] == [UNDECIDED] * 4
+@pytest.mark.parametrize(
+    "settings",
+    [
+        StudySettings(seeds=4),
+        StudySettings(seeds=8, epochs=19),
+        StudySettings(seeds=8, duration=4.0),
+        StudySettings.quick(seeds=8, epochs=50),
+    ],
+)
+def test_a_small_study_is_not_judged_and_has_its_numbers(settings):
+    r_of = {("as_published", "full", "observed"): np.full(6, 0.99), ("corrected", "full", "all"): np.full(6, 0.97)}
+    judged = findings(fabricated(r_of, settings=settings))
+    assert [finding.verdict for finding in judged] == [NOT_JUDGED] * 4
+    assert judged[0].number.startswith("worst state ")
+    assert float(judged[0].number.split()[5]) == pytest.approx(0.97, abs=2e-3)
+
+
+def test_a_study_of_five_seeds_and_twenty_epochs_is_judged():
+    judged = findings(fabricated(settings=StudySettings(seeds=5, epochs=20)))
+    assert NOT_JUDGED not in [finding.verdict for finding in judged]
+
+
+def test_one_seed_has_no_interval():
+    judged = findings(fabricated(settings=StudySettings(seeds=1)))
+    assert [finding.verdict for finding in judged] == [NOT_JUDGED] * 4
+    assert all(finding.number.endswith("[no interval]") for finding in judged)
+    assert "nan" not in "".join(finding.number + finding.evidence for finding in judged)
+
+
+def test_a_training_that_failed_leaves_its_finding_undecided():
+    study = fabricated()
+    study.case(AS_PUBLISHED, "full", "observed").scores[3].r[:] = np.nan
+    finding = findings(study)[0]
+    assert (finding.verdict, finding.number) == (UNDECIDED, "worst state y0: r = undefined")
+
+
+@pytest.mark.parametrize(
+    ("potential", "derivative", "number"),
+    [
+        (0.25, 0.35, "potentials, r(y2) - r(y1) = 0.2"),
+        (-0.15, 0.55, "derivatives, r(y5) - r(y4) = 0.5"),
+        (-0.25, -0.35, "potentials, r(y2) - r(y1) = -0.2"),
+    ],
+)
+def test_the_difference_that_decides_is_given(potential, derivative, number):
+    r = np.array([1, 0.4, 0.4 + potential, 0, 0.4, 0.4 + derivative])
+    assert findings(fabricated({("corrected", "pyramidal", "all"): r}))[2].number.startswith(number)
 
 
 def test_reported_values_are_those_of_the_study():

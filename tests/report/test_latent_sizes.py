@@ -1,0 +1,76 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from jrae_jax.report import latent_sizes_answer, write_latent_sizes
+from jrae_jax.studies import LatentSizes
+
+
+@pytest.fixture
+def found():
+    r = np.full((3, 6), 0.9)
+    r[0, 4], r[1, 4] = 0.5, 0.85
+    enough = np.full((3, 6), 0.8)
+    enough[0, 2] = 0.4
+    return LatentSizes((1, 3, 6), {"full": r, "pyramidal": enough})
+
+
+def test_the_answer_comes_first(found):
+    lines = latent_sizes_answer(found, steps=400).splitlines()
+    assert lines[2:7] == [
+        "6 NUMBERS      all six states observed",
+        "               with 3, r of y4 is 0.050 below its best; no larger one was compared",
+        "3 NUMBERS      pyramidal potential observed",
+        "               with 1, r of y2 is 0.400 below its best",
+        "",
+    ]
+    assert lines[7:9] == [
+        "Pearson r on held-out trajectories, by what is observed and latent size",
+        "observed, size      y0       y1       y2       y3       y4       y5",
+    ]
+    assert lines[9].split() == ["full,", "1", *4 * ["0.900"], "0.500", "0.900"]
+    assert len(lines) == 15
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_single_number_is_enough():
+    (answer, number, *_) = latent_sizes_answer(LatentSizes((1,), {"full": np.ones((1, 6))}), steps=400).splitlines()[2:]
+    assert answer == "1 NUMBER       all six states observed"
+    assert number.strip() == "no smaller one was compared; no larger one was compared"
+
+
+def test_few_steps_give_no_answer(found):
+    text = latent_sizes_answer(found, steps=380)
+    assert text.count("NOT JUDGED     ") == 2
+    assert "6 NUMBERS" not in text
+    assert "Not judged: 380 steps for each autoencoder; an answer takes 400, as of --epochs 20." in text
+
+
+def test_a_folder_of_its_own(found, tmp_path):
+    write_latent_sizes(found, tmp_path, steps=400, seed=7, durations={"compute": 2.0})
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "latent_sizes.csv",
+        "latent_sizes.png",
+        "manifest.json",
+        "report.html",
+    ]
+    with (tmp_path / "latent_sizes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["observed"], row["latent_size"]) for row in rows] == [
+        (observed, size) for observed in ("full", "pyramidal") for size in ("1", "3", "6")
+    ]
+    assert float(rows[1]["y4"]) == 0.85
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["settings"] == {"latent_sizes": [1, 3, 6], "steps": 400, "seed": 7}
+    assert [each["size"] for each in manifest["enough"]] == ["6 numbers", "3 numbers"]
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.index("6 numbers") < page.index("<img") < page.index("<details>")
+    assert page.count("<figcaption>") == page.count("<img") == 1
+    assert "Not judged" not in page
+
+
+def test_the_page_says_why_nothing_is_judged(found, tmp_path):
+    write_latent_sizes(found, tmp_path, steps=20, seed=0, durations={})
+    assert '<p class="note">Not judged: 20 steps' in (tmp_path / "report.html").read_text(encoding="utf-8")
