@@ -62,7 +62,7 @@ def _seconds(command: list[str]) -> float:
 
 
 def run_command(arguments: list[str], picture: Path) -> dict[str, Any]:
-    """Run `jrae reproduce` once; its cost, its table and its verdicts."""
+    """Run `jrae reproduce` once; its cost, its answer and its verdicts."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "report"
         command = [sys.executable, "-m", "jrae_jax", "reproduce", *arguments, "--out", str(folder)]
@@ -80,7 +80,7 @@ def run_command(arguments: list[str], picture: Path) -> dict[str, Any]:
         "folder_mb": size / 1e6,
         "settings": manifest["settings"],
         "findings": manifest["findings"],
-        "table": done.stdout.split("\n\n     ")[0].splitlines(),
+        "answer": done.stdout.strip().splitlines(),
     }
 
 

@@ -228,7 +228,7 @@ def _in_three_dimensions(points: Float[np.ndarray, "time latent"]) -> Float[np.n
 
 def latent_sizes(found: LatentSizes) -> Figure:
     """Recovery against the size of the latent, of autoencoders with a window; small enough for a telephone."""
-    figure = _figure(3.7, 3.9, left=0.13, right=0.985, bottom=0.19, top=0.945, hspace=0.22)
+    figure = _figure(3.7, 3.9, left=0.13, right=0.985, bottom=0.165, top=0.945, hspace=0.22)
     axes: Sequence[Axes] = figure.subplots(len(found.r), 1, sharex=True, sharey=True)
     for ax, (observed, r) in zip(axes, found.r.items(), strict=True):
         for index, (name, marker) in enumerate(zip(STATES, "osD^vX", strict=True)):

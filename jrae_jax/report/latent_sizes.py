@@ -14,7 +14,7 @@ from .tables import Table, table_text
 
 STEPS_TO_JUDGE = 400  # with fewer, autoencoders are compared that have hardly been trained
 _DPI = 220  # of a small figure that is drawn larger than it is
-_LABEL = 15  # characters of the longest answer, and two spaces
+_LABEL = 20  # characters of the longest answer, and two spaces
 _CELL = 9
 
 
@@ -22,7 +22,7 @@ class EnoughLatents(NamedTuple):
     """The answer for one kind of recording."""
 
     size: str
-    """The smallest size that is enough, or `not judged`."""
+    """The smallest size that is enough, `at least` the largest one compared, or `not judged`."""
     observed: str
     number: str
     """What decides: how much r is lost with the next smaller size."""
@@ -35,17 +35,23 @@ def enough_latents(found: LatentSizes, *, steps: int) -> Iterator[EnoughLatents]
 
     - `steps`: how many each autoencoder was trained for.
     """
+    sizes = found.sizes
     for observed, r in found.r.items():
-        index = found.sizes.index(found.enough(observed))
-        if index == 0:
-            number = "no smaller one was compared"
-        else:
-            lost = r.max(axis=0) - r[index - 1]
-            worst = int(lost.argmax())
-            number = f"with {found.sizes[index - 1]}, r of {STATES[worst]} is {lost[worst]:.3f} below its best"
-        if index == len(found.sizes) - 1:
-            number += "; no larger one was compared"
-        size = NOT_JUDGED if steps < STEPS_TO_JUDGE else _counted(found.sizes[index])
+        index = sizes.index(found.enough(observed))
+        size = f"{sizes[index]} number{'' if sizes[index] == 1 else 's'}"
+        lost = r.max(axis=0) - r[max(index - 1, 0)]
+        worst = int(lost.argmax())
+        number = f"with {sizes[index - 1]}, r of {STATES[worst]} is {lost[worst]:.3f} below its best"
+        if steps < STEPS_TO_JUDGE or len(sizes) == 1:
+            size = NOT_JUDGED
+        elif index == len(sizes) - 1:
+            size = f"at least {size}"
+        if len(sizes) == 1:
+            number = "no other size was compared"
+        elif index == 0:
+            number = "no smaller size was compared"
+        elif index == len(sizes) - 1:
+            number += "; no larger size was compared"
         yield EnoughLatents(size, CONDITION_LABELS[observed], number)
 
 
@@ -100,10 +106,6 @@ def write_latent_sizes(
         manifest=made,
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
-
-
-def _counted(size: int) -> str:
-    return f"{size} number{'' if size == 1 else 's'}"
 
 
 def _why_not_judged(steps: int) -> str:

@@ -30,7 +30,7 @@ def write_report(study: Study, folder: Path, *, durations: Mapping[str, float]) 
 
     **Raises:** `OSError` if a file cannot be written.
     """
-    judged = findings(study)
+    judged, failed_trainings = findings(study), _failed_trainings(study)
     not_judged = None if study.settings.conclusive else why_not_judged(study.settings)
     write_csv(folder / "scores.csv", list(_score_rows(study)))
     write_csv(folder / "latents.csv", latent_dynamics_rows(study))
@@ -43,7 +43,7 @@ def write_report(study: Study, folder: Path, *, durations: Mapping[str, float]) 
         asdict(study.settings),
         durations,
         {
-            "failed_trainings": _failed_trainings(study),
+            "failed_trainings": failed_trainings,
             "findings": [asdict(finding) for finding in judged],
             "not_judged": not_judged,
         },
@@ -61,7 +61,7 @@ def write_report(study: Study, folder: Path, *, durations: Mapping[str, float]) 
         tables=list(further_tables(study)),
         half_widths=HALF_WIDTHS,
         latent_dynamics=latent_dynamics_tables(study),
-        failed_trainings=_failed_trainings(study),
+        failed_trainings=failed_trainings,
         manifest=made,
     )
     (folder / "report.html").write_text(page, encoding="utf-8")

@@ -20,10 +20,10 @@ def found():
 def test_the_answer_comes_first(found):
     lines = latent_sizes_answer(found, steps=400).splitlines()
     assert lines[2:7] == [
-        "6 NUMBERS      all six states observed",
-        "               with 3, r of y4 is 0.050 below its best; no larger one was compared",
-        "3 NUMBERS      pyramidal potential observed",
-        "               with 1, r of y2 is 0.400 below its best",
+        "AT LEAST 6 NUMBERS  all six states observed",
+        "                    with 3, r of y4 is 0.050 below its best; no larger size was compared",
+        "3 NUMBERS           pyramidal potential observed",
+        "                    with 1, r of y2 is 0.400 below its best",
         "",
     ]
     assert lines[7:9] == [
@@ -35,15 +35,23 @@ def test_the_answer_comes_first(found):
     assert max(map(len, lines)) <= 100
 
 
-def test_a_single_number_is_enough():
-    (answer, number, *_) = latent_sizes_answer(LatentSizes((1,), {"full": np.ones((1, 6))}), steps=400).splitlines()[2:]
-    assert answer == "1 NUMBER       all six states observed"
-    assert number.strip() == "no smaller one was compared; no larger one was compared"
+@pytest.mark.parametrize(
+    ("sizes", "answer", "number"),
+    [
+        ((3,), "NOT JUDGED", "no other size was compared"),
+        ((1, 2), "1 NUMBER", "no smaller size was compared"),
+    ],
+)
+def test_what_was_not_compared_is_said(sizes, answer, number):
+    found = LatentSizes(sizes, {"full": np.ones((len(sizes), 6))})
+    lines = latent_sizes_answer(found, steps=400).splitlines()
+    assert lines[2] == f"{answer:<20}all six states observed"
+    assert lines[3].strip() == number
 
 
 def test_few_steps_give_no_answer(found):
     text = latent_sizes_answer(found, steps=380)
-    assert text.count("NOT JUDGED     ") == 2
+    assert text.count("NOT JUDGED          ") == 2
     assert "6 NUMBERS" not in text
     assert "Not judged: 380 steps for each autoencoder; an answer takes 400, as of --epochs 20." in text
 
@@ -64,7 +72,7 @@ def test_a_folder_of_its_own(found, tmp_path):
     assert float(rows[1]["y4"]) == 0.85
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["settings"] == {"latent_sizes": [1, 3, 6], "steps": 400, "seed": 7}
-    assert [each["size"] for each in manifest["enough"]] == ["6 numbers", "3 numbers"]
+    assert [each["size"] for each in manifest["enough"]] == ["at least 6 numbers", "3 numbers"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.index("6 numbers") < page.index("<img") < page.index("<details>")
     assert page.count("<figcaption>") == page.count("<img") == 1
