@@ -63,10 +63,11 @@ def latent_sizes_from(options: argparse.Namespace) -> tuple[int, ...]:
         "--latent-size": options.latent_size is not None,
         "--quick": options.quick,
     }
-    for option in (option for option, given in of_the_study.items() if given):
+    given = [option for option, is_given in of_the_study.items() if is_given]
+    if given:
         raise ValueError(
-            f"`{option}` must be left out with --latent-sizes, which trains one autoencoder for each size and kind of "
-            "recording, for as long as --epochs says"
+            f"`{given[0]}` must be left out with --latent-sizes, which trains one autoencoder for each size and kind "
+            "of recording, for as long as --epochs says"
         )
     text = options.latent_sizes
     sizes: Sequence[int] = ()

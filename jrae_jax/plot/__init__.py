@@ -3,9 +3,9 @@
 from .atlas import atlas as atlas, atlas_table as atlas_table
 from .dynamics import bifurcation_diagram as bifurcation_diagram, regime_map as regime_map
 from .fit import fit as fit
+from .latent_sizes import latent_sizes as latent_sizes
 from .scan import scan as scan
 from .study import (
-    latent_sizes as latent_sizes,
     latents as latents,
     losses as losses,
     reconstruction as reconstruction,

@@ -1,6 +1,5 @@
-"""Figures of the study: recovery, reconstructions, latents, simulated signals, losses, and sizes of the latent."""
+"""Figures of the study: recovery, reconstructions, latents, simulated signals and losses."""
 
-from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ from scipy.signal import welch
 from ..column.states import STATE_LABELS, STATE_UNITS, STATES
 from ..column.trajectories import Trajectories
 from ..recording.evaluate import interval
-from ..studies.latent_sizes import LatentSizes
 from ..studies.protocols import CONDITIONS, CORRECTED, PROTOCOLS, losses_of
 from ..studies.reproduce import Case, Study
 from ..timeseries.shape import first_component_variance
@@ -33,8 +31,6 @@ CONDITION_LABELS = MappingProxyType(
 _LOSS_COLOURS = {"observed": RED, "all": BLUE}
 _PROTOCOL_COLOURS = (RED, BLUE)
 _OBSERVED, _CHANCE = "#f6e8b1", "#dcdcdc"
-# Okabe and Ito (2008): six that stay apart for colour-blind readers.
-_STATE_COLOURS = ("#000000", "#d55e00", "#0072b2", "#999999", "#e69f00", "#56b4e9")
 _FASTEST = 40.0  # Hz that are drawn: above it there is no rhythm
 _LATENT_SAMPLES = 4000  # that are drawn: more of them hide each other
 _WELCH_SAMPLES = 2048  # in a segment: half a hertz apart at 1 kHz
@@ -44,7 +40,7 @@ _TRANSIENT = 5  # one in so many samples, at the start, is left out: as publishe
 
 def recovery_means(study: Study) -> Figure:
     """Mean r of every state and condition, as published and corrected, beside chance; small enough for a telephone."""
-    figure = _figure(3.7, 3.5, left=0.125, right=0.995, bottom=0.185, top=0.945, hspace=0.4)
+    figure = fixed_figure(3.7, 3.5, left=0.125, right=0.995, bottom=0.185, top=0.945, hspace=0.4)
     for ax, condition in zip(figure.subplots(len(CONDITIONS), 1, sharex=True), CONDITIONS, strict=True):
         observed = CONDITIONS[condition].names
         for index, name in enumerate(STATES):
@@ -77,7 +73,7 @@ def recovery_means(study: Study) -> Figure:
 
 def recovery(study: Study) -> Figure:
     """Pearson's r of every state, condition and protocol: each seed, the mean with its interval, and chance."""
-    figure = _figure(10.0, 8.2, left=0.065, right=0.99, bottom=0.11, top=0.965, hspace=0.36, wspace=0.04)
+    figure = fixed_figure(10.0, 8.2, left=0.065, right=0.99, bottom=0.11, top=0.965, hspace=0.36, wspace=0.04)
     axes = figure.subplots(len(CONDITIONS), len(PROTOCOLS), sharey=True)
     for row, condition in zip(axes, CONDITIONS, strict=True):
         for ax, protocol in zip(row, PROTOCOLS, strict=True):
@@ -152,7 +148,7 @@ def traces(study: Study, *, seconds: float = 2.0) -> Figure:
 
     - `seconds`: how much of each signal is drawn, up to its last sample.
     """
-    figure = _figure(10.0, 3.4, left=0.06, right=0.99, bottom=0.15, top=0.97, wspace=0.2)
+    figure = fixed_figure(10.0, 3.4, left=0.06, right=0.99, bottom=0.15, top=0.97, wspace=0.2)
     trace, spectrum = figure.subplots(1, 2, width_ratios=(2, 1))
     for protocol, colour in zip(PROTOCOLS, _PROTOCOL_COLOURS, strict=True):
         example = study.examples[protocol.name]
@@ -180,7 +176,7 @@ def reconstruction(study: Study, *, seconds: float = 0.6) -> Figure:
     example = study.examples[CORRECTED.name]
     elapsed = example.ts - example.ts[0]
     drawn = elapsed < seconds
-    figure = _figure(10.0, 5.6, left=0.065, right=0.99, bottom=0.145, top=0.95, hspace=0.34, wspace=0.22)
+    figure = fixed_figure(10.0, 5.6, left=0.065, right=0.99, bottom=0.145, top=0.95, hspace=0.34, wspace=0.22)
     axes = figure.subplots(3, 2, sharex=True)
     panels = dict(zip(STATES, axes.T.ravel(), strict=True))
     for name, values in zip(STATES, np.asarray(example.ys).T, strict=True):
@@ -202,7 +198,7 @@ def reconstruction(study: Study, *, seconds: float = 0.6) -> Figure:
 
 def latents(study: Study) -> Figure:
     """Latent trajectories of the first seed, in three dimensions."""
-    figure = _figure(10.0, 7.0, left=0.02, right=0.98, bottom=0.02, top=0.93, hspace=0.22, wspace=0.05)
+    figure = fixed_figure(10.0, 7.0, left=0.02, right=0.98, bottom=0.02, top=0.93, hspace=0.22, wspace=0.05)
     for row, protocol in enumerate(PROTOCOLS):
         for column, condition in enumerate(CONDITIONS):
             loss = losses_of(protocol, condition)[-1]
@@ -226,28 +222,9 @@ def _in_three_dimensions(points: Float[np.ndarray, "time latent"]) -> Float[np.n
     return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
 
 
-def latent_sizes(found: LatentSizes) -> Figure:
-    """Recovery against the size of the latent, of autoencoders with a window; small enough for a telephone."""
-    figure = _figure(3.7, 3.9, left=0.13, right=0.985, bottom=0.165, top=0.945, hspace=0.22)
-    axes: Sequence[Axes] = figure.subplots(len(found.r), 1, sharex=True, sharey=True)
-    for ax, (observed, r) in zip(axes, found.r.items(), strict=True):
-        for index, (name, marker) in enumerate(zip(STATES, "osD^vX", strict=True)):
-            ax.plot(found.sizes, r[:, index], marker=marker, ms=3.5, lw=1.0, color=_STATE_COLOURS[index], label=name)
-        ax.set_title(f"{CONDITION_LABELS[observed]} observed", fontsize=8, pad=3)
-        ax.set_ylabel("Pearson r", fontsize=8)
-        ax.set_xticks(found.sizes)
-        ax.tick_params(labelsize=8, length=2)
-    axes[-1].set_xlabel("size of the latent", fontsize=8, labelpad=1)
-    handles, labels = axes[-1].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=8, borderpad=0, columnspacing=0.9
-    )
-    return figure
-
-
 def losses(study: Study) -> Figure:
     """Training loss of every case: the mean over seeds and their range."""
-    figure = _figure(10.0, 3.6, left=0.065, right=0.7, bottom=0.14, top=0.92, wspace=0.05)
+    figure = fixed_figure(10.0, 3.6, left=0.065, right=0.7, bottom=0.14, top=0.92, wspace=0.05)
     axes = figure.subplots(1, len(PROTOCOLS), sharey=True)
     styles = dict(zip(CONDITIONS, ("-", "--", ":"), strict=True))
     for ax, protocol in zip(axes, PROTOCOLS, strict=True):
@@ -266,7 +243,7 @@ def losses(study: Study) -> Figure:
     return figure
 
 
-def _figure(width: float, height: float, **places: float) -> Figure:
+def fixed_figure(width: float, height: float, **places: float) -> Figure:
     """A figure whose axes lie at fixed places: to work out where they fit costs as much as to draw them."""
     figure = Figure(figsize=(width, height))
     figure.subplots_adjust(**places)

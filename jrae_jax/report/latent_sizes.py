@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..column.states import STATES
-from ..plot.study import CONDITION_LABELS, latent_sizes
+from ..plot.latent_sizes import latent_sizes
+from ..plot.study import CONDITION_LABELS
 from ..studies.findings import NOT_JUDGED
 from ..studies.latent_sizes import LatentSizes
 from .files import write_csv, write_figure, write_manifest
@@ -35,24 +36,23 @@ def enough_latents(found: LatentSizes, *, steps: int) -> Iterator[EnoughLatents]
 
     - `steps`: how many each autoencoder was trained for.
     """
-    sizes = found.sizes
     for observed, r in found.r.items():
-        index = sizes.index(found.enough(observed))
-        size = f"{sizes[index]} number{'' if sizes[index] == 1 else 's'}"
-        lost = r.max(axis=0) - r[max(index - 1, 0)]
-        worst = int(lost.argmax())
-        number = f"with {sizes[index - 1]}, r of {STATES[worst]} is {lost[worst]:.3f} below its best"
-        if steps < STEPS_TO_JUDGE or len(sizes) == 1:
+        index = found.sizes.index(found.enough(observed))
+        is_least, is_largest = index == 0, index == len(found.sizes) - 1
+        size = f"{found.sizes[index]} number{'' if found.sizes[index] == 1 else 's'}"
+        if steps < STEPS_TO_JUDGE or (is_least and is_largest):
             size = NOT_JUDGED
-        elif index == len(sizes) - 1:
+        elif is_largest:
             size = f"at least {size}"
-        if len(sizes) == 1:
-            number = "no other size was compared"
-        elif index == 0:
-            number = "no smaller size was compared"
-        elif index == len(sizes) - 1:
-            number += "; no larger size was compared"
-        yield EnoughLatents(size, CONDITION_LABELS[observed], number)
+        if is_least:
+            numbers = ["no smaller size was compared"]
+        else:
+            lost = r.max(axis=0) - r[index - 1]
+            worst = int(lost.argmax())
+            numbers = [f"with {found.sizes[index - 1]}, r of {STATES[worst]} is {lost[worst]:.3f} below its best"]
+        if is_largest:
+            numbers.append("no larger size was compared")
+        yield EnoughLatents(size, CONDITION_LABELS[observed], "; ".join(numbers))
 
 
 def latent_sizes_answer(found: LatentSizes, *, steps: int) -> str:

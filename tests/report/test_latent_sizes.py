@@ -38,7 +38,7 @@ def test_the_answer_comes_first(found):
 @pytest.mark.parametrize(
     ("sizes", "answer", "number"),
     [
-        ((3,), "NOT JUDGED", "no other size was compared"),
+        ((3,), "NOT JUDGED", "no smaller size was compared; no larger size was compared"),
         ((1, 2), "1 NUMBER", "no smaller size was compared"),
     ],
 )
