@@ -224,22 +224,23 @@ def _in_three_dimensions(points: Float[np.ndarray, "time latent"]) -> Float[np.n
 
 def losses(study: Study) -> Figure:
     """Training loss of every case: the mean over seeds and their range."""
-    figure = fixed_figure(10.0, 3.6, left=0.065, right=0.7, bottom=0.14, top=0.92, wspace=0.05)
+    figure = fixed_figure(10.0, 3.6, left=0.075, right=0.8, bottom=0.14, top=0.92, wspace=0.05)
     axes = figure.subplots(1, len(PROTOCOLS), sharey=True)
     styles = dict(zip(CONDITIONS, ("-", "--", ":"), strict=True))
     for ax, protocol in zip(axes, PROTOCOLS, strict=True):
         for case in (case for case in study.cases if case.protocol.name == protocol.name):
             each = np.stack([training.train_loss for training in case.trainings])
-            epochs = np.arange(1, each.shape[1] + 1)
-            label = f"{CONDITION_LABELS[case.condition]}, {LOSS_LABELS[case.loss]}"
-            colour = _LOSS_COLOURS[case.loss]
-            ax.semilogy(epochs, each.mean(axis=0), styles[case.condition], color=colour, lw=1.4, label=label)
+            epochs, colour = np.arange(1, each.shape[1] + 1), _LOSS_COLOURS[case.loss]
+            ax.semilogy(epochs, each.mean(axis=0), styles[case.condition], color=colour, lw=1.4)
             ax.fill_between(epochs, each.min(axis=0), each.max(axis=0), color=colour, alpha=0.12, lw=0)
         ax.set_title(protocol.title, fontsize=10)
         ax.set_xlabel("epoch")
-    axes[0].set_ylabel("training loss")
-    handles, labels = axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="center right", frameon=False, fontsize=8)
+    axes[0].set_ylabel("training loss (variances)")
+    handles = [
+        *(Line2D([], [], color=_LOSS_COLOURS[loss], lw=4, label=LOSS_LABELS[loss]) for loss in LOSS_LABELS),
+        *(Line2D([], [], color="0.4", ls=style, label=CONDITION_LABELS[name]) for name, style in styles.items()),
+    ]
+    figure.legend(handles=handles, loc="center right", frameon=False, fontsize=8)
     return figure
 
 

@@ -57,8 +57,8 @@ def test_quick_is_small_gives_no_verdict_and_numbers_its_folder(asked, tmp_path,
 
 @pytest.mark.parametrize(("text", "sizes"), [("1:4", (1, 2, 3, 4)), ("3:3", (3,)), ("3", (3,)), ("6,1,3,3", (1, 3, 6))])
 def test_latent_sizes_are_a_study_of_their_own(asked, tmp_path, capsys, text, sizes):
-    assert cli.main(["reproduce", "--latent-sizes", text, "--epochs", "20", "--out", "out"]) == 0
-    assert asked == [(sizes, 400)]
+    assert cli.main(["reproduce", "--latent-sizes", text, "--epochs", "60", "--out", "out"]) == 0
+    assert asked == [(sizes, 1200)]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "figures",
         "latent_sizes.csv",

@@ -18,7 +18,7 @@ def found():
 
 
 def test_the_answer_comes_first(found):
-    lines = latent_sizes_answer(found, steps=400).splitlines()
+    lines = latent_sizes_answer(found, steps=1000).splitlines()
     assert lines[2:7] == [
         "AT LEAST 6 NUMBERS  all six states observed",
         "                    with 3, r of y4 is 0.050 below its best; no larger size was compared",
@@ -44,20 +44,20 @@ def test_the_answer_comes_first(found):
 )
 def test_what_was_not_compared_is_said(sizes, answer, number):
     found = LatentSizes(sizes, {"full": np.ones((len(sizes), 6))})
-    lines = latent_sizes_answer(found, steps=400).splitlines()
+    lines = latent_sizes_answer(found, steps=1000).splitlines()
     assert lines[2] == f"{answer:<20}all six states observed"
     assert lines[3].strip() == number
 
 
 def test_few_steps_give_no_answer(found):
-    text = latent_sizes_answer(found, steps=380)
+    text = latent_sizes_answer(found, steps=980)
     assert text.count("NOT JUDGED          ") == 2
     assert "6 NUMBERS" not in text
-    assert "Not judged: 380 steps for each autoencoder; an answer takes 400, as of --epochs 20." in text
+    assert "Not judged: 980 steps for each autoencoder; an answer takes 1000, as of --epochs 50." in text
 
 
 def test_a_folder_of_its_own(found, tmp_path):
-    write_latent_sizes(found, tmp_path, steps=400, seed=7, durations={"compute": 2.0})
+    write_latent_sizes(found, tmp_path, steps=1000, seed=7, durations={"compute": 2.0})
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
         "latent_sizes.csv",
         "latent_sizes.png",
@@ -71,7 +71,7 @@ def test_a_folder_of_its_own(found, tmp_path):
     ]
     assert float(rows[1]["y4"]) == 0.85
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert manifest["settings"] == {"latent_sizes": [1, 3, 6], "steps": 400, "seed": 7}
+    assert manifest["settings"] == {"latent_sizes": [1, 3, 6], "steps": 1000, "seed": 7}
     assert [each["size"] for each in manifest["enough"]] == ["at least 6 numbers", "3 numbers"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.index("6 numbers") < page.index("<img") < page.index("<details>")
