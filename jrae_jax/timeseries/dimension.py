@@ -2,9 +2,9 @@
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .neighbours import BLOCKS, as_trajectories, evenly, generator, sample_times, separations, theiler_window
+from .neighbours import BLOCKS, as_trajectories, evenly, generator, sample_times, squared_separations, theiler_window
 
 _LEAST_SAMPLES = 200  # in time; fewer have no scaling range, and blocks of too few neighbours
 # Points that count for two nearest neighbours: one in so many, but at least and at most so many. Of a finely sampled
@@ -87,9 +87,11 @@ def two_nn_dimension(
     cloud = trajectories.reshape(len(times), -1)[kept]
     blocks = []
     for references in np.array_split(np.arange(len(kept)), BLOCKS):
-        nearest = np.partition(separations(cloud, times[kept], references, theiler), 1, axis=1)[:, :2]
+        squares = squared_separations(cloud, times[kept], references, theiler)
+        squares.partition(1, axis=1)  # in place: all of them are copied more slowly than they are looked through
+        nearest = squares[:, :2]
         nearest = nearest[np.isfinite(nearest).all(axis=1)]
-        blocks.append(np.log(nearest[:, 1] / nearest[:, 0]))
+        blocks.append(np.log(nearest[:, 1] / nearest[:, 0]) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):  # a block without neighbours makes the error NaN
         each = np.array([len(block) / block.sum() for block in blocks])
         ratios = np.concatenate(blocks)
@@ -122,7 +124,7 @@ def correlation_dimension(
     cloud = trajectories.reshape(len(times), -1)
     cloud = cloud / np.sqrt(cloud.var(axis=0).sum())
     references = np.array_split(evenly(_REFERENCES, len(times)), BLOCKS)
-    pairs = np.array([_pairs_within(separations(cloud, times, block, theiler)) for block in references])
+    pairs = np.array([_pairs_within(squared_separations(cloud, times, block, theiler)) for block in references])
     total = pairs.sum(axis=0)
     first = int(np.argmax(total >= _LEAST_PAIRS)) if total[-1] >= _LEAST_PAIRS else len(total)
     slopes = np.diff(np.log(total[first:])) / _CELL
@@ -139,11 +141,14 @@ def correlation_dimension(
     return CorrelationDimension(float(value), float(error), middles, slopes, scaling_range)
 
 
-def _pairs_within(distances: np.ndarray) -> np.ndarray:
-    """How many pairs are no further apart than each radius, of which the last is 1."""
-    cells = np.ceil(np.log(distances) / _CELL) + _CELLS_BELOW
-    cells = np.clip(cells, 0, _CELLS_BELOW + 1).astype(int).ravel()
-    return np.cumsum(np.bincount(cells, minlength=_CELLS_BELOW + 2)[:-1])
+def _pairs_within(squares: Float[np.ndarray, "reference point"]) -> Int[np.ndarray, " radius"]:
+    """How many pairs are no further apart than each radius, of which the last is 1; `squares` is written over."""
+    cells = np.log(squares, out=squares)
+    cells *= 0.5 / _CELL
+    np.ceil(cells, out=cells)
+    cells += _CELLS_BELOW
+    np.clip(cells, 0, _CELLS_BELOW + 1, out=cells)
+    return np.cumsum(np.bincount(cells.astype(np.intp).ravel(), minlength=_CELLS_BELOW + 2)[:-1])
 
 
 def _evenest(slopes: Float[np.ndarray, " cell"]) -> int | None:

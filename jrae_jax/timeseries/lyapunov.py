@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_positive
-from .neighbours import BLOCKS, as_trajectories, evenly, sample_times, separations, theiler_window
+from .neighbours import BLOCKS, as_trajectories, evenly, sample_times, squared_separations, theiler_window
 
 _LEAST_SAMPLES = 500  # in time; of fewer, pairs are followed for too short a time to be cut into six
 _REFERENCES = 1000  # pairs, whose median is right to 4 % of their spread
@@ -111,13 +111,14 @@ def _followed(
     times = sample_times(trajectories)[starts]
     references = evenly(_REFERENCES, len(starts))
     blocks = np.array_split(references, BLOCKS)  # one by one, for memory's sake
-    nearest = [np.argmin(separations(points[starts], times, block, theiler), axis=1) for block in blocks]
+    nearest = [np.argmin(squared_separations(points[starts], times, block, theiler), axis=1) for block in blocks]
     these, others = starts[references], starts[np.concatenate(nearest)]
-    squares = np.empty((steps + 1, len(references)))
-    for step in range(steps + 1):
-        apart = points[these + step] - points[others + step]
-        squares[step] = np.einsum("pd,pd->p", apart, apart)
-    return np.log(np.maximum(squares, np.finfo(float).tiny)) / 2
+    squares = np.empty((len(references), steps + 1))
+    for pair, (this, other) in enumerate(zip(these, others, strict=True)):  # pair by pair, as steps lie side by side
+        apart = points[this : this + steps + 1] - points[other : other + steps + 1]
+        np.einsum("sd,sd->s", apart, apart, out=squares[pair])
+    np.maximum(squares, np.finfo(float).tiny, out=squares)
+    return np.ascontiguousarray(np.log(squares, out=squares).T) / 2
 
 
 def _steadiest(curve: Float[np.ndarray, " step"], end: int) -> tuple[int, int] | None:

@@ -1,6 +1,6 @@
 """A test whether a trajectory is more than linear noise: nonlinear against linear prediction, and surrogates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -94,27 +94,23 @@ def surrogate_test(
     matched = [with_ends_matched(trajectory) for trajectory in trajectories]
     linear, nonlinear = _errors(matched, steps)
     random = generator(key)
-    ratios = np.array(
-        [
-            _ratio(*_errors([phase_randomised(trajectory, random) for trajectory in matched], steps))
-            for _ in range(surrogates)
-        ]
-    )
+    randomised = [phase_randomised(trajectory, random) for trajectory in matched]
+    ratios = np.array([_ratio(*_errors([next(each) for each in randomised], steps)) for _ in range(surrogates)])
     p_value = (1 + np.sum(ratios <= _ratio(linear, nonlinear))) / (1 + surrogates)
     return SurrogateTest(linear, nonlinear, ratios, float(p_value))
 
 
 def phase_randomised(
     trajectory: Float[np.ndarray, "time dimension"], random: np.random.Generator
-) -> Float[np.ndarray, "time dimension"]:
-    """A linear Gaussian trajectory with the same means, auto- and cross-spectra."""
-    time = len(trajectory)
-    spectrum = np.fft.rfft(trajectory, axis=0)
-    angles = random.uniform(0, 2 * np.pi, len(spectrum))
-    angles[0] = 0
-    if time % 2 == 0:
-        angles[-1] = 0  # the fastest frequency has no phase
-    return np.fft.irfft(spectrum * np.exp(1j * angles)[:, None], time, axis=0)
+) -> Iterator[Float[np.ndarray, "time dimension"]]:
+    """Linear Gaussian trajectories without end, with the same means, auto- and cross-spectra."""
+    time, spectrum = len(trajectory), np.fft.rfft(trajectory, axis=0)
+    while True:
+        angles = random.uniform(0, 2 * np.pi, len(spectrum))
+        angles[0] = 0
+        if time % 2 == 0:
+            angles[-1] = 0  # the fastest frequency has no phase
+        yield np.fft.irfft(spectrum * np.exp(1j * angles)[:, None], time, axis=0)
 
 
 def with_ends_matched(trajectory: Float[np.ndarray, "time dimension"]) -> Float[np.ndarray, "shorter dimension"]:

@@ -67,7 +67,7 @@ def test_what_lies_on_a_line_may_move_nonlinearly(lorenz, key):
 
 def test_surrogates_keep_all_spectra_and_nothing_else(lorenz):
     points = lorenz[:3001]
-    surrogate = phase_randomised(points, np.random.default_rng(0))
+    surrogate = next(phase_randomised(points, np.random.default_rng(0)))
     np.testing.assert_allclose(surrogate.mean(axis=0), points.mean(axis=0), atol=1e-12)
     before, after = (np.fft.rfft(each, axis=0) for each in (points, surrogate))
     crossed = [each[:, :, None] * each[:, None].conj() for each in (before, after)]
@@ -80,7 +80,7 @@ def test_surrogates_keep_all_spectra_and_nothing_else(lorenz):
 @pytest.mark.parametrize("time", [1000, 1001])
 def test_surrogates_turn_with_the_points(time, linear_filter, rotated):
     points = linear_filter(0, time)
-    turned, surrogate = (phase_randomised(each, np.random.default_rng(1)) for each in (rotated(points), points))
+    turned, surrogate = (next(phase_randomised(each, np.random.default_rng(1))) for each in (rotated(points), points))
     np.testing.assert_allclose(turned, rotated(surrogate), atol=1e-10)
     np.testing.assert_allclose(surrogate.var(axis=0), points.var(axis=0))
 
