@@ -82,9 +82,27 @@ def solve_fixed(
     adjoint: diffrax.AbstractAdjoint = _BACKWARD,
 ) -> tuple[Any, diffrax.RESULTS]:
     """All the steps of `terms.clock`, one after the other; what is saved has the structure of `saveat`."""
-    steps = terms.clock.steps
-    controller = diffrax.StepTo(ts=jnp.arange(-steps, 1, dtype=y0.dtype))
-    return _solve(terms, solver, y0, saveat, controller, adjoint, dt0=None, max_steps=steps)
+    return _solve(terms, solver, y0, saveat, _WholeSteps(), adjoint, dt0=None, max_steps=terms.clock.steps)
+
+
+class _WholeSteps(diffrax.AbstractStepSizeController[None, None]):
+    """Steps of 1, which a float counts exactly.
+
+    `diffrax.ConstantStepSize` divides the whole time anew at each step. `diffrax.StepTo` looks every step up, and checks
+    its table by a callback to Python, for which JAX does not keep a compiled program.
+    """
+
+    def wrap(self, direction):
+        """The same: time runs forward."""
+        return self
+
+    def init(self, terms, t0, t1, y0, dt0, args, func, error_order):
+        """The end of the first step."""
+        return t0 + 1, None
+
+    def adapt_step_size(self, t0, t1, y0, y1_candidate, args, y_error, error_order, controller_state):
+        """Every step is taken; the next one begins where it ends."""
+        return True, t1, t1 + 1, False, None, diffrax.RESULTS.successful
 
 
 def solve_adaptive(

@@ -174,10 +174,11 @@ def _holds(
     first = math.floor(start / ratio * (1 + 1e-12))
     count = math.ceil((start + steps) / ratio * (1 - 1e-12)) - first
     first_step, offset = round(start), start - first * ratio
-    if batch is None:  # constants of the program, as the loop over a single column is to touch little: `ColumnTerm`
-        return Holds(first_step, first, offset, ratio, count, first > 0)
-    starts = jnp.asarray(first_step, jnp.int32), jnp.asarray(first, jnp.int32), as_float(offset)
-    return Holds(*starts, ratio, count, first > 0)
+    # The start is data, so that a run is carried on by the same program; but the alignment of steps and holds, which is
+    # mostly the same, is a constant for a single column, whose loop is to touch little: see `ColumnTerm`.
+    starts = jnp.asarray(first_step, jnp.int32), jnp.asarray(first, jnp.int32)
+    carried_on = first > 0 and input.memory is not None
+    return Holds(*starts, offset if batch is None else as_float(offset), ratio, count, carried_on)
 
 
 def _save_times(
