@@ -16,6 +16,7 @@ from .whitening import Whitener
 
 Features = TypeVar("Features")
 """What an autoencoder reads at one instant; with axes in front, at many."""
+AutoencoderType = TypeVar("AutoencoderType", bound="AbstractAutoencoder")
 
 
 class Gaussian(eqx.Module):
@@ -182,3 +183,19 @@ def through(
     for layer in hidden:
         values = activation(layer(values))
     return last(values)
+
+
+def zero_padded(autoencoder: AutoencoderType, larger: AutoencoderType) -> AutoencoderType:
+    """An autoencoder in the shape of one with more inputs, which are always 0, or with a larger latent.
+
+    So autoencoders of several sizes can be trained in one ensemble, by one program. What is added has weights of 0 and
+    keeps them: their gradients are products with inputs or with other weights that are 0.
+    """
+    arrays, skeleton = eqx.partition(larger, eqx.is_array)
+
+    def padded(own, wide):
+        widths = [(0, after - before) for before, after in zip(own.shape, wide.shape, strict=True)]
+        return jnp.asarray(np.pad(np.asarray(own), widths))  # by NumPy, which compiles nothing
+
+    leaves = map(padded, jax.tree.leaves(eqx.filter(autoencoder, eqx.is_array)), jax.tree.leaves(arrays))
+    return eqx.combine(jax.tree.unflatten(jax.tree.structure(arrays), leaves), skeleton)

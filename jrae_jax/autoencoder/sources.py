@@ -180,7 +180,7 @@ class DatasetPasses(AbstractTrainingData):
                 for dataset, loss, whitener in zip(self.datasets, losses, whiteners, strict=True)
             ]
         )
-        keys = program.spread(list(keys))
+        keys = program.place(keys)
         constant = jnp.asarray(factor(0), program.dtype)
 
         def some_epochs(state, start):
@@ -263,7 +263,7 @@ class SimulatedDraws(AbstractTrainingData):
 
     def advance(self, program, losses, whiteners, keys, factor):
         """See `AbstractTrainingData`."""
-        losses, whiteners, keys = (program.spread(list(part)) for part in (losses, whiteners, keys))
+        losses, whiteners, keys = program.spread(losses), program.spread(whiteners), program.place(keys)
 
         def some_draws(state, start):
             history = []

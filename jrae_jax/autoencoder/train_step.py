@@ -61,25 +61,24 @@ class Program(eqx.Module):
         return over_devices
 
     def spread(self, records: Sequence[PyTree]) -> PyTree:
-        """The records of all members as one, with a leading member axis that is shared out over devices.
+        """The records of all members as one, with a leading member axis that is shared out over devices."""
+        # Stacked on the host, which compiles nothing.
+        return self.place(jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *records))
+
+    def place(self, stacked: PyTree) -> PyTree:
+        """Records with a leading member axis on their devices.
 
         Where members and devices do not come out even, the last member is repeated.
         """
-        missing = -len(records) % self.mesh.size
-        # Stacked on the host, which compiles nothing.
-        stacked = jax.tree.map(_stack, *records, *[records[-1]] * missing)
-        return self.place(stacked)
-
-    def place(self, stacked: PyTree) -> PyTree:
-        """Records with a leading member axis on their devices."""
         by_member = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec("member"))
-        return jax.device_put(stacked, by_member)
 
+        def placed(leaf):
+            even = len(leaf) + -len(leaf) % self.mesh.size
+            return jax.device_put(
+                leaf if len(leaf) == even else leaf[np.minimum(np.arange(even), len(leaf) - 1)], by_member
+            )
 
-def _stack(*leaves: Array | np.ndarray) -> Array | np.ndarray:
-    if jnp.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
-        return jnp.stack(leaves)
-    return np.stack([np.asarray(leaf) for leaf in leaves])
+        return jax.tree.map(placed, stacked)
 
 
 @eqx.filter_jit

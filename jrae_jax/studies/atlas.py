@@ -115,7 +115,7 @@ def atlas(
     - `settings`: `AtlasSettings()` if `None`; `AtlasSettings.quick()` for a look.
     - `autoencoders`: by name, reconstructors that were trained for the masks of the settings.
     - `store`: a folder that does not exist yet, or holds this very atlas: then it is resumed. `None`: in memory.
-    - `progress`: called after each held-out set and mask.
+    - `progress`: called before each held-out set and mask, and when all are done.
 
     **Returns:** `r`, `r2`, `nrmse` and `expected_r`, the r that an estimator's own standard deviations amount to, over
         `seed`, `mask`, `noise`, `estimator` and `state`; and `derivatives`, how many each state takes in theory.
@@ -133,11 +133,13 @@ def atlas(
     work = _Work(settings, autoencoders) if todo else None
     for count, number in enumerate(todo):
         seed, mask, _ = (part.start for part in cells.layout.region(number))
+        if progress is not None:
+            done = cells.layout.chunks - len(todo) + count
+            progress(done, cells.layout.chunks, f"seed {seed}: {' '.join(masks[mask].names)}")
         assert work is not None
         cells.write(number, work(seed, masks[mask]))
-        if progress is not None:
-            done = cells.layout.chunks - len(todo) + count + 1
-            progress(done, cells.layout.chunks, f"seed {seed}: {' '.join(masks[mask].names)}")
+    if progress is not None:
+        progress(cells.layout.chunks, cells.layout.chunks, "all scores are there")
     needed = [[-1 if count is None else count for count in derivatives_needed(mask)] for mask in masks]
     about = {"long_name": "derivatives of the recording that the equations need to infer a state; -1: none suffice"}
     return stores.dataset(path, cells).assign(derivatives=(("mask", "state"), np.array(needed), about))

@@ -5,11 +5,13 @@ from types import MappingProxyType
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from .._checks import Progress, check_count
-from ..autoencoder.train import train
+from ..autoencoder.base import zero_padded
+from ..autoencoder.train import train_ensemble
 from ..autoencoder.windowed import WindowedAutoencoder
 from ..column.column import Column
 from ..column.inputs import UniformNoiseInput
@@ -38,7 +40,7 @@ class LatentSizes(eqx.Module):
     def enough(self, observed: str) -> int:
         """The least size with which every state comes back as well as with any other, to 0.01."""
         r = self.r[observed]
-        return self.sizes[int(np.argmax(np.all(r > r.max(axis=0) - _AS_GOOD, axis=1)))]
+        return self.sizes[int(np.argmax(np.all(r > np.nanmax(r, axis=0) - _AS_GOOD, axis=1)))]
 
 
 def compare_latent_sizes(
@@ -52,7 +54,8 @@ def compare_latent_sizes(
 ) -> LatentSizes:
     """Train an autoencoder for each latent size and kind of recording, and score it on held-out trajectories.
 
-    Windows reach 0.16 s to either side, sensor noise is 5 %; all are trained on the same simulated recordings.
+    Windows reach 0.16 s to either side, sensor noise is 5 %; all are trained on the same simulated recordings, those of
+    one kind by one program.
 
     **Arguments:**
 
@@ -60,7 +63,7 @@ def compare_latent_sizes(
     - `steps`: of the optimiser, for each autoencoder.
     - `columns`, `samples`: of each draw of simulated recordings, as in `SimulatedRecordings`.
     - `key`: for recordings and autoencoders.
-    - `progress`: called before each autoencoder.
+    - `progress`: called with the draws done, how many there are, and the loss.
 
     **Raises:** `ValueError` for numbers below 1.
     """
@@ -68,41 +71,41 @@ def compare_latent_sizes(
     check_count(1, steps=steps, sizes=min(sizes, default=0))
     column = Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=_DT))
     # Every autoencoder has the same key, so that they differ in nothing else than size and recording.
-    source_key, *keys = jax.random.split(key, 5)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in COMPARED}
+    source_key, autoencoder_key, training_key, held_out_key, noise_key = jax.random.split(key, 5)
+    t1, batch = _BURN_IN + _SECONDS, _HELD_OUT + 1
+    trajectories = simulate(column, t1=t1, dt=_DT, burn_in=_BURN_IN, batch=batch, key=held_out_key)
+    found = {}
     for number, (name, mask) in enumerate(COMPARED.items()):
+
+        def report(done: int | float, total: int | float, message: str, number: int = number, name: str = name) -> None:
+            if progress is not None:
+                progress(number * total + done, len(COMPARED) * total, f"{name} observed: {message}")
+
         source = SimulatedRecordings(
             column, kinds=[mask], noise=SENSOR_NOISE, dt=_DT, columns=columns, samples=samples, key=source_key
         )
-        for index, size in enumerate(sizes):
-            if progress is not None:
-                progress(number * len(sizes) + index, len(COMPARED) * len(sizes), f"latent of {size}, observed: {name}")
-            found[name].append(_recovery(source, mask, size, steps, *keys))
-    return LatentSizes(sizes, {name: np.stack(rows) for name, rows in found.items()})
+        largest = _autoencoder(max(sizes), mask, autoencoder_key)
+        trainings = train_ensemble(
+            [zero_padded(_autoencoder(size, mask, autoencoder_key), largest) for size in sizes],
+            source,
+            steps=steps,
+            keys=jnp.stack([training_key] * len(sizes)),
+            progress=report,
+        )
+        data = make_dataset(trajectories, observed=mask, held_out=_HELD_OUT, noise=SENSOR_NOISE, key=noise_key)
+        assert data.held_out is not None
+        recording = data.held_out.recording
+        found[name] = np.stack([evaluate(training.reconstructor(recording), data).r for training in trainings])
+    return LatentSizes(sizes, found)
 
 
-def _recovery(
-    source: SimulatedRecordings,
-    mask: ObservationMask,
-    latent_size: int,
-    steps: int,
-    autoencoder_key: PRNGKeyArray,
-    training_key: PRNGKeyArray,
-    held_out_key: PRNGKeyArray,
-    noise_key: PRNGKeyArray,
-) -> Float[np.ndarray, "6"]:
-    autoencoder = WindowedAutoencoder(
+def _autoencoder(latent_size: int, mask: ObservationMask, key: PRNGKeyArray) -> WindowedAutoencoder:
+    return WindowedAutoencoder(
         past=_MEMORY,
         future=_MEMORY,
         dt=_DT,
         latent_size=latent_size,
         widths=_WIDTHS,
         inputs=mask.names,
-        key=autoencoder_key,
+        key=key,
     )
-    reconstructor = train(autoencoder, source, steps=steps, key=training_key).reconstructor
-    t1, batch = _BURN_IN + _SECONDS, _HELD_OUT + 1
-    trajectories = simulate(source.column, t1=t1, dt=_DT, burn_in=_BURN_IN, batch=batch, key=held_out_key)
-    data = make_dataset(trajectories, observed=mask, held_out=_HELD_OUT, noise=SENSOR_NOISE, key=noise_key)
-    assert data.held_out is not None
-    return evaluate(reconstructor(data.held_out.recording), data).r

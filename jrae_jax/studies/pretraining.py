@@ -55,9 +55,8 @@ def pretrain(
     check_count(1, steps=steps)
 
     def report(draws: int | float, total: int | float, message: str) -> None:
-        done, steps = round(_STEPS_PER_DRAW * draws), round(_STEPS_PER_DRAW * total)
         if progress is not None:
-            progress(done, steps, f"step {done} of {steps}, {message}")
+            progress(_STEPS_PER_DRAW * draws, _STEPS_PER_DRAW * total, f"steps, {message}")
 
     source_key, autoencoder_key, training_key = jax.random.split(key, 3)
     source = SimulatedRecordings(

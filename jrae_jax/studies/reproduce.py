@@ -1,6 +1,7 @@
 """The study end to end: as it was published, and by the corrected protocol."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from .._checks import Progress, check_choice, check_count, check_positive
 from ..autoencoder.autoencoder import Autoencoder
+from ..autoencoder.base import zero_padded
 from ..autoencoder.reconstructor import Reconstructor
 from ..autoencoder.train import Training, train_ensemble
 from ..column.column import Column
@@ -25,6 +27,7 @@ from .latent_dynamics import LatentDynamics, measure_latent_dynamics
 from .protocols import CONDITIONS, LOSSES, PROTOCOLS, Protocol, losses_of
 
 _DT = 1e-3  # s, of the integration and between samples
+_TRAINING = 0.85  # of the time of a protocol; the remainder measures latents
 
 # What a verdict needs. With fewer seeds Student's intervals are so wide that hardly anything is decided; with fewer
 # epochs training stops long before its loss is level; 5 s are some fifty turns of the alpha cycle, of which measures of
@@ -126,13 +129,18 @@ class Study(eqx.Module):
         return "\n".join(lines) + ")"
 
 
+def _pairs(protocol: Protocol) -> list[tuple[str, str]]:
+    """The conditions and losses of a protocol."""
+    return [(condition, loss) for condition in CONDITIONS for loss in losses_of(protocol, condition)]
+
+
 def reproduce(settings: StudySettings | None = None, *, progress: Progress | None = None) -> Study:
     """Run both protocols: simulate, hide states, train, score, and measure chance with untrained autoencoders.
 
     **Arguments:**
 
     - `settings`: `StudySettings()` if `None`; `StudySettings.quick()` for a look.
-    - `progress`: called with the parts done, how many there are, and what is being done.
+    - `progress`: called with the epochs done, over all autoencoders, how many there are, and what is being done.
 
     **Returns:** a `Study`.
 
@@ -140,55 +148,53 @@ def reproduce(settings: StudySettings | None = None, *, progress: Progress | Non
     """
     settings = StudySettings() if settings is None else settings
     cases, examples, dynamics = [], {}, {}
-    parts = len(PROTOCOLS)
-
-    def report(done: int | float, message: str) -> None:
-        if progress is not None:
-            progress(done, parts, message)
-
-    def within(start: int | float, width: int | float, title: str) -> Progress:
-        return lambda done, total, message: report(start + width * done / total, f"{title}: {message}")
-
+    work = [len(_pairs(protocol)) * settings.seeds * settings.epochs for protocol in PROTOCOLS]
     for number, protocol in enumerate(PROTOCOLS):
+
+        def report(fraction: float, message: str, number: int = number, protocol: Protocol = protocol) -> None:
+            if progress is not None:
+                progress(sum(work[:number]) + fraction * work[number], sum(work), f"{protocol.title}: {message}")
+
         key = jax.random.fold_in(jax.random.key(settings.seed), number)
         simulation_key, autoencoder_key, shuffle_key = jax.random.split(key, 3)
-        report(number, f"{protocol.title}: simulate")
+        report(0.0, "simulating")
         trajectories = _simulate(protocol, settings, simulation_key)
         examples[protocol.name] = _scored(protocol, trajectories[0])
-        groups = list(_groups(protocol))
-        for index, group in enumerate(groups):
-            training = within(
-                number + index / len(groups), 1 / len(groups), f"{protocol.title}, {', '.join(dict(group))}"
-            )
-            cases += _train_and_score(protocol, settings, group, trajectories, autoencoder_key, shuffle_key, training)
-        report(number + 1, f"{protocol.title}: measure latents")
+        report(0.0, "compiling")
+        cases += _train_and_score(
+            protocol,
+            settings,
+            trajectories,
+            autoencoder_key,
+            shuffle_key,
+            lambda done, total, message, report=report: report(_TRAINING * done / total, message),
+        )
+        report(_TRAINING, "measuring latents")
         own = [case for case in cases if case.protocol is protocol]
         dynamics |= _latent_dynamics(protocol, own, trajectories, jax.random.fold_in(key, 3))
-    report(parts, "done")
+        report(1.0, "done")
     return Study(settings, cases, examples, dynamics)
 
 
 def _latent_dynamics(
     protocol: Protocol, cases: Sequence[Case], trajectories: Sequence[Trajectories], key: PRNGKeyArray
 ) -> dict[str, list[LatentDynamics]]:
-    """Measures of latents and of recordings."""
+    """Measures of latents and of recordings, on all cores: what they are made of, NumPy and SciPy, runs in threads."""
     spaces: dict[str, Sequence[np.ndarray]] = {case.name: case.latents for case in cases}
     states = [np.asarray(_scored(protocol, each).ys, dtype=float) for each in trajectories]
     for condition, mask in CONDITIONS.items():
         observed = [STATES.index(name) for name in mask.names]
         spaces[f"{protocol.name}-{condition}"] = [(ys[:, observed] / ys[:, observed].std(axis=0)) for ys in states]
-    return {
-        name: [
-            measure_latent_dynamics(points, _DT, key=jax.random.fold_in(key, seed)) for seed, points in enumerate(each)
-        ]
-        for name, each in spaces.items()
-    }
-
-
-def _groups(protocol: Protocol) -> Iterator[list[tuple[str, str]]]:
-    """Conditions and losses that can be trained in one ensemble, having autoencoders of one shape."""
-    pairs = [(condition, loss) for condition in CONDITIONS for loss in losses_of(protocol, condition)]
-    return ([pair] for pair in pairs) if protocol.own_inputs else iter([pairs])
+    keys = [jax.random.fold_in(key, seed) for seed in range(len(trajectories))]
+    with ThreadPoolExecutor(max_workers=jax.local_device_count()) as pool:
+        measured = {
+            name: [
+                pool.submit(measure_latent_dynamics, points, _DT, key=key)
+                for points, key in zip(each, keys, strict=True)
+            ]
+            for name, each in spaces.items()
+        }
+        return {name: [found.result() for found in each] for name, each in measured.items()}
 
 
 def _simulate(protocol: Protocol, settings: StudySettings, key: PRNGKeyArray) -> list[Trajectories]:
@@ -214,14 +220,14 @@ def _scored(protocol: Protocol, trajectories: Trajectories) -> Trajectories:
 def _train_and_score(
     protocol: Protocol,
     settings: StudySettings,
-    group: Sequence[tuple[str, str]],
     trajectories: Sequence[Trajectories],
     autoencoder_key: PRNGKeyArray,
     shuffle_key: PRNGKeyArray,
     progress: Progress,
 ) -> list[Case]:
-    """One ensemble: every condition and loss of `group` times every seed."""
-    members = [(condition, loss, seed) for condition, loss in group for seed in range(settings.seeds)]
+    """One ensemble: every condition and loss times every seed."""
+    pairs = _pairs(protocol)
+    members = [(condition, loss, seed) for condition, loss in pairs for seed in range(settings.seeds)]
     datasets = {
         condition: [
             make_dataset(
@@ -232,15 +238,11 @@ def _train_and_score(
             )
             for each in trajectories
         ]
-        for condition, _ in group
+        for condition in CONDITIONS
     }
     data = [datasets[condition][seed] for condition, _, seed in members]
     autoencoders = [
-        Autoencoder(
-            latent_size=settings.latent_size,
-            inputs=CONDITIONS[condition].names if protocol.own_inputs else None,
-            key=jax.random.fold_in(autoencoder_key, seed),
-        )
+        _autoencoder(protocol, condition, settings.latent_size, jax.random.fold_in(autoencoder_key, seed))
         for condition, _, seed in members
     ]
     trainings = train_ensemble(
@@ -256,7 +258,19 @@ def _train_and_score(
         for autoencoder, dataset in zip(autoencoders, data, strict=True)
     ]
     rows = list(zip(members, data, trainings, untrained, strict=True))
-    return [_case(protocol, pair, [row[1:] for row in rows if row[0][:2] == pair]) for pair in group]
+    return [_case(protocol, pair, [row[1:] for row in rows if row[0][:2] == pair]) for pair in pairs]
+
+
+def _autoencoder(protocol: Protocol, condition: str, latent_size: int, key: PRNGKeyArray) -> Autoencoder:
+    """An initial autoencoder; those of all conditions are of one shape.
+
+    What the study observes are the first one, three or six channels, so that an autoencoder that reads nothing else is
+    one that reads all channels with weights of 0 for the others.
+    """
+    everything = Autoencoder(latent_size=latent_size, key=key)
+    if not protocol.own_inputs:
+        return everything
+    return zero_padded(Autoencoder(latent_size=latent_size, inputs=CONDITIONS[condition].names, key=key), everything)
 
 
 def _case(protocol: Protocol, pair: tuple[str, str], seeds: Sequence[tuple[Dataset, Training, Reconstructor]]) -> Case:
