@@ -2,12 +2,11 @@
 
 import argparse
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .._checks import Progress
-from .options import add_device_option
+from . import runtime
+from .options import add_run_options
 
 _PRINTED = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5")  # masks, of those that the atlas has
 _PLOTTED_NOISE = 0.05  # where the atlas has it
@@ -22,8 +21,8 @@ _OPTIONS = {
 """The options by the arguments that they become."""
 
 
-def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress]) -> None:
-    """Add the two commands; `prepare` configures JAX and returns what reports progress."""
+def add_commands(commands: Any) -> None:
+    """Add the two commands."""
     atlas = commands.add_parser(
         "atlas", help="score every estimator on every kind of recording; resumes if the store is there"
     )
@@ -37,20 +36,20 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress
     atlas.add_argument("--table", type=Path, help="all scores, to a .csv or .csv.gz")
     atlas.add_argument("--plot", type=Path, help="heat maps at 5 %% noise, or at the first level")
     atlas.add_argument("--quick", action="store_true", help="a look in two minutes: four masks, 5 %% noise, one set")
-    add_device_option(atlas)
-    atlas.set_defaults(run=lambda options: _atlas(options, prepare))
+    add_run_options(atlas)
+    atlas.set_defaults(run=_atlas)
 
     pretrain = commands.add_parser("pretrain", help="train an autoencoder as those that come with the package")
     pretrain.add_argument("--causal", action="store_true", help="one that reads the past only")
     pretrain.add_argument("--steps", type=int, help="of the optimiser, rounded up to a multiple of 32 (30000)")
     pretrain.add_argument("--seed", type=int, default=0, help="of all randomness (0)")
     pretrain.add_argument("--out", type=Path, required=True, help="a file for the training, such as centred.jrae")
-    add_device_option(pretrain)
-    pretrain.set_defaults(run=lambda options: _pretrain(options, prepare))
+    add_run_options(pretrain)
+    pretrain.set_defaults(run=_pretrain)
 
 
-def _atlas(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
-    progress = prepare(options)
+def _atlas(options: argparse.Namespace) -> int:
+    progress = runtime.start(options, cores=1)
     from ..autoencoder.checkpoint import load_pretrained
     from ..plot.atlas import atlas as atlas_figure, atlas_table
     from ..studies.atlas import RESULTS, AtlasSettings, atlas
@@ -91,8 +90,8 @@ def _noise_levels(text: str) -> tuple[float, ...]:
         raise ValueError(f"`--noise` must be numbers with commas between them, got {text!r}") from None
 
 
-def _pretrain(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
-    start, progress = time.perf_counter(), prepare(options)
+def _pretrain(options: argparse.Namespace) -> int:
+    start, progress = time.perf_counter(), runtime.start(options, cores=1)
     from ..autoencoder.checkpoint import save
     from ..studies.pretraining import PRETRAINING_STEPS, pretrain
     from .arguments import key_from_seed, options_named

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._checks import Progress, check_choice
-from .options import add_device_option, add_preset_option, add_set_option
+from . import runtime
+from .options import add_preset_option, add_run_options, add_set_option
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from .._checks import Progress
     from ..column.column import Column
     from ..dynamics.continuation import BifurcationCurves
     from ..dynamics.diagram import BifurcationDiagram
@@ -28,8 +29,8 @@ class _Results(NamedTuple):
     figure: "Callable[[], Figure]"
 
 
-def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress]) -> None:
-    """Add the command; `prepare` configures JAX and returns what reports progress."""
+def add_commands(commands: Any) -> None:
+    """Add the command."""
     dynamics = commands.add_parser(
         "dynamics",
         help="equilibria, cycles and their bifurcations along p or a parameter; or, with two axes, a map of regimes",
@@ -43,12 +44,12 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress
     )
     dynamics.add_argument("--table", type=Path, help="all points of the diagram or the map, to a .csv")
     dynamics.add_argument("--plot", type=Path, help="a picture of it")
-    add_device_option(dynamics)
-    dynamics.set_defaults(run=lambda options: _dynamics(options, prepare))
+    add_run_options(dynamics)
+    dynamics.set_defaults(run=_dynamics)
 
 
-def _dynamics(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
-    progress = prepare(options)
+def _dynamics(options: argparse.Namespace) -> int:
+    progress = runtime.start(options)
     import jax
 
     from .arguments import check_figure_file
@@ -69,7 +70,7 @@ def _dynamics(options: argparse.Namespace, prepare: Callable[[argparse.Namespace
     return 0
 
 
-def _map(options: argparse.Namespace, progress: Progress) -> _Results:
+def _map(options: argparse.Namespace, progress: "Progress") -> _Results:
     from ..dynamics.regime_map import ATTRACTORS, regime_map
     from ..plot.dynamics import regime_map as regime_map_figure
     from .arguments import axes_from, column_from, options_named
@@ -106,6 +107,7 @@ def _curves(column: "Column", found: "xr.Dataset") -> "BifurcationCurves | None"
 
 
 def _diagram(options: argparse.Namespace) -> _Results:
+    from .._checks import check_choice
     from ..dynamics.diagram import bifurcation_diagram
     from ..plot.dynamics import bifurcation_diagram as bifurcation_diagram_figure
     from ..scan.axes import check_range

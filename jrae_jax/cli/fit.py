@@ -2,14 +2,11 @@
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from .._checks import Progress, check_names
-from .options import INPUTS, add_device_option, add_preset_option, add_set_option
+from . import runtime
+from .options import INPUTS, add_preset_option, add_run_options, add_set_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +23,8 @@ class _Samples(NamedTuple):
     start: float
 
 
-def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress]) -> None:
-    """Add the command; `prepare` configures JAX and returns what reports progress."""
+def add_commands(commands: Any) -> None:
+    """Add the command."""
     fit = commands.add_parser("fit", help="find parameters of a column in an EEG")
     fit.add_argument("recording", type=Path, help="a .csv with a column of mV, and one of seconds called time")
     fit.add_argument(
@@ -44,12 +41,13 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress
     fit.add_argument("--seed", type=int, default=0, help="of the starts and the noise (0)")
     fit.add_argument("--json", type=Path, metavar="FILE", help="values, standard deviations and correlations")
     fit.add_argument("--plot", type=Path, help="a picture of recording and fit")
-    add_device_option(fit)
-    fit.set_defaults(run=lambda options: _fit(options, prepare))
+    add_run_options(fit)
+    fit.set_defaults(run=_fit)
 
 
-def _fit(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
-    progress = prepare(options)
+def _fit(options: argparse.Namespace) -> int:
+    progress = runtime.start(options, cores=1)
+    from .._checks import check_names
     from ..inference.fit_parameters import fit_parameters
     from ..inference.identifiability import GAIN
     from .arguments import check_figure_file, column_from, key_from_seed, options_named
@@ -112,6 +110,8 @@ def _read_recording(path: Path, signal: str | None, rate: float | None) -> "Reco
 
 def _sample_times(table: "pd.DataFrame", rate: float | None) -> _Samples:
     """When samples were taken, s."""
+    import numpy as np
+
     if "time" not in table:
         if rate is None or not 0 < rate < np.inf:
             raise ValueError(f"`--rate` must be positive where there is no column called time, got {rate}")
@@ -131,6 +131,8 @@ def _sample_times(table: "pd.DataFrame", rate: float | None) -> _Samples:
 
 def _record(found: "ParameterFit") -> dict[str, Any]:
     """For JSON, which has no infinity."""
+    import numpy as np
+
     quantities = {
         name: {"value": value, "std": std if np.isfinite(std) else None}
         for name, value, std in zip(found.names, found.values.tolist(), found.std.tolist(), strict=True)

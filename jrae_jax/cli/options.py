@@ -42,10 +42,11 @@ def add_simulation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solver", choices=SOLVERS, default="strang", help="(strang)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (0)")
     parser.add_argument("--devices", type=int, help="CPU cores to use (all)")
-    add_device_option(parser)
+    add_run_options(parser)
     parser.add_argument("--plot", type=Path, help="a picture of the results")
 
 
-def add_device_option(parser: argparse.ArgumentParser) -> None:
-    """`--device`."""
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """`--device` and `--no-progress`."""
     parser.add_argument("--device", choices=("cpu", "gpu"), help="where to compute (what JAX finds)")
+    parser.add_argument("--no-progress", dest="progress", action="store_false", help="do not say how far it is")

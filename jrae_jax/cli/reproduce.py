@@ -3,11 +3,12 @@
 import argparse
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import runtime
 from .folder import new_folder
-from .options import add_device_option
+from .options import add_run_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +22,8 @@ _EPOCHS = 50
 _STEPS_AN_EPOCH = 20  # of an autoencoder that is trained on simulated recordings, which have no epochs
 
 
-def add_commands(commands: Any, prepare: "Callable[[argparse.Namespace], Progress]") -> None:
-    """Add the command; `prepare` configures JAX and returns what reports progress."""
+def add_commands(commands: Any) -> None:
+    """Add the command."""
     reproduce = commands.add_parser("reproduce", help="run the study as published and corrected, and write a report")
     reproduce.add_argument("--seeds", type=int, help="repetitions (10)")
     reproduce.add_argument("--epochs", type=int, help=f"passes over the training data ({_EPOCHS})")
@@ -35,16 +36,16 @@ def add_commands(commands: Any, prepare: "Callable[[argparse.Namespace], Progres
     reproduce.add_argument(
         "--latent-sizes", metavar="LOW:HIGH", help="how large a latent must be, instead of the study: 1:8, 3 or 1,3,6"
     )
-    add_device_option(reproduce)
-    reproduce.set_defaults(run=lambda options: _reproduce(options, prepare))
+    add_run_options(reproduce)
+    reproduce.set_defaults(run=_reproduce)
 
 
-def _reproduce(options: argparse.Namespace, prepare: "Callable[[argparse.Namespace], Progress]") -> int:
+def _reproduce(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     sizes = None if options.latent_sizes is None else latent_sizes_from(options)
     # The folder comes before JAX, which takes a second to load: a mistake is to be refused at once.
     with new_folder(options.out) as folder:
-        progress = prepare(options)
+        progress = runtime.start(options)
         if sizes is None:
             text = _study(options, folder, progress, start)
         else:

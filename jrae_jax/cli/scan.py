@@ -1,13 +1,30 @@
 """The commands `simulate`, `scan` and `scan-show`."""
 
 import argparse
+import os
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._checks import Progress, check_count
+from . import runtime
 from .options import SUMMARIES, add_simulation_options
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
+    from .._checks import Progress
+    from ..column.column import Column
+    from ..column.trajectories import Trajectories
+
+# XLA makes one function of a loop on a CPU, and one pass of what it computes side by side: twice the speed.
+_FAST_LOOPS = (
+    "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion,xla_cpu_small_while_loop_byte_threshold=1000000000"
+)
+# The other solvers would become slower, as XLA then computes a stage anew wherever it is used.
+_ONE_STAGE_SOLVERS = ("strang", "euler")
+
+_PIECE_WORK = 2e7  # column-steps, about a second, from one report of progress to the next
 
 _TRAJECTORY_FORMATS = (".csv", ".zarr")
 _SECONDS_UNTIL_DEAD = 40  # after which the other processes of a scan take one for dead; a chunk takes seconds
@@ -27,14 +44,14 @@ _OPTIONS = {
 """The options by the arguments that they become."""
 
 
-def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress]) -> None:
-    """Add the three commands; `prepare` configures JAX and returns what reports progress."""
+def add_commands(commands: Any) -> None:
+    """Add the three commands."""
     simulate = commands.add_parser("simulate", help="simulate columns, write or draw their trajectories")
     add_simulation_options(simulate)
     simulate.add_argument("--columns", type=int, default=1, help="columns that differ in their noise (1)")
     simulate.add_argument("--every", type=int, default=1, help="save every so many steps (1)")
     simulate.add_argument("--out", type=Path, help="trajectories to a new .csv or .zarr")
-    simulate.set_defaults(run=lambda options: _simulate(options, prepare))
+    simulate.set_defaults(run=_simulate)
 
     scan = commands.add_parser("scan", help="scan parameters and noise; resumes if the store is there")
     add_simulation_options(scan)
@@ -58,7 +75,7 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress
     scan.add_argument("--processes", type=int, help="how many processes take part in the scan")
     scan.add_argument("--process", type=int, help="which of them this is, from 0")
     scan.add_argument("--distributed", action="store_true", help="join the processes of a Slurm or MPI job")
-    scan.set_defaults(run=lambda options: _scan(options, prepare))
+    scan.set_defaults(run=_scan)
 
     show = commands.add_parser("scan-show", help="what is in a store, finished or still running")
     show.add_argument("store", type=Path)
@@ -66,11 +83,11 @@ def add_commands(commands: Any, prepare: Callable[[argparse.Namespace], Progress
     show.set_defaults(run=_show)
 
 
-def _simulate(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
-    prepare(options)
+def _simulate(options: argparse.Namespace) -> int:
+    progress = runtime.start(options, cores=options.devices, flags=_flags(options.solver))
     import diffrax
 
-    from ..column.simulate import simulate
+    from .._checks import check_count
     from .arguments import (
         SOLVERS,
         check_figure_file,
@@ -89,18 +106,15 @@ def _simulate(options: argparse.Namespace, prepare: Callable[[argparse.Namespace
     check_count(1, **{"--every": options.every, "--columns": options.columns})
     column, y0 = column_and_start_from(options.preset, options.input, options.set, options.hold)
     key = key_from_seed(options.seed)
+    settings = {
+        "dt": options.dt,
+        "solver": SOLVERS[options.solver](),
+        "saveat": diffrax.SaveAt(steps=options.every),
+        "batch": options.columns,
+        "key": key,
+    }
     with options_named(_OPTIONS):
-        trajectories = simulate(
-            column,
-            y0=y0,
-            t1=options.duration,
-            dt=options.dt,
-            burn_in=options.burn_in,
-            solver=SOLVERS[options.solver](),
-            saveat=diffrax.SaveAt(steps=options.every),
-            batch=options.columns,
-            key=key,
-        )
+        trajectories = _in_pieces(column, y0, settings, options.duration, options.burn_in, progress)
     if options.out is not None:
         dataset = trajectories.to_dataset()
         if options.out.suffix == ".csv":
@@ -116,9 +130,43 @@ def _simulate(options: argparse.Namespace, prepare: Callable[[argparse.Namespace
     return 0
 
 
-def _scan(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], Progress]) -> int:
+def _in_pieces(
+    column: "Column",
+    y0: "Float[np.ndarray, '*batch 6']",
+    settings: dict[str, Any],
+    duration: float,
+    burn_in: float,
+    progress: "Progress",
+) -> "Trajectories":
+    """A simulation as `simulate` makes it, piece by piece where it is long, so that progress can be reported."""
+    import numpy as np
+
+    from ..column.simulate import simulate
+    from ..column.step_size import count_steps
+    from ..column.trajectories import Trajectories
+
+    dt, every, columns = settings["dt"], settings["saveat"].subs.steps, settings["batch"]
+    steps = count_steps(0.0, duration, dt, burn_in)
+    length = max(1, round(_PIECE_WORK / columns / every)) * every
+    if steps < 2 * length:
+        return simulate(column, t1=duration, burn_in=burn_in, y0=y0, **settings)
+    parts, burnt = [], round(burn_in / dt)
+    for start in range(0, steps, length):
+        progress(start, steps, f"steps of {columns} columns")
+        end = min(start + length, steps)
+        piece = simulate(column, t0=start * dt, t1=end * dt, y0=y0, **settings)
+        y0 = piece.ys[:, -1]
+        parts.append(np.asarray(piece.ys)[:, max(burnt - start, 0) // every :])
+    progress(steps, steps, f"steps of {columns} columns")
+    first = (burnt // every + 1) * every
+    return Trajectories(np.concatenate(parts, axis=1), dt=dt, every=every, t0=first * dt)
+
+
+def _scan(options: argparse.Namespace) -> int:
     start = time.perf_counter()
-    progress = prepare(options)
+    progress = runtime.start(
+        options, cores=options.devices, flags=_flags(options.solver), join=lambda: _join_processes(options)
+    )
     import jax
 
     from ..scan.parameter_scan import parameter_scan
@@ -134,7 +182,6 @@ def _scan(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], P
     )
     from .printing import print_scan, save_figure
 
-    _join_processes(options)
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
     column, y0 = column_and_start_from(options.preset, options.input, options.set, options.hold)
@@ -167,6 +214,12 @@ def _scan(options: argparse.Namespace, prepare: Callable[[argparse.Namespace], P
 
             save_figure(scan_figure(scan), options.plot)
     return 0
+
+
+def _flags(solver: str) -> str:
+    """Of XLA: loops as fast as it can make them, unless the environment has options of its own."""
+    own = "xla_backend_extra_options" in os.environ.get("XLA_FLAGS", "")
+    return _FAST_LOOPS if solver in _ONE_STAGE_SOLVERS and not own else ""
 
 
 def _join_processes(options: argparse.Namespace) -> None:

@@ -75,7 +75,7 @@ def parameter_scan(
     - `summaries`: what to keep; your own subclass of `AbstractSummary` as well.
     - `store`: a folder that does not exist yet, or holds this very scan; `None`: in memory.
     - `key`: needed when the input is random.
-    - `progress`: called after each chunk, with how many points are done and how many there are.
+    - `progress`: called first and after each chunk, with how many points are done and how many there are.
 
     **Returns:** a labelled dataset; with a `store`, its values are read from there when they are needed.
 
@@ -234,6 +234,8 @@ def _compute_chunks(
     before = done = points - sum(layout.size(int(number)) for number in missing)
     failed, start = 0, time.perf_counter()
     simulator = PieceSimulator(grid, plan, key, min(layout.largest, grid.size))
+    if progress is not None and len(missing):
+        progress(done, points, "points, compiling")
     for number in map(int, missing):
         results = simulator(layout.points(number))
         try:
@@ -251,7 +253,6 @@ def _compute_chunks(
             progress(
                 done,
                 points,
-                f"{done} of {points} points, {failed} failed, {speed * plan.steps / 1e6:.0f} million column-steps/s, "
-                f"{(points - done) / speed:.0f} s left",
+                f"points, {failed} failed, {speed * plan.steps / 1e6:.0f} million column-steps/s",
             )
     _wait_for_all("all chunks are written")

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import jrae_jax as jrae
-from jrae_jax.cli import main as cli
+from jrae_jax.cli import main as cli, runtime
 from jrae_jax.studies.atlas import RESULTS
 
 
@@ -16,7 +16,7 @@ from jrae_jax.studies.atlas import RESULTS
 def here(monkeypatch, tmp_path):
     """In a folder of its own, with JAX as the tests have it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_configure_jax", lambda device, cores=None: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
     return tmp_path
 
 
@@ -71,6 +71,8 @@ def test_pretrain_counts_whole_draws_and_saves(monkeypatch, here, capsys):
     assert cli.main(["pretrain", "--causal", "--steps", "33", "--out", "x.jrae"]) == 0
     assert trained == [(0, 33)]
     output = capsys.readouterr()
-    assert [line.split(" s  ")[1] for line in output.err.splitlines()] == ["step 32 of 64", "step 64 of 64"]
+    first, last = output.err.splitlines()
+    assert first == " 50% of 64  steps, training, loss 0.5"
+    assert last.startswith("100% of 64, ")
     assert output.out.endswith("the training is in x.jrae\n")
     assert repr(jrae.load(here / "x.jrae")) == repr(pretrained)

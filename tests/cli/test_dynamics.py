@@ -3,12 +3,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jrae_jax.cli import main as _cli
+from jrae_jax.cli import main as _cli, runtime
 
 
 @pytest.fixture(autouse=True)
 def jax_stays_as_it_is(monkeypatch):
-    monkeypatch.setattr(_cli, "_configure_jax", lambda device, cores=None: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
 
 
 def test_two_axes_make_a_map(tmp_path, capsys):

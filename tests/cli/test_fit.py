@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jrae_jax.cli import main as _cli
+from jrae_jax.cli import main as _cli, runtime
 from jrae_jax.column import Column, ConstantInput, JansenRitParameters, simulate
 
 
 @pytest.fixture(autouse=True)
 def unchanged_jax(monkeypatch):
-    monkeypatch.setattr(_cli, "_configure_jax", lambda device, cores=None: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
 
 
 def written(path, **columns):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import jrae_jax as jrae
-from jrae_jax.cli import main as cli
+from jrae_jax.cli import main as cli, runtime
 
 RUN = [sys.executable, "-m", "jrae_jax"]
 
@@ -15,7 +15,7 @@ RUN = [sys.executable, "-m", "jrae_jax"]
 @pytest.fixture
 def unchanged_jax(monkeypatch):
     """JAX as the tests have it."""
-    monkeypatch.setattr(cli, "_configure_jax", lambda device, cores=None: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
 
 
 @pytest.mark.parametrize("arguments", [["reproduce", "--seeds", "many"], ["reproduce", "--colour"], [], ["fly"]])

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from jrae_jax.cli import main as cli
+from jrae_jax.cli import main as cli, runtime
 from jrae_jax.studies import LatentSizes
 
 
@@ -14,7 +14,7 @@ def asked(monkeypatch, small_study, tmp_path):
     """What the command asks for, in an empty folder; the work is already done."""
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_configure_jax", lambda device, cores=None: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
     # The modules, as the room's names of them are those of the functions.
     study = importlib.import_module("jrae_jax.studies.reproduce")
     monkeypatch.setattr(study, "reproduce", lambda settings, progress: asked.append(settings) or small_study)
@@ -112,21 +112,12 @@ def test_a_study_that_is_interrupted_leaves_no_folder(asked, tmp_path, monkeypat
 
 
 WITHOUT_JAX = """
-import argparse, sys
+import sys
 for name in ("jax", "numpy", "matplotlib"):
     sys.modules[name] = None  # whoever imports it fails
-from jrae_jax.cli.reproduce import add_commands
+from jrae_jax.cli.main import main
 
-def prepare(options):
-    raise AssertionError("JAX would be configured now")
-
-parser = argparse.ArgumentParser()
-add_commands(parser.add_subparsers(), prepare)
-options = parser.parse_args(["reproduce", *sys.argv[1:]])
-try:
-    options.run(options)
-except ValueError as error:
-    print(error)
+sys.exit(main(["reproduce", *sys.argv[1:]]))
 """
 
 
@@ -143,5 +134,5 @@ def test_a_mistake_is_refused_before_jax_is_loaded(tmp_path, arguments, message)
     (tmp_path / "taken" / "file").write_text("data")
     command = [sys.executable, "-c", WITHOUT_JAX, *arguments]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert (run.stdout, run.stderr) == (f"{message}\n", "")
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", f"jrae: error: {message}\n")
     assert [path.name for path in tmp_path.rglob("*")] == ["taken", "file"]

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import jrae_jax as jrae
-from jrae_jax.cli import main as cli
+from jrae_jax.cli import main as cli, runtime
 from jrae_jax.column import StrangSplitting
 from jrae_jax.scan import Moments, open_scan
 from jrae_jax.scan.layout import Layout
@@ -29,7 +29,7 @@ RUN = [sys.executable, "-m", "jrae_jax"]
 def here(tmp_path, monkeypatch):
     """In a folder of its own, with JAX as the tests have it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_configure_jax", lambda device, cores=None: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
     return tmp_path
 
 
@@ -160,7 +160,7 @@ def test_a_scan_its_store_its_output_and_its_picture(capsys):
     ]
     assert lines[-2].endswith(" s; results in x.zarr")
     assert lines[-1] == "picture in x.png"
-    assert printed.err.startswith("100%")
+    assert printed.err.splitlines()[-1].startswith("100% of 10, ")
     wanted = jrae.parameter_scan(
         WHITE,
         {"C": np.linspace(100, 140, 5)},

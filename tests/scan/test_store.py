@@ -175,7 +175,7 @@ def test_a_running_scan_can_be_opened(tmp_path):
         found.append((running.attrs["points_done"], int(np.isfinite(running.eeg_mean).sum()), done, total))
 
     scan(tmp_path / "scan.zarr", progress=look)
-    assert found == [(4, 4, 4, 10), (8, 8, 8, 10), (10, 10, 10, 10)]
+    assert found == [(0, 0, 0, 10), (4, 4, 4, 10), (8, 8, 8, 10), (10, 10, 10, 10)]
 
 
 KILLED = """

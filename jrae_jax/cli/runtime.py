@@ -1,0 +1,125 @@
+"""What a command does before its work begins: choose devices, keep compiled programs, report progress."""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from .progress import ProgressBar
+
+_PLATFORMS = {"cpu": "cpu", "gpu": "cuda"}
+
+_CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+_LEAST_COMPILE_TIME = 0.1  # s; to read a program back takes about a tenth of that
+_LARGEST_CACHE = 1 << 29  # bytes, some thousand programs; those that were not used for longest are dropped
+_LOCK_TIMEOUT = 10.0  # s, as long as JAX waits for another process
+
+
+def start(
+    options: argparse.Namespace, *, cores: int | None = None, flags: str = "", join: Callable[[], None] | None = None
+) -> ProgressBar:
+    """Make JAX ready for a command; to be called before anything starts a backend of JAX.
+
+    **Arguments:**
+
+    - `options`: those of the command, with `device` and `progress` among them.
+    - `cores`: how many of the CPU's cores become a device of JAX; if `None`, those that this process may use.
+    - `flags`: of XLA, added to those of the environment.
+    - `join`: joins other processes, which has to be done before JAX looks for devices.
+
+    **Returns:** what reports progress.
+
+    **Raises:** `ValueError` for a device that is not there.
+    """
+    bar = ProgressBar(silent=not options.progress)
+    configure_jax(options.device, cores, flags)
+    if join is not None:
+        join()
+    check_device(options.device)
+    return bar
+
+
+def configure_jax(device: str | None, cores: int | None = None, flags: str = "") -> None:
+    """Devices, flags of XLA, and the compilation cache."""
+    if flags:
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
+    import jax
+
+    from .._checks import check_count
+
+    if cores is None:
+        # Not on macOS.
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    check_count(1, **{"--devices": cores})
+    jax.config.update("jax_num_cpu_devices", cores)
+    if device is not None:
+        jax.config.update("jax_platforms", _PLATFORMS[device])
+    _keep_compiled_programs()
+
+
+def check_device(device: str | None) -> None:
+    """Raise if `--device` is one that JAX does not find."""
+    import jax
+
+    if device is not None:
+        try:
+            jax.devices()
+        except (AssertionError, RuntimeError) as error:  # an assertion that fails without a message, in some versions
+            raise ValueError(f"`--device` must be one that JAX finds here, got {device}") from error
+
+
+def _keep_compiled_programs() -> None:
+    """Let JAX keep compiled programs in the user's cache folder, or where the environment says.
+
+    Several commands may use it at once. A program that cannot be read is compiled anew.
+    """
+    import jax
+    import platformdirs
+
+    chosen = os.environ.get(_CACHE_VARIABLE)
+    if chosen == "":  # as JAX understands it: none
+        return
+    folder = Path(chosen or platformdirs.user_cache_path("jrae_jax", appauthor=False) / "xla")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if chosen is None:
+            _drop_unfinished(folder)
+    except OSError as error:
+        jax.config.update("jax_enable_compilation_cache", False)
+        named = "" if chosen is None else f", which {_CACHE_VARIABLE} names,"
+        print_error(f"jrae: compiled programs are not kept: {folder}{named} cannot be written ({error.strerror})")
+        return
+    warnings.filterwarnings("ignore", r"Error (reading|writing) persistent compilation cache")
+    if chosen is None:  # a folder of the user's own is kept as the user has set JAX up
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_compilation_cache_max_size", _LARGEST_CACHE)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_COMPILE_TIME)
+
+
+def _drop_unfinished(folder: Path) -> None:
+    """Delete programs that a process died in the middle of writing.
+
+    JAX writes the time of last use behind each program, and fails to make room if one has none.
+
+    **Raises:** `OSError` if the folder cannot be written.
+    """
+    import filelock
+
+    with contextlib.suppress(filelock.Timeout), filelock.FileLock(folder / ".lockfile", timeout=_LOCK_TIMEOUT):
+        times = {path.name.removesuffix("-atime") for path in folder.glob("*-atime")}
+        for path in folder.glob("*-cache"):
+            if path.name.removesuffix("-cache") not in times:
+                path.unlink(missing_ok=True)
+
+
+def print_error(line: str) -> None:
+    """One line on standard error, if there is one."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):  # closed
+            print(line, file=sys.stderr, flush=True)

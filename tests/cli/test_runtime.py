@@ -1,0 +1,118 @@
+"""What a command does before its work: start quickly, keep compiled programs, refuse a device that is not there."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from jrae_jax.cli import runtime
+
+SCAN = "scan --axis C=100,135 --duration 1.1 --summaries moments --no-progress"
+
+
+def jrae(folder, arguments, **environment):
+    """A command in a process of its own, whose cache is in `folder`."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "jrae_jax", *arguments.split()],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=own | {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")} | environment,
+    )
+
+
+def kept(folder):
+    return sorted((folder / "cache" / "jrae_jax" / "xla").glob("*-cache"))
+
+
+HEAVY = ("jax", "numpy", "scipy", "matplotlib", "pandas", "xarray", "zarr", "diffrax", "equinox", "optax")
+
+
+@pytest.mark.parametrize("code", ["import jrae_jax", "from jrae_jax.cli.main import main; main(['--help'])"])
+def test_neither_the_package_nor_the_help_loads_anything_heavy(code):
+    program = f"""
+import sys
+try:
+    {code}
+finally:
+    print([name for name in {HEAVY} if name in sys.modules])
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.stdout.splitlines()[-1] == "[]", found.stderr
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A folder with a cache that a command has filled, and what that printed."""
+    folder = tmp_path_factory.mktemp("first")
+    return folder, jrae(folder, f"{SCAN} --store first.zarr")
+
+
+def test_compiled_programs_are_kept_and_used(first):
+    folder, done = first
+    assert (done.returncode, done.stderr) == (0, "")
+    programs = kept(folder)
+    assert any(path.name.startswith("jit_summarise") for path in programs), programs
+    ages = {path: path.stat().st_mtime_ns for path in programs}
+    again = jrae(folder, f"{SCAN} --store again.zarr")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert {path: path.stat().st_mtime_ns for path in kept(folder)} == ages
+
+
+def test_what_is_damaged_or_was_not_written_to_its_end_is_compiled_anew_without_a_word(first):
+    folder, _ = first
+    for path in kept(folder):
+        path.write_bytes(path.read_bytes()[:100])
+    unfinished = kept(folder)[0].with_name("jit_unfinished-0-cache")
+    unfinished.write_bytes(b"half")
+    done = jrae(folder, f"{SCAN} --store damaged.zarr")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not unfinished.exists()
+
+
+@pytest.fixture
+def settings(monkeypatch, tmp_path):
+    """What JAX is asked to do, in place of doing it, by users whose cache folder is in `tmp_path`."""
+    settings = {}
+    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    return settings
+
+
+def test_the_cache_is_bounded_and_in_the_users_folder(settings, tmp_path):
+    runtime.configure_jax(None, 2)
+    folder = tmp_path / "cache" / "jrae_jax" / "xla"
+    assert folder.is_dir()
+    assert settings["jax_compilation_cache_dir"] == str(folder)
+    assert settings["jax_compilation_cache_max_size"] == 2**29
+
+
+@pytest.mark.parametrize("chosen", ["", "chosen"])
+def test_the_environment_decides_where_programs_are_kept_or_that_none_are(settings, monkeypatch, tmp_path, chosen):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", chosen)
+    runtime.configure_jax(None, 2)
+    assert settings == {"jax_num_cpu_devices": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ([chosen] if chosen else [])
+
+
+@pytest.mark.parametrize("named", ["", ", which JAX_COMPILATION_CACHE_DIR names,"])
+def test_a_cache_that_cannot_be_written_is_one_line(settings, monkeypatch, tmp_path, capsys, named):
+    (tmp_path / "cache").write_text("a file")
+    folder = tmp_path / "cache" / ("x" if named else "jrae_jax/xla")
+    if named:
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
+    runtime.configure_jax(None, 2)
+    assert settings["jax_enable_compilation_cache"] is False
+    expected = f"jrae: compiled programs are not kept: {folder}{named} cannot be written (Not a directory)\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_nothing_is_said_where_standard_error_is_closed(tmp_path):
+    command = f"{sys.executable} -m jrae_jax scan-show nowhere 2>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
