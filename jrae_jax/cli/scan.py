@@ -10,8 +10,7 @@ from . import runtime
 from .options import SUMMARIES, add_simulation_options
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float
+    from jaxtyping import ArrayLike, Float
 
     from .._checks import Progress
     from ..column.column import Column
@@ -132,13 +131,14 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _in_pieces(
     column: "Column",
-    y0: "Float[np.ndarray, '*batch 6']",
+    y0: "Float[ArrayLike, '*batch 6']",
     settings: dict[str, Any],
     duration: float,
     burn_in: float,
     progress: "Progress",
 ) -> "Trajectories":
     """A simulation as `simulate` makes it, piece by piece where it is long, so that progress can be reported."""
+    import jax.numpy as jnp
     import numpy as np
 
     from ..column.simulate import simulate
@@ -159,7 +159,7 @@ def _in_pieces(
         parts.append(np.asarray(piece.ys)[:, max(burnt - start, 0) // every :])
     progress(steps, steps, f"steps of {columns} columns")
     first = (burnt // every + 1) * every
-    return Trajectories(np.concatenate(parts, axis=1), dt=dt, every=every, t0=first * dt)
+    return Trajectories(jnp.asarray(np.concatenate(parts, axis=1)), dt=dt, every=every, t0=first * dt)
 
 
 def _scan(options: argparse.Namespace) -> int:

@@ -88,8 +88,8 @@ def solve_fixed(
 class _WholeSteps(diffrax.AbstractStepSizeController[None, None]):
     """Steps of 1, which a float counts exactly.
 
-    `diffrax.ConstantStepSize` divides the whole time anew at each step. `diffrax.StepTo` looks every step up, and checks
-    its table by a callback to Python, for which JAX does not keep a compiled program.
+    `diffrax.ConstantStepSize` divides the whole time anew at each step. `diffrax.StepTo` looks every step up, and
+    checks its table by a callback to Python; JAX keeps no compiled program that has one.
     """
 
     def wrap(self, direction):

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from mpl_toolkits.mplot3d import Axes3D
-from scipy.signal import welch
 
 from ..column.states import STATE_LABELS, STATE_UNITS, STATES
 from ..column.trajectories import Trajectories
@@ -134,6 +133,8 @@ class Rhythm(NamedTuple):
 
 def rhythm(trajectories: Trajectories) -> Rhythm:
     """Amplitude and spectrum of `y1 - y2`, without the first fifth of one trajectory."""
+    from scipy.signal import welch  # here, as importing it is slow
+
     v = np.asarray(trajectories.eeg)[len(trajectories.ts) // _TRANSIENT :]
     low, high = np.percentile(v, (2.5, 97.5))
     frequency, power = welch(v, fs=1 / trajectories.interval, nperseg=min(len(v), _WELCH_SAMPLES))

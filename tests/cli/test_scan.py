@@ -61,6 +61,18 @@ def test_simulate_writes_what_simulate_returns(capsys):
     np.testing.assert_allclose(written[:, 8], np.asarray(wanted.eeg[:, 4::5]).ravel(), rtol=1e-4, atol=1e-4)
 
 
+def test_a_long_simulation_goes_by_pieces_and_says_how_far_it_is(monkeypatch, capsys):
+    command = ["simulate", *SHORT, "--columns", "3", "--every", "5", "--burn-in", ".012"]
+    assert cli.main([*command, "--out", "whole.csv"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("jrae_jax.cli.scan._PIECE_WORK", 60.0)  # 20 steps of 50
+    assert cli.main([*command, "--out", "pieces.csv"]) == 0
+    assert Path("pieces.csv").read_text() == Path("whole.csv").read_text()
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "  0% of 50  steps of 3 columns"
+    assert last.startswith("100% of 50, ")
+
+
 def test_simulate_writes_zarr_and_a_picture(capsys):
     arguments = ["--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.zarr", "--plot", "x.png"]
     assert cli.main(["simulate", *SHORT, *arguments]) == 0
