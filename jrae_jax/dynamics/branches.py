@@ -3,25 +3,29 @@
 Branches are followed by pseudo-arclength (Keller 1977; Doedel 1981), so that they may turn round at folds.
 """
 
+import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix
 from jaxtyping import Array, Bool, Float
 
-from .._checks import as_float, check_count, check_positive
+from .._checks import check_count, check_positive
 from ..column.column import Column, check_constant, check_single
-from ..column.states import eeg
-from .cycles import CycleEquations, CyclePoint, LimitCycle, Root, find_root, no_cycles, tolerance_of
+from ..column.simulate import simulate
+from .collocation import CycleEquations, Orbit, Root, tolerance_of
+from .cycles import LimitCycle, cycle_at, no_cycles
 from .equilibria import Equilibria, hopf_points
 
 # Lengths of steps along a branch, in units of `CycleEquations.scale`: the first one is as short as cycles near a Hopf
 # point are small, the longest one resolves a fold.
 _FIRST_STEP, _LONGEST_STEP, _GROWTH = 1e-3, 0.1, 1.4
 _STRAIGHT = 0.9  # least cosine between directions before and after a step; a step that turns more is halved
+_FOLD_STEPS = 40  # of the search for a fold, which takes some eight
+_SIMULATED = 4096  # steps of a period whose cycle is not known on its mesh
 
 
 def limit_cycle_branches(
@@ -57,14 +61,8 @@ def limit_cycle_branches(
     check_count(1, points=points)
     check_positive(longest=longest)
     hopf = hopf_points(column) if hopf is None else hopf
-    limits = _Limits(*as_float([low, high, longest]))
-    branches = [
-        _branch(column, jax.tree.map(lambda leaf, i=i: leaf[i], hopf), points, limits)
-        for i in np.flatnonzero(hopf.exists)
-    ]
-    if not branches:
-        return no_cycles((0, points), hopf.parameter)
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *branches)
+    followed = followed_branches(column, hopf, points, (low, high), longest)
+    return stacked_branches(followed, points, hopf.parameter)
 
 
 def cycle_folds(column: Column, branches: LimitCycle) -> LimitCycle:
@@ -81,98 +79,60 @@ def cycle_folds(column: Column, branches: LimitCycle) -> LimitCycle:
     """
     check_constant("column", column)
     check_single("column", column, "call `cycle_folds` for each, column[i]")
-    # Changes within the error of a root are no turns.
-    least = 10 * tolerance_of(branches.value.dtype) * jnp.abs(branches.value[:, :-1])
-    changes = jnp.diff(branches.value, axis=-1)
-    way = jnp.where(jnp.abs(changes) > least, jnp.sign(changes), 0)
-    turns = way[:, 1:] * way[:, :-1] < 0
-    before, after = (
-        jax.tree.map(lambda leaf, shift=shift: leaf[:, shift : shift + turns.shape[1]][turns], branches)
-        for shift in (0, 2)
-    )
-    if not len(before.p):
-        return before
-    found = _folds(column, before, after)
-    return jax.tree.map(lambda leaf: leaf[found.exists], found)
-
-
-class _Limits(NamedTuple):
-    """Where a branch ends."""
-
-    low: Float[Array, ""]
-    high: Float[Array, ""]
-    """Of what changes."""
-    longest: Float[Array, ""]
-    """Period, s."""
-
-
-class _Front(NamedTuple):
-    """How far a branch has been followed."""
-
-    place: Float[Array, "8"]
-    direction: Float[Array, "8"]
-    step: Float[Array, ""]
-    unfinished: Bool[Array, ""]
-
-
-@eqx.filter_jit
-def _branch(column: Column, hopf: Equilibria, points: int, limits: _Limits) -> LimitCycle:
-    """That which begins at a Hopf point."""
-    equations = _equations(column, hopf)
-    start = equations.pack(CyclePoint(hopf.states, 1 / hopf.frequency, hopf.value))
-    direction = _oscillation(hopf, equations)
-
-    def advance(at: _Front) -> tuple[_Front, Bool[Array, ""]]:
-        ahead = _followed(at.place, at.direction, at.step, equations)
-        turned = _direction(ahead.value, at.direction, equations)
-        good = ahead.converged & (at.direction @ turned > _STRAIGHT) & jnp.all(jnp.isfinite(turned))
-        point = equations.unpack(ahead.value)
-        # Past another Hopf point a branch would go back through the same cycles, half a period later.
-        over = (point.period > limits.longest) | ~equations.at_maximum(ahead.value)
-        beyond = (point.value < limits.low) | (point.value > limits.high)
-        accepted = good & ~over
-        longer = jnp.where(ahead.easy, jnp.minimum(_GROWTH * at.step, _LONGEST_STEP), at.step)
-        place = jnp.where(accepted, ahead.value, at.place)
-        direction = jnp.where(accepted, turned, at.direction)
-        step = jnp.where(good, longer, at.step / 2)
-        return _Front(place, direction, step, ~(good & (over | beyond))), accepted
-
-    def unless_finished(at: _Front, _):
-        at, accepted = jax.lax.cond(at.unfinished, advance, lambda at: (at, jnp.bool_(False)), at)
-        return at, (at.place, accepted)
-
-    begin = _Front(start, direction, jnp.asarray(_FIRST_STEP, start.dtype), jnp.bool_(True))
-    _, (places, accepted) = jax.lax.scan(unless_finished, begin, None, length=points)
-    order = jnp.argsort(~accepted, stable=True)
-    return jax.vmap(equations.cycle)(places[order], accepted[order])
-
-
-@eqx.filter_jit
-def _folds(column: Column, before: LimitCycle, after: LimitCycle) -> LimitCycle:
-    """Between two cycles each, by bisection of the step from the first."""
-
-    def fold(before: LimitCycle, after: LimitCycle) -> LimitCycle:
+    branches = jax.tree.map(np.asarray, branches)
+    found = []
+    for row, turn in ((row, turn) for row, values in enumerate(branches.value) for turn in _turns(values)):
+        ends = ((row, turn - 1), (row, turn + 1))
+        before, after = (jax.tree.map(lambda leaf, at=at: jax.device_put(leaf[at]), branches) for at in ends)
         equations = _equations(column, before)
-        first, last = (equations.pack(CyclePoint(end.states, end.period, end.value)) for end in (before, after))
-        length = jnp.linalg.norm(last - first)
-        forward = (last - first) / length
+        found += _fold(equations, *(_simulated(equations, cycle) for cycle in (before, after)))
+    return stacked(found, branches.parameter)
 
-        def rise(step):  # of what changes, which is last in a packed point
-            return _direction(_followed(first, forward, step, equations).value, forward, equations)[-1]
 
-        there = (rise(jnp.zeros_like(length)) > 0) != (rise(length) > 0)
+class Branch(NamedTuple):
+    """Cycles one after the other."""
 
-        def with_root(step, args):  # bisection refuses a bracket without a change of sign
-            return jnp.where(there, rise(step), step - length / 2)
+    equations: CycleEquations
+    cycles: Sequence[LimitCycle]
+    orbits: Sequence[Orbit]
 
-        options = {"lower": jnp.zeros_like(length), "upper": length}
-        # Near a fold the rise is as uncertain as the root of the cycle: a narrower bracket would hold noise.
-        solver = optimistix.Bisection(rtol=0.0, atol=float(jnp.finfo(length.dtype).eps) ** 0.75)
-        found = optimistix.root_find(with_root, solver, length / 2, options=options, max_steps=64, throw=False)
-        ahead = _followed(first, forward, found.value, equations)
-        return equations.cycle(ahead.value, ahead.converged & there)
 
-    return jax.vmap(fold)(before, after)
+def followed_branches(
+    column: Column, hopf: Equilibria, points: int, bounds: tuple[float, float], longest: float
+) -> list[Branch]:
+    """Those that begin at Hopf points."""
+    hopf = jax.tree.map(np.asarray, hopf)
+    there = [jax.tree.map(lambda leaf, i=i: leaf[i], hopf) for i in np.flatnonzero(np.isfinite(hopf.p))]
+    return [_followed(column, begin, points, bounds, longest) for begin in there]
+
+
+def folds_of(branches: Sequence[Branch], parameter: str) -> LimitCycle:
+    """Their folds, of shape `(fold,)`."""
+    found = []
+    for equations, cycles, orbits in branches:
+        for turn in _turns(np.array([cycle.value for cycle in cycles])):
+            found += _fold(equations, orbits[turn - 1], orbits[turn + 1])
+    return stacked(found, parameter)
+
+
+def stacked_branches(branches: Sequence[Branch], points: int, parameter: str) -> LimitCycle:
+    """Their cycles, of shape `(branch, point)`, NaN behind the last of each."""
+    if not branches:
+        return no_cycles((0, points), parameter)
+
+    def filled(leaf):
+        behind = np.full((points - len(leaf), *leaf.shape[1:]), np.nan, leaf.dtype)
+        return np.concatenate([leaf, behind])
+
+    rows = [jax.tree.map(filled, stacked(branch.cycles, parameter)) for branch in branches]
+    return jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *rows)
+
+
+def stacked(cycles: Sequence[LimitCycle], parameter: str) -> LimitCycle:
+    """One record of them all."""
+    if not cycles:
+        return no_cycles((0,), parameter)
+    return jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *cycles)
 
 
 def _equations(column: Column, begin: Equilibria | LimitCycle) -> CycleEquations:
@@ -180,33 +140,111 @@ def _equations(column: Column, begin: Equilibria | LimitCycle) -> CycleEquations
     return CycleEquations(column.replace(p=begin.p).replace(**{begin.parameter: begin.value}), begin.parameter)
 
 
-def _oscillation(hopf: Equilibria, equations: CycleEquations) -> Float[Array, "8"]:
-    """The direction of the branch at a Hopf point: how states deviate from rest as y1 - y2 is largest."""
-    size = hopf.states.shape[-1]
-    rate = 2 * jnp.pi * hopf.frequency * jnp.eye(size)
-    jacobian = jax.jacfwd(equations.vector_field(hopf.value))(hopf.states)
-    whole = jnp.block([[jacobian, rate], [-rate, jacobian]])  # of the real and the imaginary part of the eigenvector
-    real, imaginary = jnp.split(jnp.linalg.svd(whole)[2][-1], 2)
-    deviation = eeg(real) * real + eeg(imaginary) * imaginary
-    direction = equations.pack(CyclePoint(deviation, jnp.zeros_like(hopf.p), jnp.zeros_like(hopf.p)))
-    return direction / jnp.linalg.norm(direction)
+def _followed(column: Column, hopf: Equilibria, points: int, bounds: tuple[float, float], longest: float) -> Branch:
+    """The branch that begins at a Hopf point."""
+    equations = _equations(column, hopf)
+    low, high = bounds
+    orbit, tangent = jax.device_get(_oscillation(equations, hopf))
+    step, cycles, orbits = _FIRST_STEP, [], []
+    for _ in range(points):
+        guess = jax.tree.map(lambda at, along, step=step: at + step * along, orbit, tangent)
+        near = _cycle_near(equations, guess, tangent)
+        if not (near.root.converged and np.isfinite(near.cycle.period) and near.cosine > _STRAIGHT):
+            step /= 2
+            continue
+        # Past another Hopf point a branch would go back through the same cycles, half a period later.
+        if near.cycle.period > longest or not near.at_maximum:
+            break
+        cycles.append(near.cycle)
+        orbits.append(near.root.orbit)
+        if not low <= near.cycle.value <= high:
+            break
+        step = min(_GROWTH * step, _LONGEST_STEP) if near.root.easy else step
+        orbit, tangent, *_ = near.root
+    else:
+        warnings.warn(
+            f"`points`: a branch of cycles is cut off after {points} steps, at {hopf.parameter} = "
+            f"{orbit.value * float(equations.scale.value):g}",
+            stacklevel=4,
+        )
+    return Branch(equations, cycles, orbits)
 
 
-def _followed(
-    place: Float[Array, "8"], direction: Float[Array, "8"], step: Float[Array, ""], equations: CycleEquations
-) -> Root:
-    """The cycle a step ahead."""
-    ahead = place + step * direction
+def _fold(equations: CycleEquations, before: Orbit, after: Orbit) -> list[LimitCycle]:
+    """The fold between two orbits, or none, in a list: by the Illinois method (Dowell and Jarratt 1971, doi
+    10.1007/BF01934364)."""
+    way = jax.tree.map(np.subtract, after, before)
+    least = 100 * tolerance_of(before.v.dtype)  # next to a fold the rise is as uncertain as the cycle is
 
-    def on_the_plane_ahead(unknown):
-        return jnp.append(equations.residual(unknown), direction @ (unknown - ahead))
+    def part_way(fraction):
+        guess = jax.tree.map(lambda at, along: at + fraction * along, before, way)
+        near = _cycle_near(equations, guess, way)
+        return near.cycle, float(near.root.tangent.value) if near.root.converged else np.nan
 
-    return find_root(on_the_plane_ahead, ahead)
+    first, last = 0.0, 1.0
+    (_, first_rise), (_, last_rise) = part_way(first), part_way(last)
+    for _ in range(_FOLD_STEPS):
+        if not first_rise * last_rise < 0:
+            break
+        middle = (first * last_rise - last * first_rise) / (last_rise - first_rise)
+        cycle, rise = part_way(middle)
+        if abs(rise) < least:
+            return [cycle] if np.isfinite(cycle.period) else []
+        if rise * last_rise < 0:
+            first, first_rise = last, last_rise
+        else:
+            first_rise /= 2
+        last, last_rise = middle, rise
+    return []
 
 
-def _direction(place: Float[Array, "8"], previous: Float[Array, "8"], equations: CycleEquations) -> Float[Array, "8"]:
-    """The tangent of the branch, onwards."""
-    slope = jnp.concatenate([jax.jacfwd(equations.residual)(place), previous[None]])
-    onwards = jnp.zeros_like(place).at[-1].set(1.0)  # nothing of the residual, all of the previous direction
-    tangent = jnp.linalg.solve(slope, onwards)
-    return tangent / jnp.linalg.norm(tangent)
+def _turns(values: Float[np.ndarray, " point"]) -> list[int]:
+    """The points whose value is larger or smaller than those of both neighbours."""
+    changes = np.diff(values)
+    # Changes within the error of a root are no turns.
+    ways = np.where(np.abs(changes) > 10 * tolerance_of(values.dtype) * np.abs(values[:-1]), np.sign(changes), 0)
+    return (1 + np.flatnonzero(ways[1:] * ways[:-1] < 0)).tolist()
+
+
+class _Near(NamedTuple):
+    """The cycle nearest to a guess."""
+
+    root: Root
+    cycle: LimitCycle
+    at_maximum: Bool[Array, ""]
+    cosine: Float[Array, ""]
+    """Of the angle between the direction of the branch and the way to the guess."""
+
+
+def _cycle_near(equations: CycleEquations, guess: Orbit, way: Orbit) -> _Near:
+    """At right angles to a way along the branch; by one program, whatever is looked for."""
+    return jax.device_get(_found_near(equations, guess, way))
+
+
+@eqx.filter_jit
+def _found_near(equations: CycleEquations, guess: Orbit, way: Orbit) -> _Near:
+    root = equations.closest(guess, way.place)
+    cosine = way.place @ root.tangent.place / jnp.linalg.norm(way.place)
+    return _Near(root, cycle_at(equations, root), equations.at_maximum(root.orbit), cosine)
+
+
+@eqx.filter_jit
+def _oscillation(equations: CycleEquations, hopf: Equilibria) -> tuple[Orbit, Orbit]:
+    """The orbit at a Hopf point, which is at rest, and the direction of its branch."""
+    orbit, tangent = equations.oscillation(hopf.states, hopf.frequency, hopf.value)
+    length = jnp.linalg.norm(tangent.place)
+    return orbit, jax.tree.map(lambda leaf: leaf / length, tangent)
+
+
+def _simulated(equations: CycleEquations, cycle: LimitCycle) -> Orbit:
+    """The orbit of a cycle, as good as a guess."""
+    column, dt = equations.at(cycle.value), float(cycle.period) / _SIMULATED
+    ys = simulate(column, t1=_SIMULATED * dt, dt=dt, y0=cycle.states).ys
+    return jax.device_get(_along(equations, cycle, ys))
+
+
+@eqx.filter_jit
+def _along(equations: CycleEquations, cycle: LimitCycle, ys: Float[Array, "time 6"]) -> Orbit:
+    whole = jnp.concatenate([cycle.states[None], ys])
+    first, last = (jnp.full_like(cycle.period, number) for number in (0, len(ys)))
+    return equations.orbit_along(whole, first, last, cycle.period, cycle.value)

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from .._checks import as_float, check_choice, check_count, check_finite, check_positive
 from ..column.column import Column, check_constant, check_single
 from ..column.quantities import quantities
-from .curve import GRID, REACH, at_potential, hurwitz_determinant, input_slope
+from .curve import GRID, REACH, at_potential, bisected, hurwitz_determinant, input_slope
 from .equilibria import Equilibria, equilibria_at
 
 Place = Float[Array, "2"]
@@ -177,16 +177,14 @@ def _on_edges(
     condition: Condition, lower: Float[Array, "point 2"], upper: Float[Array, "point 2"], column: Column, parameter: str
 ) -> Float[Array, "point 2"]:
     """Where a condition holds between places at which its signs differ."""
-    solver = optimistix.Bisection(rtol=0.0, atol=0.0)
-    options, steps = {"lower": jnp.zeros(()), "upper": jnp.ones(())}, jnp.finfo(lower.dtype).nmant + 12
 
     def on_edge(lower, upper):
-        def part_way(fraction, args):
+        def part_way(fraction):
             return condition(lower + fraction * (upper - lower), column, parameter)
 
-        middle = jnp.asarray(0.5)
-        found = optimistix.root_find(part_way, solver, middle, options=options, max_steps=steps, throw=False)
-        return lower + found.value * (upper - lower)
+        whole = jnp.ones((), lower.dtype)
+        fraction = bisected(part_way, jnp.zeros_like(whole), whole, part_way(whole) > 0)
+        return lower + fraction * (upper - lower)
 
     return jax.vmap(on_edge)(lower, upper)
 

@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import optimistix
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..column.equations import sigmoid
 from ..column.parameters import JansenRitParameters
@@ -40,7 +39,8 @@ def input_slope(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[A
 
 
 def hurwitz_determinant(v: Float[Array, ""], parameters: JansenRitParameters) -> Float[Array, ""]:
-    """0 where two eigenvalues are opposite: the fifth Hurwitz determinant, in time units of 1/sqrt(a b)."""
+    """0 where two eigenvalues are opposite: the fifth Hurwitz determinant but for a positive factor, in time units of
+    1/sqrt(a b)."""
     y0 = States.unstack(at_potential(v, parameters)[1]).y0
     gain = jax.grad(lambda v: sigmoid(v, parameters))
     unit = (parameters.a * parameters.b) ** 0.5
@@ -55,9 +55,14 @@ def hurwitz_determinant(v: Float[Array, ""], parameters: JansenRitParameters) ->
     feedback = pyramidal * (excitatory * inhibitory_square - inhibitory * excitatory_square)
     polynomial = polynomial_product(polynomial_product(excitatory_square, excitatory_square), inhibitory_square)
     polynomial = polynomial.at[4:].add(-feedback)
-    padded = jnp.pad(polynomial, (5, 5))
-    rows = [jnp.stack([padded[5 + 2 * (column + 1) - (row + 1)] for column in range(5)]) for row in range(5)]
-    return jnp.linalg.det(jnp.stack(rows))
+    # Where s and -s are eigenvalues, x = s^2 is a root of the even powers and of the odd ones, which are
+    # first (x^2 + third x + fifth). By this, x^3 + second x^2 + fourth x + sixth is slope x + rest; its resultant with
+    # the odd ones is the determinant (Gantmacher 1959), at a fraction of the price.
+    _, first, second, third, fourth, fifth, sixth = polynomial
+    third, fifth = third / first, fifth / first  # first is 4 a + 2 b
+    slope = third * (third - second) - fifth + fourth
+    rest = fifth * (third - second) + sixth
+    return -(rest**2 - third * rest * slope + fifth * slope**2)
 
 
 def polynomial_product(first: Float[Array, " n"], second: Float[Array, " m"]) -> Float[Array, " product"]:
@@ -72,8 +77,10 @@ def roots(
     """Of a function of v, where it changes its sign between neighbours on a fine grid; NaN for the remainder."""
     grid = parameters.v0 + jnp.linspace(-REACH, REACH, GRID) / parameters.r
     rising = jax.vmap(function)(grid) > 0
-    (changes,) = jnp.nonzero(rising[1:] != rising[:-1], size=MOST_ROOTS, fill_value=GRID - 1)
-    return bracketed_roots(function, grid[changes], grid.at[changes + 1].get(mode="clip"))
+    before = jnp.arange(GRID - 1)
+    changes = jnp.sort(jnp.where(rising[1:] != rising[:-1], before, GRID - 2))[:MOST_ROOTS]
+    # The last two are no bracket, as a root that far is that of rounding.
+    return bracketed_roots(function, grid[changes], jnp.where(changes < GRID - 2, grid[changes + 1], grid[changes]))
 
 
 def bracketed_roots(
@@ -82,20 +89,35 @@ def bracketed_roots(
     upper: Float[Array, " bracket"],
 ) -> Float[Array, " bracket"]:
     """One in each bracket at whose ends the signs differ, NaN in the others."""
-    solver = optimistix.Bisection(rtol=0.0, atol=0.0)
 
     def one_root(lower, upper):
-        there = (function(lower) > 0) != (function(upper) > 0)
-        # Bisection refuses a bracket without a change of sign, so that such a one gets a function that has a root.
-        upper = jnp.where(there, upper, lower + 1)
-        middle = (lower + upper) / 2
-
-        def with_root(v, args):
-            return jnp.where(there, function(v), v - middle)
-
-        steps = jnp.finfo(lower.dtype).nmant + 12  # halvings until the bracket is as narrow as rounding
-        options = {"lower": lower, "upper": upper}
-        found = optimistix.root_find(with_root, solver, middle, options=options, max_steps=steps, throw=False)
-        return jnp.where(there, found.value, jnp.nan)
+        falling, rising = jax.vmap(function)(jnp.stack([lower, upper])) > 0
+        # So that derivatives are those of the root, by the implicit function theorem.
+        root = jax.lax.custom_root(
+            function,
+            lower,
+            lambda function, lower: bisected(function, lower, upper, rising),
+            lambda slope, y: y / slope(jnp.ones_like(y)),
+        )
+        return jnp.where(rising != falling, root, jnp.nan)
 
     return jax.vmap(one_root)(lower, upper)
+
+
+def bisected(
+    function: Callable[[Float[Array, ""]], Float[Array, ""]],
+    lower: Float[Array, ""],
+    upper: Float[Array, ""],
+    positive: Bool[Array, ""],
+) -> Float[Array, ""]:
+    """The place where a function changes its sign, `positive` at the upper end, by halving to rounding."""
+
+    def halved(_, bracket):
+        lower, upper = bracket
+        middle = (lower + upper) / 2
+        beyond = (function(middle) > 0) == positive
+        return jnp.where(beyond, lower, middle), jnp.where(beyond, middle, upper)
+
+    steps = jnp.finfo(lower.dtype).nmant + 12
+    lower, upper = jax.lax.fori_loop(0, steps, halved, (lower, upper))
+    return (lower + upper) / 2

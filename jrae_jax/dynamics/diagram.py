@@ -9,11 +9,12 @@ from jaxtyping import Array, Float
 
 from .._checks import as_float, check_choice
 from ..column.column import Column, check_constant
-from ..column.states import eeg
-from .branches import cycle_folds, limit_cycle_branches
+from .branches import folds_of, followed_branches, stacked_branches
 from .continuation import checked_values, continued_equilibria
 from .cycles import LimitCycle
-from .equilibria import Equilibria, equilibria, equilibrium_curve, hopf_points, saddle_nodes
+from .equilibria import Equilibria, equilibria_between
+
+_STEPS, _LONGEST = 200, 1.0  # of branches of cycles, at most, and their longest period, s
 
 
 class BifurcationDiagram(eqx.Module):
@@ -111,13 +112,11 @@ def bifurcation_diagram(
     check_choice(tuple(column.quantities), parameter=parameter)
     values = checked_values(column, parameter, low, high, points)
     if parameter == "p":
-        ends = [eeg(equilibria(column.replace(p=bound)).states) for bound in (values[0], values[-1])]
-        v = np.concatenate([np.asarray(potentials) for potentials in ends])
-        rest = equilibrium_curve(column, jnp.linspace(np.nanmin(v), np.nanmax(v), points))
-        meeting, hopf = saddle_nodes(column), hopf_points(column)
-        branches = limit_cycle_branches(column, hopf)
+        rest, meeting, hopf = equilibria_between(column, as_float(low), as_float(high), points)
+        bounds = (-np.inf, np.inf)
     else:
         rest, meeting, hopf = continued_equilibria(column, parameter, values)
-        branches = limit_cycle_branches(column, hopf, low=low, high=high)
-    folds = cycle_folds(column, branches)
-    return BifurcationDiagram(rest, meeting, hopf, branches, folds, as_float([low, high]), column)
+        bounds = (low, high)
+    branches = followed_branches(column, hopf, _STEPS, bounds, _LONGEST)
+    cycles, folds = stacked_branches(branches, _STEPS, parameter), folds_of(branches, parameter)
+    return BifurcationDiagram(rest, meeting, hopf, cycles, folds, as_float([low, high]), column)

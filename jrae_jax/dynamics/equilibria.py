@@ -161,8 +161,34 @@ def equilibria_at(v: Float[Array, " point"], parameters: JansenRitParameters) ->
     return Equilibria(p, states, eigenvalues, p)
 
 
+@eqx.filter_jit
+def equilibria_between(
+    column: Column, low: Float[Array, ""], high: Float[Array, ""], points: int
+) -> tuple[Equilibria, Equilibria, Equilibria]:
+    """So many on the curve of equilibria of one column, from one p to another, and all saddle-nodes and Hopf points, by
+    one program."""
+    parameters = column.parameters
+    folds, hopf = _saddle_node_potentials(parameters), _opposite_potentials(parameters)
+    ends = jax.vmap(lambda p: _potentials(parameters, p, folds))(jnp.stack([low, high]))
+    v = jnp.linspace(jnp.nanmin(ends), jnp.nanmax(ends), points)
+    found = equilibria_at(jnp.concatenate([v, folds, hopf]), parameters)
+    rest, meeting, opposite = (
+        jax.tree.map(lambda leaf, first=first, last=last: leaf[first:last], found)
+        for first, last in ((0, points), (points, points + len(folds)), (points + len(folds), None))
+    )
+    return rest, meeting, _oscillating(opposite)
+
+
 def _equilibria(column: Column) -> Equilibria:
-    parameters, p = column.parameters, column.value("p")
+    parameters = column.parameters
+    v = _potentials(parameters, column.value("p"), _saddle_node_potentials(parameters))
+    return equilibria_at(v[:MOST_ROOTS], parameters)
+
+
+def _potentials(
+    parameters: JansenRitParameters, p: Float[Array, ""], folds: Float[Array, " fold"]
+) -> Float[Array, " point"]:
+    """Of the equilibria, between the saddle-nodes, in order, NaN last."""
 
     def excess(v):
         return at_potential(v, parameters)[0] - p
@@ -176,11 +202,10 @@ def _equilibria(column: Column) -> Equilibria:
     most = gain * p + jnp.maximum(excitatory, 0) - jnp.minimum(inhibitory, 0)
     margin = 1e-3 * (most - least) + 1 / parameters.r
     # Brackets end at saddle-nodes; where these are does not matter for the derivative of a root between them.
-    folds = jnp.clip(jax.lax.stop_gradient(_saddle_node_potentials(parameters)), least - margin, most + margin)
+    folds = jnp.clip(jax.lax.stop_gradient(folds), least - margin, most + margin)
     edges = jnp.sort(jnp.where(jnp.isnan(folds), most + margin, folds))
     edges = jnp.concatenate([(least - margin)[None], edges, (most + margin)[None]])
-    v = bracketed_roots(excess, edges[:-1], edges[1:])
-    return equilibria_at(jnp.sort(v)[:MOST_ROOTS], parameters)  # NaN last
+    return jnp.sort(bracketed_roots(excess, edges[:-1], edges[1:]))
 
 
 def _saddle_nodes(column: Column) -> Equilibria:
@@ -192,10 +217,19 @@ def _saddle_node_potentials(parameters: JansenRitParameters) -> Float[Array, " p
 
 
 def _hopf_points(column: Column) -> Equilibria:
-    parameters = column.parameters
-    candidates = equilibria_at(roots(lambda v: hurwitz_determinant(v, parameters), parameters), parameters)
-    v = jnp.where(candidates.on_imaginary_axis, eeg(candidates.states), jnp.nan)
-    return equilibria_at(jnp.sort(v), parameters)
+    return _oscillating(equilibria_at(_opposite_potentials(column.parameters), column.parameters))
+
+
+def _opposite_potentials(parameters: JansenRitParameters) -> Float[Array, " point"]:
+    return roots(lambda v: hurwitz_determinant(v, parameters), parameters)
+
+
+def _oscillating(candidates: Equilibria) -> Equilibria:
+    """Those with a pair of eigenvalues on the imaginary axis, in order."""
+    order = jnp.argsort(~candidates.on_imaginary_axis, stable=True)
+    there = candidates.on_imaginary_axis[order]
+    chosen = jax.tree.map(lambda leaf: leaf[order], candidates)
+    return jax.tree.map(lambda leaf: jnp.where(there.reshape(-1, *(leaf.ndim - 1) * [1]), leaf, jnp.nan), chosen)
 
 
 @eqx.filter_jit
