@@ -72,7 +72,6 @@ def _dynamics(options: argparse.Namespace) -> int:
 
 def _map(options: argparse.Namespace, progress: "Progress") -> _Results:
     from ..dynamics.regime_map import ATTRACTORS, regime_map
-    from ..plot.dynamics import regime_map as regime_map_figure
     from .arguments import axes_from, column_from, options_named
 
     if options.along is not None:
@@ -91,7 +90,13 @@ def _map(options: argparse.Namespace, progress: "Progress") -> _Results:
     failed = int((found.regime < 0).sum())
     if failed:
         print(f"{failed} of {found.regime.size} points failed: their simulation diverged")
-    return _Results(found.to_dataframe, lambda: regime_map_figure(found, _curves(column, found)))
+
+    def figure() -> "Figure":
+        from ..plot.dynamics import regime_map as regime_map_figure  # slow to import
+
+        return regime_map_figure(found, _curves(column, found))
+
+    return _Results(found.to_dataframe, figure)
 
 
 def _curves(column: "Column", found: "xr.Dataset") -> "BifurcationCurves | None":
@@ -109,7 +114,6 @@ def _curves(column: "Column", found: "xr.Dataset") -> "BifurcationCurves | None"
 def _diagram(options: argparse.Namespace) -> _Results:
     from .._checks import check_choice
     from ..dynamics.diagram import bifurcation_diagram
-    from ..plot.dynamics import bifurcation_diagram as bifurcation_diagram_figure
     from ..scan.axes import check_range
     from .arguments import column_from, options_named, parsed_number
 
@@ -129,7 +133,13 @@ def _diagram(options: argparse.Namespace) -> _Results:
         print(f"along {parameter} from {low:g} to {high:g}, at p = {float(column.value('p')):g} /s")
     for line in _bifurcations(found):
         print(line)
-    return _Results(found.to_dataframe, lambda: bifurcation_diagram_figure(found))
+
+    def figure() -> "Figure":
+        from ..plot.dynamics import bifurcation_diagram as bifurcation_diagram_figure  # slow to import
+
+        return bifurcation_diagram_figure(found)
+
+    return _Results(found.to_dataframe, figure)
 
 
 def _set_options(settings: Sequence[str]) -> dict[str, str]:

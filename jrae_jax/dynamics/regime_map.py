@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import ArrayLike, Float
+from jaxtyping import ArrayLike, Bool, Float, Shaped
 
 from .._checks import Progress, check_names
 from ..column.column import Column, check_constant, check_single
@@ -25,8 +25,7 @@ ATTRACTORS = (*REGIMES, "bistable")
 # s: with RK4 the period is right to one part in ten thousand; all but points next to a bifurcation settle in that time.
 _DT, _BURN_IN, _WATCHED = 2e-3, 6.0, 3.0
 _ANOTHER = 0.5  # 1/r: by so much the swings of two cycles differ
-# Factors of y0 at the start: small near a stable equilibrium, so that it is not left, and larger near an unstable one.
-_NEAR_STABLE, _NEAR_UNSTABLE = 1.001, 1.1
+_BESIDE = 1.1  # factor of y0 at the start: as near an equilibrium as is left in time
 _AT_ONCE = 8192  # points whose equilibria are looked for together, each on a grid of 1024 potentials: 34 MB an array
 
 
@@ -36,8 +35,8 @@ def regime_map(
     """At every point of a grid, whether a column rests, oscillates or spikes without noise, or which of them depends.
 
     Equilibria and their stability are exact; cycles are found by simulating for six seconds, and observing three more,
-    from near the highest and the lowest equilibrium and from zero, by the rule of `Regime`. A cycle that no such start
-    leads to is missed.
+    from zero, and from near the highest and the lowest equilibrium where these are not stable, by the rule of `Regime`.
+    A cycle that no such start leads to is missed.
 
     **Arguments:**
 
@@ -57,17 +56,18 @@ def regime_map(
     check_names(column.quantities, axes=[name for axis in grid.axes for name in axis.values])
     columns = grid.points(np.arange(grid.size, dtype=np.uint32)).column
     columns = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (grid.size,)), columns)
-    rest = equilibria_in_parts(columns)
-    stable = np.asarray(jnp.sum(rest.stable, axis=-1))
+    rest = jax.tree.map(np.asarray, equilibria_in_parts(columns))
+    stable = np.sum(_stable(rest), axis=-1)
     starts = _starts(rest)
-    ends = xr.concat([_simulated(columns, starts, number, progress) for number in range(len(starts))], "start")
-    kind = ends.regime.values
-    moving = (kind != REGIMES.index("rest")) | (stable == 0)
-    swings = np.where(moving, np.asarray(columns.parameters.r) * (ends.eeg_max - ends.eeg_min).values, -1)
+    simulated = np.stack([np.isfinite(start[:, 0]) for start in starts])
+    ends = _simulated(columns, starts, simulated, progress)
+    kind = ends["regime"]
+    moving = simulated & ((kind != REGIMES.index("rest")) | (stable == 0))
+    swings = np.where(moving, np.asarray(columns.parameters.r) * (ends["eeg_max"] - ends["eeg_min"]), -1)
     swings = np.sort(swings, axis=0)
     cycles = np.sum((swings >= 0) & (np.diff(swings, axis=0, prepend=-2) > _ANOTHER), axis=0)
-    spike = np.any(kind == REGIMES.index("spike"), axis=0)
-    failed = np.any(ends.failed.values, axis=0)
+    spike = np.any(simulated & (kind == REGIMES.index("spike")), axis=0)
+    failed = np.any(simulated & ends["failed"], axis=0)
     codes = [-1, *(ATTRACTORS.index(name) for name in ("bistable", "spike", "alpha"))]
     code = np.select([failed, stable + cycles > 1, spike, cycles > 0], codes, ATTRACTORS.index("rest"))
     found = {"regime": code.astype(np.int8), "stable_equilibria": stable, "cycles": cycles}
@@ -86,30 +86,37 @@ def equilibria_in_parts(columns: Column, at_once: int = _AT_ONCE) -> Equilibria:
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *parts)
 
 
-def _starts(rest: Equilibria) -> Sequence[Float[np.ndarray, "point 6"]]:
-    """Near the highest and the lowest equilibrium, and zero."""
-    last = jnp.sum(rest.exists, axis=-1) - 1
-    rows = jnp.arange(len(last))
-    near = []
-    for chosen in (last, jnp.zeros_like(last)):
+def _stable(rest: Equilibria) -> Bool[np.ndarray, "point equilibrium"]:
+    return np.isfinite(rest.p) & np.all(rest.eigenvalues.real < 0, axis=-1)
+
+
+def _starts(rest: Equilibria) -> list[Float[np.ndarray, "point 6"]]:
+    """Zero, and near the highest and the lowest equilibrium where it is not stable, once if they are one; else NaN.
+
+    What starts near a stable equilibrium comes back to it, and is not simulated.
+    """
+    rows, last = np.arange(len(rest.p)), np.sum(np.isfinite(rest.p), axis=-1) - 1
+    lowest = np.zeros_like(last)
+    starts = [np.zeros_like(rest.states[:, 0])]
+    for chosen, wanted in ((last, np.ones(len(last), bool)), (lowest, last > 0)):
         states = States.unstack_last(rest.states[rows, chosen])
-        factor = jnp.where(rest.stable[rows, chosen], _NEAR_STABLE, _NEAR_UNSTABLE)
-        near.append(np.stack(states._replace(y0=states.y0 * factor), axis=-1))
-    return (*near, np.zeros_like(near[0]))
+        near = np.stack(states._replace(y0=_BESIDE * states.y0), axis=-1)
+        left = wanted & ~_stable(rest)[rows, chosen]
+        starts.append(np.where(left[:, None], near, np.nan))
+    return starts
 
 
 def _simulated(
-    columns: Column, starts: Sequence[Float[np.ndarray, "point 6"]], number: int, progress: Progress | None
-) -> xr.Dataset:
-    """What the columns come to from one of the starts."""
-
-    def over_all_starts(done, total, message):
-        assert progress is not None
-        progress(float(done + number * total), float(len(starts) * total), message)
-
-    quantities = {name: np.asarray(columns.value(name)) for name in columns.quantities}
-    initial = dict(zip(INITIAL_STATES, starts[number].T, strict=True))
-    return parameter_scan(
+    columns: Column,
+    starts: list[Float[np.ndarray, "point 6"]],
+    simulated: Bool[np.ndarray, "start point"],
+    progress: Progress | None,
+) -> dict[str, Shaped[np.ndarray, "start point"]]:
+    """What the columns come to from those of the starts that are simulated."""
+    number, point = np.nonzero(simulated)
+    quantities = {name: np.asarray(columns.value(name))[point] for name in columns.quantities}
+    initial = dict(zip(INITIAL_STATES, np.stack(starts)[number, point].T, strict=True))
+    ends = parameter_scan(
         columns[0],
         [zipped(**quantities, **initial)],
         t1=_BURN_IN + _WATCHED,
@@ -117,5 +124,10 @@ def _simulated(
         burn_in=_BURN_IN,
         solver=RK4(),
         summaries=(Regime(), Moments()),
-        progress=None if progress is None else over_all_starts,
+        progress=progress,
     )
+    found = {}
+    for name in ("regime", "failed", "eeg_min", "eeg_max"):
+        found[name] = np.zeros(simulated.shape, ends[name].dtype)
+        found[name][simulated] = ends[name].values
+    return found
