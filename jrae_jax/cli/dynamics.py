@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -127,12 +128,16 @@ def _diagram(options: argparse.Namespace) -> _Results:
     texts = dict(zip(("low", "high"), (options.range or _RANGE_OF_P).partition(":")[::2], strict=True))
     low, high = (parsed_number("--range", name, text) for name, text in texts.items())
     check_range("--range", low, high, log=False)
-    with options_named({**_set_options(options.set), parameter: "--range"}):
+    names = options_named({**_set_options(options.set), parameter: "--range"})
+    with names, warnings.catch_warnings(record=True) as cut_off:
+        warnings.simplefilter("always")
         found = bifurcation_diagram(column, parameter=parameter, low=low, high=high)
     if parameter != "p":
         print(f"along {parameter} from {low:g} to {high:g}, at p = {float(column.value('p')):g} /s")
     for line in _bifurcations(found):
         print(line)
+    for warning in cut_off:
+        print(str(warning.message).removeprefix("`points`: "))
 
     def figure() -> "Figure":
         from ..plot.dynamics import bifurcation_diagram as bifurcation_diagram_figure  # slow to import

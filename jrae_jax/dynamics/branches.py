@@ -52,7 +52,7 @@ def limit_cycle_branches(
     - `longest`: period at which a branch ends, s.
 
     **Returns:** cycles of shape `(branch, point)`; branches in the order of `hopf`, NaN behind their last cycles. A
-        column without Hopf points has no branch.
+        column without Hopf points has no branch. A branch that has not ended after `points` gives a warning.
 
     **Raises:** `ValueError` for a batch of columns, another input, or numbers out of range.
     """
@@ -165,7 +165,7 @@ def _followed(column: Column, hopf: Equilibria, points: int, bounds: tuple[float
         warnings.warn(
             f"`points`: a branch of cycles is cut off after {points} steps, at {hopf.parameter} = "
             f"{orbit.value * float(equations.scale.value):g}",
-            stacklevel=4,
+            stacklevel=2,
         )
     return Branch(equations, cycles, orbits)
 

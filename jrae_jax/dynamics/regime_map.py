@@ -11,7 +11,7 @@ from jaxtyping import ArrayLike, Bool, Float, Shaped
 from .._checks import Progress, check_names
 from ..column.column import Column, check_constant, check_single
 from ..column.solvers import RK4
-from ..column.states import States
+from ..column.states import STATES
 from ..scan.axes import INITIAL_STATES, Axis, Grid, zipped
 from ..scan.engine import ScanPoints
 from ..scan.parameter_scan import parameter_scan
@@ -99,8 +99,8 @@ def _starts(rest: Equilibria) -> list[Float[np.ndarray, "point 6"]]:
     lowest = np.zeros_like(last)
     starts = [np.zeros_like(rest.states[:, 0])]
     for chosen, wanted in ((last, np.ones(len(last), bool)), (lowest, last > 0)):
-        states = States.unstack_last(rest.states[rows, chosen])
-        near = np.stack(states._replace(y0=_BESIDE * states.y0), axis=-1)
+        near = rest.states[rows, chosen]
+        near[:, STATES.index("y0")] *= _BESIDE
         left = wanted & ~_stable(rest)[rows, chosen]
         starts.append(np.where(left[:, None], near, np.nan))
     return starts

@@ -72,6 +72,14 @@ def test_a_branch_along_c_holds_the_cycles_that_columns_stay_on():
     np.testing.assert_allclose(branch.extrema[0][there][-1], [eeg(ys).min(), eeg(ys).max()], atol=1e-4)
 
 
+@pytest.mark.usefixtures("x64")
+def test_a_branch_that_is_cut_off_says_so():
+    hopf = jax.tree.map(lambda leaf: leaf[2:3], hopf_points(standard()))
+    with pytest.warns(UserWarning, match=r"`points`: a branch of cycles is cut off after 3 steps, at p = 315\.68"):
+        cut_off = limit_cycle_branches(standard(), hopf, points=3)
+    assert cut_off.exists.all()
+
+
 def branch_with(values, multipliers=(1.0, 0.5, 0.4, 0.3, 0.2, 0.1)):
     """A branch of cycles of which nothing but these numbers matters."""
     ones = jnp.ones((1, len(values)))

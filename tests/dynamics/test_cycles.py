@@ -51,6 +51,13 @@ def test_extrema_are_those_of_a_long_simulation(alpha):
 
 
 @pytest.mark.usefixtures("x64")
+def test_the_least_potential_of_a_fast_turn_is_between_samples():
+    column = standard().replace(C=250.0)
+    v = eeg(jrae.simulate(column, t1=21.0, dt=1e-4, burn_in=20.0).ys)
+    np.testing.assert_allclose(limit_cycle(column).extrema, [v.min(), v.max()], atol=2e-6)
+
+
+@pytest.mark.usefixtures("x64")
 def test_deviations_decay_as_multipliers_say(alpha):
     row = list(ALPHA).index(220)
     sizes = np.abs(np.asarray(alpha.multipliers[row]))

@@ -53,6 +53,15 @@ def test_its_picture_has_a_line_for_each_stretch(diagram):
     assert below.get_ylabel() == "frequency (Hz)"
 
 
+@pytest.mark.slow
+def test_another_diagram_compiles_nothing(diagram, caplog):
+    column = standard().replace(C=140.0, a=105.0)
+    with jax.log_compiles():
+        other = bifurcation_diagram(column, low=-30.0, high=300.0, points=200)
+    assert len(other.cycle_folds.p) != len(diagram.cycle_folds.p)
+    assert "Finished XLA compilation" not in caplog.text
+
+
 @pytest.fixture(scope="module")
 def along_c():
     """Where the published fold of cycles is at C = 135."""

@@ -97,14 +97,15 @@ def test_single_precision_is_enough_for_four_digits():
     assert found.p.dtype == jnp.float32
 
 
+@pytest.mark.usefixtures("x64")
 def test_a_batch_is_its_columns_one_by_one():
     C = jnp.array([100.0, 135.0, 200.0])
     for function in (saddle_nodes, hopf_points, equilibria):
         together = function(standard(100.0, C=C))
         for row, value in enumerate(C):
             alone = function(standard(100.0, C=value))
-            np.testing.assert_allclose(together.p[row], alone.p, rtol=1e-4, atol=1e-3)
-            np.testing.assert_allclose(together.states[row], alone.states, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(together.p[row], alone.p, rtol=1e-9, atol=1e-8)
+            np.testing.assert_allclose(together.states[row], alone.states, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.usefixtures("x64")
