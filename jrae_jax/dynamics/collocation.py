@@ -124,8 +124,8 @@ class CycleEquations(eqx.Module):
             orbit = root.orbit
             response = self._response(orbit)
             end = response.states[-1]
-            phase, phase_slope = jax.value_and_grad(self._phase)(orbit.states[0])
-            matrix = jnp.concatenate([end[:, :8] - jnp.eye(6, 8), jnp.pad(phase_slope, (0, 2))[None], way[None]])
+            phase, phase_slope = jax.value_and_grad(self._phase)(orbit.place)
+            matrix = jnp.concatenate([end[:, :8] - jnp.eye(6, 8), phase_slope[None], way[None]])
             errors = jnp.concatenate([end[:, 8], phase[None], (way @ (orbit.place - guess.place))[None]])
             onwards = jnp.zeros_like(errors).at[-1].set(1.0)  # nothing of the errors, all of the way
             change, tangent = jnp.linalg.solve(matrix, jnp.stack([-errors, onwards], axis=1)).T
@@ -158,10 +158,13 @@ class CycleEquations(eqx.Module):
         _, states = jax.lax.scan(lambda product, onwards: (onwards @ product, onwards @ product), start, maps)
         return _Response(jnp.concatenate([start[None], states])[:, :6], v)
 
-    def _phase(self, states: Float[Array, "6"]) -> Float[Array, ""]:
-        """How fast y1 - y2 changes."""
-        y, k = States.unstack(states), _rates(self.column)
-        return y.y4 - y.y1 - (y.y5 - y.y2) * k[2] / k[1]
+    def _phase(self, place: Float[Array, "8"]) -> Float[Array, ""]:
+        """How fast y1 - y2 changes at the start."""
+        y, value = States.unstack(place[:6]), place[7]
+        k, own = (
+            _rates(column) / self.column.parameters.a for column in (self.at(value * self.scale.value), self.column)
+        )
+        return (y.y4 - k[1] * y.y1) - (own[2] * y.y5 - k[2] * y.y2)
 
     def states(self, orbit: Orbit) -> Float[Array, "6"]:
         """Those at its start, mV and mV/s."""

@@ -88,6 +88,18 @@ def test_cycles_along_c_are_those_that_columns_come_to(along_c):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_cycles_along_a_rate_constant_begin_at_their_largest_potential(name):
+    """Though the derivatives of the potentials are found with it."""
+    value = float(standard().value(name))
+    cycles = bifurcation_diagram(standard(), parameter=name, low=0.8 * value, high=1.3 * value, points=100).cycles
+    there = np.asarray(cycles.exists)
+    assert there.sum() > 10
+    alpha = there & (np.asarray(cycles.frequency) > 9)
+    np.testing.assert_allclose(jrae.column.eeg(cycles.states)[alpha], cycles.extrema[..., 1][alpha], atol=1e-8)
+
+
+@pytest.mark.slow
 def test_its_table_and_picture_name_what_changes(along_c):
     table = along_c.to_dataframe()
     assert list(table.columns) == ["kind", "C", "p", "v_min", "v_max", "frequency", "stable"]
