@@ -26,7 +26,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import jrae_jax as jrae
-from jrae_jax.cli.main import _FAST_LOOPS
+from jrae_jax.cli.scan import _FAST_LOOPS
 
 from .. import timing
 from ..timing import Contender

@@ -61,7 +61,7 @@ def _dynamics(options: argparse.Namespace) -> int:
         raise ValueError(f"`--table` must lie in a folder that exists, got {options.table}")
     # Cycles near folds need double precision, a map does not.
     with contextlib.nullcontext() if options.axis else jax.enable_x64(True):
-        results = _map(options, progress) if options.axis else _diagram(options)
+        results = _map(options, progress) if options.axis else _diagram(options, progress)
         if options.table is not None:
             results.table().to_csv(options.table)
             print(f"\nall points in {options.table}")
@@ -112,7 +112,7 @@ def _curves(column: "Column", found: "xr.Dataset") -> "BifurcationCurves | None"
     return bifurcation_curves(column, parameter, low=low, high=high) if low < high else None
 
 
-def _diagram(options: argparse.Namespace) -> _Results:
+def _diagram(options: argparse.Namespace, progress: "Progress") -> _Results:
     from .._checks import check_choice
     from ..dynamics.diagram import bifurcation_diagram
     from ..scan.axes import check_range
@@ -131,7 +131,7 @@ def _diagram(options: argparse.Namespace) -> _Results:
     names = options_named({**_set_options(options.set), parameter: "--range"})
     with names, warnings.catch_warnings(record=True) as cut_off:
         warnings.simplefilter("always")
-        found = bifurcation_diagram(column, parameter=parameter, low=low, high=high)
+        found = bifurcation_diagram(column, parameter=parameter, low=low, high=high, progress=progress)
     if parameter != "p":
         print(f"along {parameter} from {low:g} to {high:g}, at p = {float(column.value('p')):g} /s")
     for line in _bifurcations(found):

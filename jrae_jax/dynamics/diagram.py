@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_choice
+from .._checks import Progress, as_float, check_choice
 from ..column.column import Column, check_constant
 from .branches import folds_of, followed_branches, stacked_branches
 from .continuation import checked_values, continued_equilibria
@@ -86,7 +86,13 @@ class BifurcationDiagram(eqx.Module):
 
 
 def bifurcation_diagram(
-    column: Column, *, parameter: str = "p", low: float, high: float, points: int = 1000
+    column: Column,
+    *,
+    parameter: str = "p",
+    low: float,
+    high: float,
+    points: int = 1000,
+    progress: Progress | None = None,
 ) -> BifurcationDiagram:
     """Equilibria, cycles and their bifurcations as the constant input or a parameter changes.
 
@@ -102,6 +108,7 @@ def bifurcation_diagram(
         of cycles ends with the first one there.
     - `points`: on the curve of equilibria; where a parameter changes, values of it, between which equilibria are
         separated.
+    - `progress`: called with the stages done, how many there are, and which is next.
 
     **Returns:** `value` of each point is that of what changes, in its unit.
 
@@ -111,12 +118,21 @@ def bifurcation_diagram(
     check_constant("column", column)
     check_choice(tuple(column.quantities), parameter=parameter)
     values = checked_values(column, parameter, low, high, points)
+
+    def report(done: int, message: str) -> None:
+        if progress is not None:
+            progress(done, 3, message)
+
+    report(0, "equilibria")
     if parameter == "p":
         rest, meeting, hopf = equilibria_between(column, as_float(low), as_float(high), points)
         bounds = (-np.inf, np.inf)
     else:
         rest, meeting, hopf = continued_equilibria(column, parameter, values)
         bounds = (low, high)
+    report(1, "branches of limit cycles")
     branches = followed_branches(column, hopf, _STEPS, bounds, _LONGEST)
+    report(2, "folds of cycles")
     cycles, folds = stacked_branches(branches, _STEPS, parameter), folds_of(branches, parameter)
+    report(3, "done")
     return BifurcationDiagram(rest, meeting, hopf, cycles, folds, as_float([low, high]), column)

@@ -40,7 +40,7 @@ def test_the_standard_column_along_p(along_p):
     np.testing.assert_array_equal(along_p.cycles, [0, 0, 0, 0, 1, 2, 2, 1, 1, 0])
     assert along_p.regime.attrs["flag_meanings"] == "rest alpha spike bistable"
     # Simulations: from zero, and from the one or two outer equilibria that are not stable.
-    assert REPORTS == [(16, 16)]
+    assert REPORTS == [(0, 16), (16, 16)]
 
 
 def test_over_two_parameters_it_is_what_single_columns_do():
