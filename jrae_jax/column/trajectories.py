@@ -1,14 +1,18 @@
 """Trajectories of all six states: what a simulation returns."""
 
+from typing import TYPE_CHECKING
+
 import diffrax
 import equinox as eqx
 import jax
 import numpy as np
-import xarray as xr
 from jaxtyping import Array, Float
 
 from .._checks import check_count, check_finite, check_positive
 from .states import STATE_LABELS, STATE_UNITS, STATES, eeg
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Trajectories(eqx.Module):
@@ -71,8 +75,10 @@ class Trajectories(eqx.Module):
         result = jax.tree.map(lambda code: code[chosen] if np.ndim(code) else code, self.result)
         return Trajectories(self.ys[chosen], result, dt=self.dt, every=self.every, t0=self.t0, times=self.times)
 
-    def to_dataset(self) -> xr.Dataset:
+    def to_dataset(self) -> "xr.Dataset":
         """With names and units: `y0..y5` and `eeg` over `column` and `time`."""
+        import xarray as xr  # here, as importing it is slow
+
         dims = ("column", "time")[-self.ys.ndim + 1 :]
         ys = np.asarray(self.ys)
         states = zip(STATES, STATE_LABELS, STATE_UNITS, strict=True)

@@ -1,20 +1,22 @@
 """Estimates of hidden states, and what makes them: anything that turns a recording into an estimate."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from jaxtyping import Array, Bool, Float
 
 from .._checks import check_type, is_concrete
 from ..column.states import STATE_UNITS, STATES
 from .mask import ObservationMask
 from .recording import Recording
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class QuantityEstimate(eqx.Module):
@@ -58,8 +60,10 @@ class Estimate(eqx.Module):
         chosen = index if isinstance(index, slice) else positions[index]
         return jax.tree.map(lambda leaf: leaf[chosen] if np.ndim(leaf) else leaf, self)
 
-    def to_dataset(self) -> xr.Dataset:
+    def to_dataset(self) -> "xr.Dataset":
         """With names and units: `y0..y5` and, where there are any, `y0_std..y5_std` over `recording` and `time`."""
+        import xarray as xr  # here, as importing it is slow
+
         dims = ("recording", "time")[-self.mean.ndim + 1 :]
         parts = {"": self.mean} if self.std is None else {"": self.mean, "_std": self.std}
         variables = {

@@ -1,17 +1,19 @@
 """Recordings: what sensors gave of a column, which of it was measured, and how noisy the sensors are."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._checks import as_float, check_not_negative, check_positive, is_concrete
 from ..column.states import CHANNEL_UNITS, CHANNELS, STATES, to_channels
 from .mask import ObservationMask, Observed, as_mask
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class RecordingInfo(NamedTuple):
@@ -176,8 +178,10 @@ class Recording(eqx.Module):
             self.values[chosen], self.measured[chosen], self.observed, noise_std, dt=self.dt, info=self.info
         )
 
-    def to_dataset(self) -> xr.Dataset:
+    def to_dataset(self) -> "xr.Dataset":
         """With names and units: each observed channel over `recording` and `time`, NaN where nothing was measured."""
+        import xarray as xr  # here, as importing it is slow
+
         dims = ("recording", "time")[-self.values.ndim + 1 :]
         values, units = self.with_missing_as_nan(), dict(zip(CHANNELS, CHANNEL_UNITS, strict=True))
         variables = {
