@@ -50,15 +50,17 @@ def member_data(
     dtype: np.dtype,
 ) -> MemberData:
     """What a member trains on, in the float type of its autoencoder."""
-    standardizer = dataset.standardizer
+    standardizer, every = dataset.standardizer, dataset.train_every
+    # An autoencoder of single instants needs no others, unless the loss looks at what follows them.
+    kept, left = (every, 1) if autoencoder.dt is None and loss.steps == 0 else (1, every)
 
     def examples(split: Split) -> Examples:
         values, truth = (
-            standardizer.standardize(channels) for channels in (split.recording.values, to_channels(split.states))
+            standardizer.standardize(channels[:, ::kept])
+            for channels in (split.recording.values, to_channels(split.states))
         )
-        return Examples.from_features(
-            autoencoder.features(values, split.recording.measured, whitener), truth, dataset.train_every
-        )
+        features = autoencoder.features(values, split.recording.measured[:, ::kept], whitener)
+        return Examples.from_features(features, truth, left)
 
     validation = None if dataset.validation is None else examples(dataset.validation)
     data = MemberData(examples(dataset.train), validation, standardizer, loss)

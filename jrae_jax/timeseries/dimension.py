@@ -1,8 +1,10 @@
 """Intrinsic dimensions of trajectories, from distances to neighbours: two nearest neighbours, correlation dimension."""
 
+from collections.abc import Iterable
+
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from .neighbours import BLOCKS, as_trajectories, evenly, generator, sample_times, squared_separations, theiler_window
 
@@ -87,9 +89,11 @@ def two_nn_dimension(
     cloud = trajectories.reshape(len(times), -1)[kept]
     blocks = []
     for references in np.array_split(np.arange(len(kept)), BLOCKS):
-        squares = squared_separations(cloud, times[kept], references, theiler)
-        squares.partition(1, axis=1)  # in place: all of them are copied more slowly than they are looked through
-        nearest = squares[:, :2]
+        parts = []
+        for squares in squared_separations(cloud, times[kept], references, theiler):
+            squares.partition(1)  # in place
+            parts.append(squares[:, :2].copy())
+        nearest = np.concatenate(parts)
         nearest = nearest[np.isfinite(nearest).all(axis=1)]
         blocks.append(np.log(nearest[:, 1] / nearest[:, 0]) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):  # a block without neighbours makes the error NaN
@@ -141,14 +145,25 @@ def correlation_dimension(
     return CorrelationDimension(float(value), float(error), middles, slopes, scaling_range)
 
 
-def _pairs_within(squares: Float[np.ndarray, "reference point"]) -> Int[np.ndarray, " radius"]:
-    """How many pairs are no further apart than each radius, of which the last is 1; `squares` is written over."""
-    cells = np.log(squares, out=squares)
+def _pairs_within(parts: Iterable[Float[np.ndarray, "portion point"]]) -> Int[np.ndarray, " radius"]:
+    """How many pairs are no further apart than each radius, of which the last is 1, from squared distances."""
+    cells = np.concatenate([_cells(squares) for squares in parts])
+    # Counted two by two, as two bytes are one number: `bincount` takes as long for a small number as for a large one.
+    even = len(cells) // 2 * 2
+    twos = np.bincount(cells[:even].view(np.uint16), minlength=1 << 16).reshape(256, 256)
+    found = twos.sum(axis=0) + twos.sum(axis=1)
+    found[cells[even:]] += 1
+    return np.cumsum(found[: _CELLS_BELOW + 1])
+
+
+def _cells(squares: Float[np.ndarray, "portion point"]) -> UInt8[np.ndarray, " pair"]:
+    """The cell of radii that each squared distance lies in."""
+    cells = squares.astype(np.float32).ravel()  # a cell is a quarter wide, and a float good to a ten millionth
+    np.log(cells, out=cells)
     cells *= 0.5 / _CELL
     np.ceil(cells, out=cells)
     cells += _CELLS_BELOW
-    np.clip(cells, 0, _CELLS_BELOW + 1, out=cells)
-    return np.cumsum(np.bincount(cells.astype(np.intp).ravel(), minlength=_CELLS_BELOW + 2)[:-1])
+    return np.clip(cells, 0, _CELLS_BELOW + 1, out=cells).astype(np.uint8)
 
 
 def _evenest(slopes: Float[np.ndarray, " cell"]) -> int | None:

@@ -80,7 +80,7 @@ def rosenstein_exponent(
     trajectories = as_trajectories(points, _LEAST_SAMPLES)
     theiler = theiler_window(trajectories, theiler)
     followed = _followed(trajectories, theiler)
-    curve = np.median(followed, axis=1)
+    curve = _medians(followed)
     times = np.arange(len(curve)) * dt
     change = np.abs(curve - curve[0])
     if change.max() < np.log(_NEUTRAL):
@@ -95,7 +95,7 @@ def rosenstein_exponent(
 def _rate(followed: Float[np.ndarray, "step pair"], start: int, end: int, dt: float) -> tuple[float, float]:
     """The least-squares slope of median distances between two steps, and its error over blocks of time, 1/s."""
     among = followed[start : end + 1]
-    medians = [np.median(pairs, axis=1) for pairs in (among, *np.array_split(among, BLOCKS, axis=1))]
+    medians = [_medians(pairs) for pairs in (among, *np.array_split(among, BLOCKS, axis=1))]
     slope, *block_slopes = np.polyfit(np.arange(len(among)) * dt, np.stack(medians, axis=-1), 1)[0]
     return float(slope), float(np.std(block_slopes, ddof=1) / BLOCKS**0.5)
 
@@ -110,15 +110,21 @@ def _followed(
     starts = (np.arange(number)[:, None] * time + np.arange(time - steps)).ravel()  # of which the future is known
     times = sample_times(trajectories)[starts]
     references = evenly(_REFERENCES, len(starts))
-    blocks = np.array_split(references, BLOCKS)  # one by one, for memory's sake
-    nearest = [np.argmin(squared_separations(points[starts], times, block, theiler), axis=1) for block in blocks]
+    nearest = [np.argmin(part, axis=1) for part in squared_separations(points[starts], times, references, theiler)]
     these, others = starts[references], starts[np.concatenate(nearest)]
-    squares = np.empty((len(references), steps + 1))
+    followed = np.empty((steps + 1, len(references)), np.float32)  # of which medians are taken
     for pair, (this, other) in enumerate(zip(these, others, strict=True)):  # pair by pair, as steps lie side by side
         apart = points[this : this + steps + 1] - points[other : other + steps + 1]
-        np.einsum("sd,sd->s", apart, apart, out=squares[pair])
-    np.maximum(squares, np.finfo(float).tiny, out=squares)
-    return np.ascontiguousarray(np.log(squares, out=squares).T) / 2
+        followed[:, pair] = np.einsum("sd,sd->s", apart, apart)
+    np.maximum(followed, np.finfo(np.float32).tiny, out=followed)
+    np.log(followed, out=followed)
+    followed /= 2
+    return followed
+
+
+def _medians(followed: Float[np.ndarray, "step pair"]) -> Float[np.ndarray, " step"]:
+    """Of each step. `np.median` copies what it is given, so that it is given a few steps at a time."""
+    return np.concatenate([np.median(steps, axis=1) for steps in np.array_split(followed, len(followed) // 64 + 1)])
 
 
 def _steadiest(curve: Float[np.ndarray, " step"], end: int) -> tuple[int, int] | None:

@@ -1,10 +1,16 @@
 """Neighbours of the points of trajectories in space that are not just neighbours in time."""
 
+from collections.abc import Iterator
+
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._checks import check_count, check_finite
+
+# Distances that are computed together, 1 MB: memory for larger arrays comes from the system anew each time, page by page,
+# which takes longer than the distances do.
+_PORTION = 1 << 17
 
 BLOCKS = 10
 """Into how many blocks of time reference points are split; their scatter gives the standard error."""
@@ -58,11 +64,20 @@ def squared_separations(
     times: Int[np.ndarray, " point"],
     references: Int[np.ndarray, " reference"],
     theiler: int,
-) -> Float[np.ndarray, "reference point"]:
-    """Squared distances from some points to all; infinite where they are 0, or no more than `theiler` samples apart.
-
-    `times` must rise.
+) -> Iterator[Float[np.ndarray, "portion point"]]:
+    """Squared distances from some points to all, for a few points after the other; infinite where they are 0, or no
+    more than `theiler` samples apart. `times` must rise.
     """
+    for portion in np.array_split(references, -(-len(references) * len(points) // _PORTION)):
+        yield _squared_separations(points, times, portion, theiler)
+
+
+def _squared_separations(
+    points: Float[np.ndarray, "point dimension"],
+    times: Int[np.ndarray, " point"],
+    references: Int[np.ndarray, " reference"],
+    theiler: int,
+) -> Float[np.ndarray, "reference point"]:
     from scipy.spatial.distance import cdist  # here, as importing it is slow
 
     squares = cdist(points[references], points, "sqeuclidean")

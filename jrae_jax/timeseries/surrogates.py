@@ -169,8 +169,8 @@ def _local_prediction(
     size = known.shape[1]
     count = max(len(known) // _LOCAL, 2 * (size + 1))  # a map needs more points than it has coefficients
     nearest = np.argpartition(cdist(unknown, known, "sqeuclidean"), count - 1, axis=1)[:, :count]
-    around = known[nearest] - unknown[:, None]
-    around = np.concatenate([np.ones((*around.shape[:2], 1)), around], axis=2)
+    # A constant in front, which moving the point itself to the origin leaves as it is.
+    around = np.insert(known, 0, 1, axis=1)[nearest] - np.insert(unknown, 0, 0, axis=1)[:, None]
     transposed = np.swapaxes(around, 1, 2)
     products = transposed @ around
     slopes = np.arange(1, size + 1)

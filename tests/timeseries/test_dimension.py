@@ -65,7 +65,7 @@ def test_neighbours_in_time_alone_do_not_count(line, key):
 
 def test_separations_leave_out_neighbours_in_time_and_doubles():
     trajectories = np.stack([np.arange(6.0), [0, 0.1, 0.2, 0.3, 9, 5]])[..., None]
-    found = squared_separations(trajectories.reshape(12, 1), sample_times(trajectories), np.array([5]), 2)
+    (found,) = squared_separations(trajectories.reshape(12, 1), sample_times(trajectories), np.array([5]), 2)
     expected = [5, 4, 3, np.inf, np.inf, np.inf, 5, 4.9, 4.8, 4.7, 4, np.inf]
     np.testing.assert_allclose(found, np.square([expected]))
 
