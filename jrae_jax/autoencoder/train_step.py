@@ -227,7 +227,7 @@ def random_order(count: int, key: PRNGKeyArray) -> Int[Array, " count"]:
     positions = jnp.arange(count, dtype=jnp.uint32)
     order = jnp.arange(count, dtype=jnp.int32)
     for round_key in jax.random.split(key, rounds):
-        numbers = jax.random.bits(round_key, (count,)) << jnp.uint32(bits)
+        numbers = jax.random.bits(round_key, (count,), jnp.uint32) << jnp.uint32(bits)
         order = order[jax.lax.sort(numbers | positions) & jnp.uint32((1 << bits) - 1)]
     return order
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _OPTIONS = {"seeds": "--seeds", "epochs": "--epochs", "latent_size": "--latent-size"}
 """The options by the arguments that they become."""
 
-# Of XLA: there is a device for each core, so that products of small matrices need not be divided further; and vectors as
-# long as the CPU has them. Together an eighth of the time of training.
+# Of XLA: there is a device for each core, so that products of small matrices need not be divided further; and vectors
+# are as long as the CPU has them. Together an eighth of the time of training.
 _TRAINING_FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512"
 
 _EPOCHS = 50

@@ -8,8 +8,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._checks import check_count, check_finite
 
-# Distances that are computed together, 1 MB: memory for larger arrays comes from the system anew each time, page by page,
-# which takes longer than the distances do.
+# Distances that are computed together, 1 MB: memory for larger arrays comes from the system anew each time, page by
+# page, which takes longer than the distances do.
 _PORTION = 1 << 17
 
 BLOCKS = 10

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from jrae_jax.autoencoder import Autoencoder, ReconstructionLoss, WindowedAutoencoder, train, train_ensemble
-from jrae_jax.autoencoder.train_step import train_epochs
+from jrae_jax.autoencoder.train_step import random_order, train_epochs
 from jrae_jax.column import Trajectories
 from jrae_jax.recording import EEG, FULL, PYRAMIDAL, Dataset, evaluate, make_dataset
 
@@ -110,7 +110,7 @@ def trained_by_hand(autoencoder, data: Dataset, key, *, scored, optimiser, epoch
     state = optimiser.init(layers)
     history = []
     for epoch in range(epochs):
-        order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), len(read)))
+        order = np.asarray(random_order(len(read), jax.random.fold_in(key, epoch)))
         total = 0.0
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
