@@ -1,10 +1,11 @@
 """A bifurcation diagram: equilibria, limit cycles and their bifurcations as p or a parameter changes."""
 
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 from jaxtyping import Array, Float
 
 from .._checks import Progress, as_float, check_choice
@@ -13,6 +14,9 @@ from .branches import folds_of, followed_branches, stacked_branches
 from .continuation import checked_values, continued_equilibria
 from .cycles import LimitCycle
 from .equilibria import Equilibria, equilibria_between
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _STEPS, _LONGEST = 200, 1.0  # of branches of cycles, at most, and their longest period, s
 
@@ -42,9 +46,11 @@ class BifurcationDiagram(eqx.Module):
         """Its unit."""
         return self.column.quantities[self.parameter]
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> "pd.DataFrame":
         """All points, one a row: its kind, the value of what changes, p (1/s), least and largest y1 - y2 (mV), the
         frequency (Hz), and whether it is stable."""
+        import pandas as pd  # here, as importing it is slow
+
         kinds: dict[str, Equilibria | LimitCycle] = {
             "equilibrium": self.equilibria,
             "saddle-node": self.saddle_nodes,

@@ -1,11 +1,11 @@
 """A map of the attractors of columns at constant input over a grid of parameters, and where several coexist."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from jaxtyping import ArrayLike, Bool, Float, Shaped
 
 from .._checks import Progress, check_names
@@ -19,6 +19,9 @@ from ..scan.regime import REGIMES, Regime
 from ..scan.summaries import Moments
 from .equilibria import Equilibria, equilibria
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 ATTRACTORS = (*REGIMES, "bistable")
 """What a point of a regime map can be, in the order of its codes."""
 
@@ -31,7 +34,7 @@ _AT_ONCE = 8192  # points whose equilibria are looked for together, each on a gr
 
 def regime_map(
     column: Column, axes: Mapping[str, ArrayLike] | Sequence[Axis], *, progress: Progress | None = None
-) -> xr.Dataset:
+) -> "xr.Dataset":
     """At every point of a grid, whether a column rests, oscillates or spikes without noise, or which of them depends.
 
     Equilibria and their stability are exact; cycles are found by simulating for six seconds, and observing three more,
@@ -50,6 +53,8 @@ def regime_map(
 
     **Raises:** `ValueError` for another input, a batch of columns, or arguments that do not fit together.
     """
+    import xarray as xr  # here, as importing it is slow
+
     check_constant("column", column)
     check_single("column", column, "give what changes as `axes`")
     grid = Grid(ScanPoints(column), axes)

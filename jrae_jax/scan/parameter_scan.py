@@ -5,11 +5,11 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import diffrax
 import jax
 import numpy as np
-import xarray as xr
 from jax.experimental import multihost_utils
 from jaxtyping import ArrayLike, PRNGKeyArray
 
@@ -29,6 +29,9 @@ from .settings import scan_settings
 from .spectrum import Spectrum
 from .store import COMPLETE, ScanStore, StoreContents, StoredVariable
 from .summaries import AbstractSummary, Moments, Variable
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DEFAULT_SUMMARIES: tuple[AbstractSummary, ...] = (Moments(), Spectrum(), Regime())
 """What a parameter scan keeps unless `summaries` says otherwise."""
@@ -51,7 +54,7 @@ def parameter_scan(
     store: str | Path | None = None,
     key: PRNGKeyArray | None = None,
     progress: Progress | None = None,
-) -> xr.Dataset:
+) -> "xr.Dataset":
     """Simulate a column at every point of a grid of parameters and noise, and keep summaries of each trajectory.
 
     All local devices take part. With a `store`, results are on disk chunk by chunk: called again with the same

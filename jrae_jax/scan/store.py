@@ -3,6 +3,8 @@
 Every array is divided into the same chunks of the scan. A chunk is complete once its element of `chunk_complete` says
 so, which is written after everything else of it; files appear under their name only when they are written completely.
 Every chunk carries a checksum.
+
+zarr and xarray are imported where they are used, as they take half a second that a column alone need not wait for.
 """
 
 import json
@@ -11,17 +13,18 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import xarray as xr
-import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.errors import UnstableSpecificationWarning
-from zarr.storage import MemoryStore
 
 from .layout import Layout
 from .summaries import Variable
+
+if TYPE_CHECKING:
+    import xarray as xr
+    import zarr
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+    from zarr.storage import MemoryStore
 
 FORMAT = 2
 COMPLETE = "chunk_complete"
@@ -69,7 +72,7 @@ _UNREADABLE = (ValueError, RuntimeError, OSError, KeyError)
 class ScanStore:
     """A store that is open for writing."""
 
-    def __init__(self, group: zarr.Group):
+    def __init__(self, group: "zarr.Group"):
         """Of a group that `create` made."""
         self.group = group
         self.layout = _layout(group)
@@ -101,6 +104,8 @@ def create(path: Path | None, contents: StoreContents) -> ScanStore:
 
     **Raises:** `OSError` if it cannot be written.
     """
+    from zarr.storage import MemoryStore
+
     if path is None:
         return ScanStore(_new_group(MemoryStore(), contents))
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -172,7 +177,7 @@ def _check_complete_chunks(path: Path, store: ScanStore) -> None:
                 ) from error
 
 
-def open_scan(path: str | Path) -> xr.Dataset:
+def open_scan(path: str | Path) -> "xr.Dataset":
     """The results of a parameter scan, finished or still running, read from disk as they are needed.
 
     What is not computed yet is NaN (`regime`: -1). The attributes `points_done` and `points` say how much is done.
@@ -182,8 +187,10 @@ def open_scan(path: str | Path) -> xr.Dataset:
     return dataset(Path(path), ScanStore(_opened(Path(path), "r")))
 
 
-def dataset(path: Path | None, store: ScanStore) -> xr.Dataset:
+def dataset(path: Path | None, store: ScanStore) -> "xr.Dataset":
     """The results in a store, labelled."""
+    import xarray as xr
+
     source = store.group.store if path is None else path
     found = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=False)  # pyright: ignore[reportArgumentType]
     done = sum(store.layout.size(int(number)) for number in np.flatnonzero(store.complete()))
@@ -191,11 +198,12 @@ def dataset(path: Path | None, store: ScanStore) -> xr.Dataset:
     return found[_names(store.group, "results")].assign_attrs(attributes)
 
 
-_CODECS = [ZstdCodec(level=1), Crc32cCodec()]  # level 1: random numbers hardly compress, whatever the effort
 _FILL = {"f": np.nan, "i": -1, "u": 0, "b": False}
 
 
-def _new_group(target: Path | MemoryStore, contents: StoreContents) -> zarr.Group:
+def _new_group(target: "Path | MemoryStore", contents: StoreContents) -> "zarr.Group":
+    import zarr
+
     layout, coordinates = contents.layout, contents.coordinates
     group = zarr.create_group(
         target,
@@ -225,7 +233,7 @@ def _new_group(target: Path | MemoryStore, contents: StoreContents) -> zarr.Grou
             chunks=(*layout.chunk, *shape),
             dtype=dtype,
             fill_value=_FILL[dtype.kind],
-            compressors=_CODECS,
+            compressors=_codecs(),
             dimension_names=(*contents.dims, *variable.dims),
             attributes={"long_name": variable.long_name, "units": variable.units, **variable.attributes, **auxiliary},
         )
@@ -235,26 +243,36 @@ def _new_group(target: Path | MemoryStore, contents: StoreContents) -> zarr.Grou
         chunks=(1,),
         dtype=bool,
         fill_value=False,
-        compressors=_CODECS,
+        compressors=_codecs(),
         dimension_names=("chunk",),
     )
     return group
 
 
-def _write_coordinate(group: zarr.Group, coordinate: Coordinate) -> None:
+def _codecs() -> "list[ZstdCodec | Crc32cCodec]":
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    return [ZstdCodec(level=1), Crc32cCodec()]  # level 1: random numbers hardly compress, whatever the effort
+
+
+def _write_coordinate(group: "zarr.Group", coordinate: Coordinate) -> None:
+    from zarr.errors import UnstableSpecificationWarning
+
     with warnings.catch_warnings():  # strings are not in the zarr 3 core yet
         warnings.simplefilter("ignore", UnstableSpecificationWarning)
         group.create_array(
             coordinate.name,
             data=coordinate.values,
-            compressors=_CODECS,
+            compressors=_codecs(),
             config={"write_empty_chunks": True},
             dimension_names=(coordinate.dim,),
             attributes=coordinate.attributes,
         )
 
 
-def _opened(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
+def _opened(path: Path, mode: Literal["r", "r+"]) -> "zarr.Group":
+    import zarr
+
     try:
         group = zarr.open_group(path, mode=mode)
     except (OSError, ValueError, KeyError) as error:
@@ -268,15 +286,17 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
     return group
 
 
-def _layout(group: zarr.Group) -> Layout:
+def _layout(group: "zarr.Group") -> Layout:
     return Layout(tuple(group.attrs["shape"]), tuple(group.attrs["chunk"]))  # pyright: ignore[reportArgumentType]
 
 
-def _names(group: zarr.Group, attribute: str) -> list[str]:
+def _names(group: "zarr.Group", attribute: str) -> list[str]:
     return list(group.attrs[attribute])  # pyright: ignore[reportArgumentType]
 
 
-def _array(group: zarr.Group, name: str) -> zarr.Array:
+def _array(group: "zarr.Group", name: str) -> "zarr.Array":
+    import zarr
+
     array = group[name]
     assert isinstance(array, zarr.Array)
     return array
