@@ -155,14 +155,20 @@ def _set_options(settings: Sequence[str]) -> dict[str, str]:
 
 def _bifurcations(found: "BifurcationDiagram") -> Iterator[str]:
     """One a line."""
+    import equinox as eqx
+    import numpy as np
+
+    # One program a kind, as each operation by itself is compiled, too.
+    read = eqx.filter_jit(lambda points: (points.value, points.frequency, points.exists))
     unit = "/s" if found.parameter == "p" else found.unit.removeprefix("1")
     kinds = {"saddle-node": found.saddle_nodes, "Hopf point": found.hopf_points, "fold of cycles": found.cycle_folds}
     for name, points in kinds.items():
-        for value, frequency, there in zip(points.value, points.frequency, points.exists, strict=True):
+        values, frequencies, exist = map(np.asarray, read(points))
+        for value, frequency, there in zip(values, frequencies, exist, strict=True):
             if there:
                 hertz = "" if name == "saddle-node" else f"   {float(frequency):9.5f} Hz"
                 yield f"{name:<16} {found.parameter} = {float(value):13.8f} {unit}{hertz}".rstrip()
-        if not points.exists.any():
+        if not exist.any():
             yield f"{name:<16} none"
-    if not found.cycles.exists.any():
+    if not np.isfinite(found.cycles.period).any():
         yield "no Hopf point that cycles could begin at: cycles that begin elsewhere are not looked for"

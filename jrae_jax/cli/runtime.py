@@ -14,7 +14,7 @@ from .progress import ProgressBar
 _PLATFORMS = {"cpu": "cpu", "gpu": "cuda"}
 
 _CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
-_LEAST_COMPILE_TIME = 0.1  # s; to read a program back takes about a tenth of that
+_LEAST_COMPILE_TIME = 0.03  # s; to read a program back takes a fraction of that
 _LARGEST_CACHE = 1 << 29  # bytes, some thousand programs; those that were not used for longest are dropped
 _LOCK_TIMEOUT = 10.0  # s, as long as JAX waits for another process
 
