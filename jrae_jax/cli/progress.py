@@ -45,7 +45,7 @@ class ProgressBar:
         if not finished and now - self.printed < (_REDRAWN if terminal else _QUIET):
             return
         self.printed = now
-        line = f"{done / total:4.0%} of {total:.4g}{self._speed(done, total, now)}  {message}"
+        line = f"{done / total:4.0%} of {total:,.10g}{self._speed(done, total, now)}  {message}"
         if terminal:
             filled = int(_CELLS * done / total)
             line = f"[{'#' * filled}{'.' * (_CELLS - filled)}] {line}"[: shutil.get_terminal_size().columns - 1]
