@@ -1,7 +1,14 @@
+import gc
 import os
+from pathlib import Path
 
-# The tests compile much and run little.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_llvm_disable_expensive_passes=true"
+# The tests compile much and run little, so most of their time would go into making programs fast. Where the variable is
+# set it is left alone: the weekly run of `slow` sets it to nothing, so as to test the programs that users run.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 
 import jax
 import jaxtyping
@@ -20,6 +27,10 @@ jaxtyping.install_import_hook("jrae_jax", "beartype.beartype")
 
 from jrae_jax.column.noise import noise_stream  # noqa: E402
 
+# Tracing makes millions of small objects that live, which a collection every few thousand goes through again and again.
+gc.freeze()
+gc.set_threshold(200_000, 20, 50)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def keep_xla_flags():
@@ -31,9 +42,12 @@ def keep_xla_flags():
 
 @pytest.fixture(scope="module", autouse=True)
 def drop_compiled_programs():
-    """All programs of the suite together would take more memory maps than a process may have."""
+    """All programs of the suite together would take more memory maps than the 65,530 a process may have."""
     yield
-    jax.clear_caches()
+    maps = Path("/proc/self/maps")
+    # Where they cannot be counted, as on macOS, there is no such limit; but the memory is to be freed there too.
+    if not maps.exists() or maps.read_bytes().count(b"\n") > 30_000:
+        jax.clear_caches()
 
 
 @pytest.fixture
@@ -49,6 +63,20 @@ def without_type_checker():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def compilations():
+    """An entry for each program that XLA has compiled since the test began."""
+    found = []
+
+    def listener(event, duration, **_):
+        if event.endswith("backend_compile_duration"):
+            found.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield found
+    jax.monitoring.unregister_event_duration_listener(listener)
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import dataclasses
-import inspect
 from typing import Any
 
 import equinox as eqx
@@ -21,7 +20,6 @@ from jrae_jax.autoencoder import (
     train_ensemble,
 )
 from jrae_jax.autoencoder.calibration import calibrate
-from jrae_jax.autoencoder.train_step import train_on_draw
 from jrae_jax.column import Column, UniformNoiseInput
 from jrae_jax.recording import EEG, FULL, POTENTIALS, Recording, SimulatedRecordings
 
@@ -33,8 +31,8 @@ CALIBRATION = {"calibration_draws": 8, "calibration_instants": 2048}
 
 def simulated(**arguments):
     """In small draws, with noise."""
-    chosen: dict[str, Any] = {"noise": (0.01, 0.1), "burn_in": 0.2, "columns": 32, "samples": 512}
-    return SimulatedRecordings(COLUMN, **chosen | arguments, key=jax.random.key(0))
+    chosen: dict[str, Any] = {"column": COLUMN, "noise": (0.01, 0.1), "burn_in": 0.2, "columns": 32, "samples": 512}
+    return SimulatedRecordings(**chosen | {"key": jax.random.key(0)} | arguments)
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +46,10 @@ def one_kind():
     return simulated(kinds=[POTENTIALS])
 
 
-def windowed(**arguments):
+def windowed(seed=1, **arguments):
     small: dict[str, Any] = {"past": 0.03, "future": 0.01, "latent_size": 6, "widths": (24, 16), "filters": 4}
     small["variational"] = True
-    return WindowedAutoencoder(**small | arguments, key=jax.random.key(1))
+    return WindowedAutoencoder(**small | arguments, key=jax.random.key(seed))
 
 
 def memoryless(seed=1, **arguments):
@@ -149,13 +147,13 @@ def test_a_training_carries_what_it_was_trained_on(several, one_kind, training, 
     assert "for eeg; y0, y1, y2)" in repr(training)
 
 
-def test_the_same_key_gives_the_same_training_bit_for_bit(several, training):
-    same, other = (trained(several, windowed(), seed, optimiser=OPTIMISER) for seed in (2, 3))
-    assert eqx.tree_equal(same.reconstructor, training.reconstructor)
-    np.testing.assert_array_equal(same.train_loss, training.train_loss)
-    leaves = (jax.tree.leaves(each.reconstructor.autoencoder) for each in (other, training))
-    for one, another in zip(*leaves, strict=True):
-        assert not np.array_equal(one, another)
+def test_the_same_key_gives_the_same_training_bit_for_bit(several):
+    one, same, other = (trained(several, windowed(), seed, optimiser=OPTIMISER, steps=64) for seed in (2, 2, 3))
+    assert eqx.tree_equal(same.reconstructor, one.reconstructor)
+    np.testing.assert_array_equal(same.train_loss, one.train_loss)
+    leaves = (jax.tree.leaves(each.reconstructor.autoencoder) for each in (other, one))
+    for left, right in zip(*leaves, strict=True):
+        assert not np.array_equal(left, right)
 
 
 def test_progress_is_reported_with_the_last_loss(training, reports):
@@ -180,11 +178,21 @@ def test_a_row_of_an_ensemble_is_a_single_training_and_failures_stay_with_their_
     assert members[2].settings.loss == "ReconstructionLoss.observed()"
 
 
-def test_another_training_compiles_nothing(one_kind, monkeypatch):
-    traced_once = eqx.filter_jit(eqx.debug.assert_max_traces(max_traces=1)(inspect.unwrap(train_on_draw)))
-    monkeypatch.setattr("jrae_jax.autoencoder.sources.train_on_draw", traced_once)
-    for seed, arguments in ((1, {}), (2, {"learning_rate": 1e-3, "steps": 64})):
-        trained(one_kind, memoryless(seed), seed, **{"steps": 32} | arguments)
+def test_another_training_compiles_nothing(one_kind, compilations):
+    """Another key, other weights, recordings of another column, more steps, another learning rate: all are values."""
+    other = simulated(kinds=[POTENTIALS], column=COLUMN.replace(C=130.0), key=jax.random.key(5))
+    autoencoders = [memoryless(seed) for seed in (1, 2)]
+    loss = trained(one_kind, autoencoders[0], 1, steps=32).train_loss
+    compiled = len(compilations)
+    another = trained(other, autoencoders[1], 2, steps=64, learning_rate=1e-3).train_loss
+    assert len(compilations) == compiled
+    assert another[0] != loss[0]
+
+
+def test_another_training_of_several_kinds_compiles_nothing(several, training, compilations):
+    """Nor do its whitener and its calibration."""
+    trained(several, windowed(seed=5), 7, optimiser=OPTIMISER, steps=32)
+    assert compilations == []
 
 
 @pytest.mark.slow

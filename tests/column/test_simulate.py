@@ -1,21 +1,17 @@
 from typing import Any
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxtyping import Array, Float
 from scipy.integrate import solve_ivp
 
 from jrae_jax.column import (
-    AbstractExternalInput,
     Column,
     ConstantInput,
     EvokedPulseInput,
     FixedStepHeun,
-    InputStatistics,
     JansenRitParameters,
     UniformNoiseInput,
     simulate,
@@ -216,61 +212,6 @@ def test_vmap_of_simulate_is_the_batch():
     batch = steady(JansenRitParameters(C=Cs))
     vmapped = jax.vmap(lambda C: steady(JansenRitParameters(C=C)).ys)(Cs)
     assert_close(vmapped, batch.ys, 1e-5)
-
-
-@pytest.mark.parametrize("batch", [None, 2])
-def test_one_compiled_program_serves_all_values_and_keys(batch):
-    traced = []
-
-    class CountingInput(AbstractExternalInput):
-        p: Float[Array, "*batch"] = eqx.field(converter=jnp.asarray)
-        hold: float = eqx.field(static=True, default=1e-3)  # pyright: ignore[reportIncompatibleMethodOverride]
-
-        def rate(self, t):
-            traced.append("rate")
-            return self.p
-
-        def held(self, index, stream):
-            traced.append("held")
-            return stream.uniform(index)
-
-        @property
-        def memory(self):
-            return None
-
-        @property
-        def white(self):
-            return None
-
-        def statistics(self, dt):
-            return InputStatistics(self.p, jnp.zeros_like(self.p), jnp.zeros_like(self.p))
-
-    def run(C, p, seed):
-        return noisy(CountingInput(p), parameters=JansenRitParameters(C=C), batch=batch, key=jax.random.key(seed)).ys
-
-    first = run(135.0, 220.0, 0)
-    assert {"rate", "held"} == set(traced)
-    once = len(traced)
-    second = run(150.0, 230.0, 1)
-    assert len(traced) == once
-    assert not np.allclose(first, second)
-
-
-def test_a_column_is_data_of_a_jitted_function():
-    """Only its types, shapes and static fields decide what is compiled."""
-
-    @eqx.filter_jit
-    @eqx.debug.assert_max_traces(max_traces=1)
-    def end(column, key):
-        return simulate(column, saveat=AT_THE_END, key=key, **SHORT).ys
-
-    column = Column(JansenRitParameters(), noise())
-    found = [
-        end(column.replace(C=[120.0, 135.0]), jax.random.key(0)),
-        end(column.replace(C=[150.0, 160.0], low=100.0), jax.random.key(1)),
-    ]
-    assert found[0].shape == (2, 1, 6)
-    assert not np.allclose(found[0], found[1])
 
 
 # Noise
