@@ -1,6 +1,5 @@
 import gc
 import os
-from pathlib import Path
 
 # The tests compile much and run little, so most of their time would go into making programs fast. Where the variable is
 # set it is left alone: the weekly run of `slow` sets it to nothing, so as to test the programs that users run.
@@ -32,6 +31,13 @@ gc.freeze()
 gc.set_threshold(200_000, 20, 50)
 
 
+def pytest_collection_modifyitems(items):
+    """Files that share the study run in one process, which makes it once; every other file runs in some process."""
+    with_study = {item.path for item in items if "small_study" in item.fixturenames}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("small_study" if item.path in with_study else str(item.path)))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def keep_xla_flags():
     """The command line sets some, which scans look at."""
@@ -42,12 +48,12 @@ def keep_xla_flags():
 
 @pytest.fixture(scope="module", autouse=True)
 def drop_compiled_programs():
-    """All programs of the suite together would take more memory maps than the 65,530 a process may have."""
+    """All programs of the suite together would take more memory maps than a process may have, and gigabytes.
+
+    Modules have next to no programs in common, so that nothing is saved by keeping them.
+    """
     yield
-    maps = Path("/proc/self/maps")
-    # Where they cannot be counted, as on macOS, there is no such limit; but the memory is to be freed there too.
-    if not maps.exists() or maps.read_bytes().count(b"\n") > 30_000:
-        jax.clear_caches()
+    jax.clear_caches()
 
 
 @pytest.fixture

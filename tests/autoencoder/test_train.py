@@ -359,7 +359,7 @@ def windowed(seed=0, **arguments):
     return WindowedAutoencoder(**small | arguments, key=jax.random.key(seed))
 
 
-@pytest.mark.parametrize(("loss", "every"), [(ALL, 1), (OBSERVED, 3)])
+@pytest.mark.parametrize(("loss", "every"), [pytest.param(ALL, 1, marks=pytest.mark.slow), (OBSERVED, 3)])
 def test_without_learning_the_losses_of_a_window_are_those_of_its_reconstructions(x64, loss, every):
     data = dataset(observed=EEG, validation=1, noise=0.3, times=14)
     data = dataclasses.replace(data, train_every=every)
@@ -372,6 +372,7 @@ def test_without_learning_the_losses_of_a_window_are_those_of_its_reconstruction
         np.testing.assert_allclose(losses, np.mean(error[:, ::every, scored] ** 2), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_row_of_an_ensemble_with_windows_is_a_single_training_and_stops_early(x64):
     autoencoders, keys = [windowed(seed) for seed in range(3)], jax.random.split(jax.random.key(0), 3)
     datasets = [

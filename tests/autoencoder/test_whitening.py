@@ -30,7 +30,16 @@ def components(whitener, channels, window=WINDOW):
     return np.asarray(windows.at(jnp.asarray(rows)).averages)
 
 
-@pytest.mark.parametrize(("channel", "level"), [(0, 0.003), (0, 0.1), (0, 0.5), (1, 0.2), (6, 0.2)])
+@pytest.mark.parametrize(
+    ("channel", "level"),
+    [
+        (0, 0.003),
+        pytest.param(0, 0.1, marks=pytest.mark.slow),
+        (0, 0.5),
+        pytest.param(1, 0.2, marks=pytest.mark.slow),
+        (6, 0.2),
+    ],
+)
 def test_components_are_wiener_estimates_in_standard_deviations(standardized, whitener, channel, level):
     noise = level * np.random.default_rng(1).normal(size=standardized.shape).astype(np.float32)
     found = components(whitener, standardized + noise)[..., channel]
@@ -77,7 +86,7 @@ def test_edges_of_gaps_stay_within_bounds(standardized, whitener):
     assert bool(jnp.all(jnp.isfinite(values)))
 
 
-@pytest.mark.parametrize("past", [0.0, 0.002, 0.06])
+@pytest.mark.parametrize("past", [0.0, pytest.param(0.002, marks=pytest.mark.slow), 0.06])
 def test_the_last_window_is_that_of_the_whole_recording(standardized, past):
     window = Window(past=past)
     rng = np.random.default_rng(0)

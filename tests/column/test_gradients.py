@@ -94,6 +94,7 @@ def test_adaptive_steps_have_the_derivatives_of_fine_ones(solver, x64):
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_batch_of_gradients_is_the_gradients_one_by_one():
     @jax.jit
     def gradient(C):

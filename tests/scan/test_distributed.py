@@ -56,6 +56,7 @@ def _alone() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "OMPI_"))}
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_store_of_one(one_process, tmp_path, start):
     pair = start(tmp_path / "scan.zarr")
     printed = [process.communicate(timeout=120) for process in pair]

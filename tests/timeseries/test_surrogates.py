@@ -18,11 +18,11 @@ def test_lorenz_is_nonlinear(lorenz, key):
 
 def test_a_linear_filter_is_called_nonlinear_as_often_as_the_p_value_says(linear_filter):
     found = [
-        surrogate_test(linear_filter(seed, 1500), 1e-3, horizon=0.01, key=jax.random.key(seed)) for seed in range(60)
+        surrogate_test(linear_filter(seed, 1500), 1e-3, horizon=0.01, key=jax.random.key(seed)) for seed in range(30)
     ]
     p_values = np.array([each.p_value for each in found])
-    for level in (0.05, 0.25, 0.5, 0.75):  # three standard deviations of 60 draws
-        assert abs(np.mean(p_values <= level) - level) < 3 * np.sqrt(level * (1 - level) / 60)
+    for level in (0.05, 0.25, 0.5, 0.75):  # three standard deviations of 30 draws
+        assert abs(np.mean(p_values <= level) - level) < 3 * np.sqrt(level * (1 - level) / 30)
     assert np.mean([each.nonlinear for each in found]) <= 0.1
 
 
@@ -30,7 +30,7 @@ def test_a_lasting_oscillation_is_no_more_often_called_nonlinear(linear_filter):
     """With ends that do not meet, surrogates would be less predictable than the rhythm itself."""
     found = [
         surrogate_test(linear_filter(seed, 3000, damping=0.5), 1e-3, horizon=0.01, key=jax.random.key(seed))
-        for seed in range(30)
+        for seed in range(20)
     ]
     assert np.mean([each.p_value <= 0.1 for each in found]) <= 0.2
 
