@@ -1,4 +1,3 @@
-import dataclasses
 import inspect
 from typing import Any
 
@@ -9,41 +8,27 @@ import numpy as np
 import optax
 import pytest
 
-from jrae_jax.autoencoder import Autoencoder, ReconstructionLoss, WindowedAutoencoder, train, train_ensemble
+from jrae_jax.autoencoder import Autoencoder, ReconstructionLoss, train, train_ensemble
 from jrae_jax.autoencoder.train_step import random_order, train_epochs
-from jrae_jax.column import Trajectories
-from jrae_jax.recording import EEG, FULL, PYRAMIDAL, Dataset, evaluate, make_dataset
+from jrae_jax.recording import EEG, FULL, PYRAMIDAL, Dataset, evaluate
 
 ALL, OBSERVED = ReconstructionLoss.all(), ReconstructionLoss.observed()
-TIMES = 10
-SAMPLES = 2 * TIMES
+SAMPLES = 20
 SETTINGS = {"optimiser": optax.sgd(0.1), "batch_size": 8}  # 8, 8 and 4 samples
-
-
-def dataset(seed=0, *, observed=FULL, validation=0, noise=0.0, times=TIMES) -> Dataset:
-    """Two training trajectories and a held-out one, of six states that two sources drive."""
-    rng = np.random.default_rng(seed)
-    trajectories = 3 + validation
-    sources = rng.normal(size=(trajectories, times, 2))
-    mixing = rng.normal(size=(2, 6)) * np.array([0.1, 5, 3, 10, 900, 80])
-    ys = sources @ mixing + np.array([0.2, 20, 12, 0, 3, -1])
-    recordings = Trajectories(jnp.asarray(ys, dtype=float), dt=1e-3)
-    key = jax.random.key(seed)
-    return make_dataset(recordings, observed=observed, held_out=1, validation=validation, noise=noise, key=key)
 
 
 def made(seed=0, **arguments):
     return Autoencoder(**{"latent_size": 2, "widths": (5,)} | arguments, key=jax.random.key(seed))
 
 
-def test_the_same_key_gives_the_same_training_bit_for_bit():
+def test_the_same_key_gives_the_same_training_bit_for_bit(dataset):
     one, same, other = (train(made(), dataset(), key=jax.random.key(seed), epochs=3, **SETTINGS) for seed in (0, 0, 1))
     assert eqx.tree_equal(one.reconstructor, same.reconstructor)
     np.testing.assert_array_equal(one.train_loss, same.train_loss)
     assert not eqx.tree_equal(one.reconstructor, other.reconstructor)
 
 
-def test_training_learns_to_reconstruct_what_is_observed():
+def test_training_learns_to_reconstruct_what_is_observed(dataset):
     data = dataset(times=50)
     training = train(made(widths=(16,), latent_size=3), data, key=jax.random.key(0), epochs=100, **SETTINGS)
     assert training.train_loss[0] > 0.5
@@ -52,7 +37,7 @@ def test_training_learns_to_reconstruct_what_is_observed():
     assert np.all(evaluate(training.reconstructor(data.held_out.recording), data).r > 0.99)
 
 
-def test_a_training_carries_the_data_it_was_made_for():
+def test_a_training_carries_the_data_it_was_made_for(dataset):
     data = dataset(observed=EEG)
     training = train(made(), data, key=jax.random.key(0), loss=OBSERVED, epochs=3, **SETTINGS)
     assert eqx.tree_equal(training.reconstructor.standardizer, data.standardizer)
@@ -68,7 +53,7 @@ def test_a_training_carries_the_data_it_was_made_for():
     assert np.all(np.isnan(training.validation_loss))
 
 
-def test_held_out_data_are_not_trained_on():
+def test_held_out_data_are_not_trained_on(dataset):
     data = dataset()
     elsewhere = eqx.tree_at(lambda data: data.held_out.states, data, replace_fn=jnp.negative)
     one, other = (train(made(), each, key=jax.random.key(0), epochs=3, **SETTINGS) for each in (data, elsewhere))
@@ -128,7 +113,7 @@ CLIPPED_MOMENTUM = optax.chain(optax.clip(0.01), optax.sgd(0.1, momentum=0.9))
     [(None, PYRAMIDAL, ALL, [0, 1, 2, 3, 4, 5]), (CLIPPED_MOMENTUM, EEG, OBSERVED, [6])],
     ids=["Adam by default", "any Optax chain"],
 )
-def test_training_agrees_with_a_plain_loop(x64, optimiser, observed, loss, scored):
+def test_training_agrees_with_a_plain_loop(dataset, x64, optimiser, observed, loss, scored):
     data, initial, key = dataset(observed=observed, noise=0.3), made(), jax.random.key(7)
     # 20 samples leave a smaller last batch, and 11 epochs do not come out even in the chunks they run in.
     training = train(initial, data, key=key, loss=loss, optimiser=optimiser, epochs=11, batch_size=8)
@@ -143,7 +128,7 @@ def test_training_agrees_with_a_plain_loop(x64, optimiser, observed, loss, score
         np.testing.assert_allclose(leaf, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_a_row_of_an_ensemble_is_a_single_training(x64):
+def test_a_row_of_an_ensemble_is_a_single_training(dataset, x64):
     autoencoders = [made(seed) for seed in range(3)]
     masks, losses = (PYRAMIDAL, EEG, FULL), (ALL, OBSERVED, OBSERVED)
     datasets = [dataset(seed, observed=mask, noise=0.1) for seed, mask in enumerate(masks)]
@@ -158,7 +143,7 @@ def test_a_row_of_an_ensemble_is_a_single_training(x64):
         assert member.settings == alone.settings
 
 
-def test_single_precision_data_train_alike_where_double_precision_is_enabled():
+def test_single_precision_data_train_alike_where_double_precision_is_enabled(dataset):
     data, initial, key = dataset(), made(), jax.random.key(0)
     single = train(initial, data, key=key, epochs=3, **SETTINGS)
     with jax.enable_x64(True):
@@ -167,7 +152,7 @@ def test_single_precision_data_train_alike_where_double_precision_is_enabled():
     np.testing.assert_allclose(training.train_loss, single.train_loss, rtol=1e-5)
 
 
-def test_members_are_shared_out_over_all_devices(monkeypatch):
+def test_members_are_shared_out_over_all_devices(dataset, monkeypatch):
     devices = []
 
     def spied(*arguments):
@@ -182,7 +167,7 @@ def test_members_are_shared_out_over_all_devices(monkeypatch):
     assert devices == [set(jax.devices()[:3])]
 
 
-def test_another_training_with_other_values_compiles_nothing(monkeypatch):
+def test_another_training_with_other_values_compiles_nothing(dataset, monkeypatch):
     traced_once = eqx.filter_jit(eqx.debug.assert_max_traces(max_traces=1)(inspect.unwrap(train_epochs)))
     monkeypatch.setattr("jrae_jax.autoencoder.sources.train_epochs", traced_once)
     losses = []
@@ -192,7 +177,7 @@ def test_another_training_with_other_values_compiles_nothing(monkeypatch):
     assert np.all(losses[0] != losses[1])
 
 
-def progress_of(epochs):
+def progress_of(dataset, epochs):
     calls = []
     training = train(
         made(),
@@ -208,22 +193,16 @@ def progress_of(epochs):
     return [done for done, *_ in calls], training
 
 
-def test_progress_is_reported_some_ten_times_whatever_the_number_of_epochs():
-    reported, short = progress_of(7)
+def test_progress_is_reported_some_ten_times_whatever_the_number_of_epochs(dataset):
+    reported, short = progress_of(dataset, 7)
     assert reported == [1, 2, 3, 4, 5, 6, 7]
-    reported, longer = progress_of(13)
+    reported, longer = progress_of(dataset, 13)
     assert reported == [2, 4, 6, 8, 10, 12, 13]
     assert np.all(np.isfinite(longer.train_loss))
     np.testing.assert_allclose(longer.train_loss[:7], short.train_loss, rtol=1e-5)
 
 
-def validation_loss(reconstructor, data: Dataset):
-    assert data.validation is not None
-    error = np.asarray(reconstructor(data.validation.recording).mean) - np.asarray(data.validation.states)
-    return np.mean((error / np.asarray(data.standardizer.std[:6])) ** 2)
-
-
-def test_early_stopping_keeps_the_best_of_each_member():
+def test_early_stopping_keeps_the_best_of_each_member(dataset, validation_loss):
     patience, epochs, seeds = 3, 40, range(3)
     datasets = [dataset(seed, validation=1, noise=1.0) for seed in seeds]
     calls = []
@@ -260,7 +239,7 @@ def diverging(seed=1):
     return jax.tree.map(lambda leaf: 3.0 * leaf, made(seed))
 
 
-def test_a_member_that_fails_ends_there_and_leaves_its_neighbours_alone():
+def test_a_member_that_fails_ends_there_and_leaves_its_neighbours_alone(dataset):
     keys = jax.random.split(jax.random.key(0), 3)
     healthy = [made(seed) for seed in range(3)]
     without_weights = jax.tree.map(lambda leaf: leaf * jnp.nan, healthy[0])
@@ -277,7 +256,7 @@ def test_a_member_that_fails_ends_there_and_leaves_its_neighbours_alone():
             np.testing.assert_array_equal(trainings[index].train_loss, undisturbed[index].train_loss)
 
 
-def test_a_member_that_fails_names_the_epoch_and_has_no_loss_after_it():
+def test_a_member_that_fails_names_the_epoch_and_has_no_loss_after_it(dataset):
     autoencoders = [jax.tree.map(lambda leaf: leaf * jnp.nan, made()), diverging(), made()]
     trainings = train_ensemble(
         autoencoders, dataset(), keys=jax.random.split(jax.random.key(0), 3), epochs=5, **SETTINGS
@@ -286,7 +265,7 @@ def test_a_member_that_fails_names_the_epoch_and_has_no_loss_after_it():
     assert [int(np.sum(np.isfinite(training.train_loss))) for training in trainings] == [0, 1, 5]
 
 
-def test_the_reconstructor_of_a_member_that_fails_is_the_one_before():
+def test_the_reconstructor_of_a_member_that_fails_is_the_one_before(dataset):
     (failed,) = train_ensemble([diverging()], dataset(), keys=jax.random.key(0)[None], epochs=5, **SETTINGS)
     before = train(diverging(), dataset(), key=jax.random.key(0), epochs=1, **SETTINGS)
     assert failed.failed_epoch == 2
@@ -294,7 +273,7 @@ def test_the_reconstructor_of_a_member_that_fails_is_the_one_before():
     assert eqx.tree_equal(failed.reconstructor, before.reconstructor)
 
 
-def test_weights_that_overflow_are_noticed_though_the_loss_is_finite():
+def test_weights_that_overflow_are_noticed_though_the_loss_is_finite(dataset):
     arguments: dict[str, Any] = {"epochs": 1, "batch_size": SAMPLES, "optimiser": optax.sgd(float("inf"))}
     (failed,) = train_ensemble([made()], dataset(), keys=jax.random.key(0)[None], **arguments)
     assert np.all(np.isfinite(failed.train_loss))
@@ -302,7 +281,7 @@ def test_weights_that_overflow_are_noticed_though_the_loss_is_finite():
     assert eqx.tree_equal(failed.reconstructor.autoencoder, made())
 
 
-def test_a_single_training_that_fails_raises_and_names_the_epoch():
+def test_a_single_training_that_fails_raises_and_names_the_epoch(dataset):
     message = "the loss or a weight became non-finite in epoch 2 of 5; lower the learning rate"
     with pytest.raises(RuntimeError, match=message):
         train(diverging(), dataset(), key=jax.random.key(0), epochs=5, **SETTINGS)
@@ -321,12 +300,12 @@ def test_a_single_training_that_fails_raises_and_names_the_epoch():
         ({"patience": 2}, r"`patience` needs validation trajectories: make_dataset\(\.\.\., validation=1\)"),
     ],
 )
-def test_invalid_arguments(arguments, message):
+def test_invalid_arguments(dataset, arguments, message):
     with pytest.raises(ValueError, match=message):
         train(made(), dataset(), key=jax.random.key(0), **{"batch_size": 8} | arguments)
 
 
-def test_members_that_do_not_fit_together_are_refused():
+def test_members_that_do_not_fit_together_are_refused(dataset):
     data, key = dataset(), jax.random.key(0)
     fitting: dict[str, Any] = {
         "autoencoders": [made(0), made(1)],
@@ -352,64 +331,3 @@ def test_members_that_do_not_fit_together_are_refused():
         "`autoencoder` must read what is observed in `data`, y0, .*, y5, got one that reads y0",
         autoencoders=[made(0), made(1, inputs="y0")],
     )
-
-
-def windowed(seed=0, **arguments):
-    small = {"past": 0.004, "future": 0.002, "latent_size": 2, "widths": (5,), "filters": 2}
-    return WindowedAutoencoder(**small | arguments, key=jax.random.key(seed))
-
-
-@pytest.mark.parametrize(("loss", "every"), [pytest.param(ALL, 1, marks=pytest.mark.slow), (OBSERVED, 3)])
-def test_without_learning_the_losses_of_a_window_are_those_of_its_reconstructions(x64, loss, every):
-    data = dataset(observed=EEG, validation=1, noise=0.3, times=14)
-    data = dataclasses.replace(data, train_every=every)
-    still = train(windowed(), data, key=jax.random.key(0), loss=loss, optimiser=optax.sgd(0.0), batch_size=4, epochs=2)
-    scored = slice(0, 6) if loss is ALL else slice(6, 7)
-    for part, losses in ((data.train, still.train_loss), (data.validation, still.validation_loss)):
-        assert part is not None
-        error = np.asarray(still.reconstructor(part.recording).mean) - np.asarray(part.states)
-        error = np.concatenate([error, error[..., 1:2] - error[..., 2:3]], axis=-1) / np.asarray(data.standardizer.std)
-        np.testing.assert_allclose(losses, np.mean(error[:, ::every, scored] ** 2), rtol=1e-9)
-
-
-@pytest.mark.slow
-def test_a_row_of_an_ensemble_with_windows_is_a_single_training_and_stops_early(x64):
-    autoencoders, keys = [windowed(seed) for seed in range(3)], jax.random.split(jax.random.key(0), 3)
-    datasets = [
-        dataset(seed, observed=mask, validation=1, noise=0.3) for seed, mask in enumerate((PYRAMIDAL, EEG, FULL))
-    ]
-    settings = {"optimiser": optax.sgd(0.03), "epochs": 40, "batch_size": 8, "patience": 3}
-    ensemble = train_ensemble(autoencoders, datasets, keys=keys, **settings)
-    for index, member in enumerate(ensemble):
-        alone = train(autoencoders[index], datasets[index], key=keys[index], **settings)
-        np.testing.assert_allclose(member.train_loss, alone.train_loss, rtol=1e-9)
-        assert eqx.tree_equal(member.reconstructor, alone.reconstructor, rtol=1e-9, atol=1e-12)
-        assert alone.best_epoch is not None
-        assert member.best_epoch == alone.best_epoch == int(np.nanargmin(member.validation_loss)) + 1
-        assert int(np.sum(np.isfinite(member.validation_loss))) == min(alone.best_epoch + 3, 40)
-        found = validation_loss(member.reconstructor, datasets[index])
-        assert found == pytest.approx(np.nanmin(member.validation_loss), rel=1e-9)
-
-
-@pytest.mark.slow
-def test_a_variational_autoencoder_is_trained_on_a_dataset():
-    data = dataset(observed=PYRAMIDAL, times=50, validation=1)
-    settings = {"epochs": 30, "batch_size": 10, "optimiser": optax.adam(1e-2)}
-    training, same = (train(windowed(variational=True), data, key=jax.random.key(0), **settings) for _ in range(2))
-    assert eqx.tree_equal(training.reconstructor, same.reconstructor)
-    assert training.train_loss[-1] < training.train_loss[0] - 0.2
-    assert np.all(np.isfinite(training.validation_loss))
-    assert data.held_out is not None
-    assert np.all(np.asarray(training.reconstructor(data.held_out.recording).std) > 0)
-
-
-def test_autoencoders_with_windows_that_do_not_fit_together_are_refused():
-    keys = jax.random.split(jax.random.key(0))
-    with pytest.raises(ValueError, match="`autoencoders` must have one architecture"):
-        train_ensemble([windowed(), windowed(past=0.003)], dataset(), keys=keys, batch_size=8)
-    with pytest.raises(ValueError, match="`autoencoders` must have one architecture"):
-        train_ensemble([windowed(), windowed(activation="tanh")], dataset(), keys=keys, batch_size=8)
-    with pytest.raises(
-        ValueError, match="`autoencoder` must read what is observed in `data`, eeg, got one that reads y0"
-    ):
-        train(windowed(inputs="y0"), dataset(observed=EEG), key=keys[0], batch_size=8)
