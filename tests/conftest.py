@@ -76,9 +76,9 @@ def compilations():
     """An entry for each program that XLA has compiled since the test began."""
     found = []
 
-    def listener(event, duration, **_):
+    def listener(event: str, duration_secs: float, **_):
         if event.endswith("backend_compile_duration"):
-            found.append(duration)
+            found.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(listener)
     yield found

@@ -31,8 +31,9 @@ CALIBRATION = {"calibration_draws": 8, "calibration_instants": 2048}
 
 def simulated(**arguments):
     """In small draws, with noise."""
-    chosen: dict[str, Any] = {"column": COLUMN, "noise": (0.01, 0.1), "burn_in": 0.2, "columns": 32, "samples": 512}
-    return SimulatedRecordings(**chosen | {"key": jax.random.key(0)} | arguments)
+    chosen: dict[str, Any] = {"noise": (0.01, 0.1), "burn_in": 0.2, "columns": 32, "samples": 512}
+    chosen |= {"column": COLUMN, "key": jax.random.key(0)}
+    return SimulatedRecordings(**chosen | arguments)
 
 
 @pytest.fixture(scope="module")
