@@ -1,3 +1,4 @@
+import functools
 import gc
 import os
 
@@ -31,11 +32,20 @@ gc.freeze()
 gc.set_threshold(200_000, 20, 50)
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """Files that share the study run in one process, which makes it once; every other file runs in some process."""
-    with_study = {item.path for item in items if "small_study" in item.fixturenames}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("small_study" if item.path in with_study else str(item.path)))
+    from xdist.scheduler import LoadFileScheduling
+
+    @functools.cache
+    def group(file):
+        return "small_study" if "small_study" in (config.rootpath / file).read_text() else file
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return group(super()._split_scope(nodeid))
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="module", autouse=True)
