@@ -74,28 +74,37 @@ def compare_latent_sizes(
     source_key, autoencoder_key, training_key, held_out_key, noise_key = jax.random.split(key, 5)
     t1, batch = _BURN_IN + _SECONDS, _HELD_OUT + 1
     trajectories = simulate(column, t1=t1, dt=_DT, burn_in=_BURN_IN, batch=batch, key=held_out_key)
-    found = {}
+    # As many at once as there are devices: more would take gigabytes and no less time.
+    groups = [
+        sizes[start : start + jax.local_device_count()] for start in range(0, len(sizes), jax.local_device_count())
+    ]
+    found: dict[str, np.ndarray] = {}
     for number, (name, mask) in enumerate(COMPARED.items()):
-
-        def report(done: int | float, total: int | float, message: str, number: int = number, name: str = name) -> None:
-            if progress is not None:
-                progress(number * total + done, len(COMPARED) * total, f"{name} observed: {message}")
-
         source = SimulatedRecordings(
             column, kinds=[mask], noise=SENSOR_NOISE, dt=_DT, columns=columns, samples=samples, key=source_key
         )
         largest = _autoencoder(max(sizes), mask, autoencoder_key)
-        trainings = train_ensemble(
-            [zero_padded(_autoencoder(size, mask, autoencoder_key), largest) for size in sizes],
-            source,
-            steps=steps,
-            keys=jnp.stack([training_key] * len(sizes)),
-            progress=report,
-        )
         data = make_dataset(trajectories, observed=mask, held_out=_HELD_OUT, noise=SENSOR_NOISE, key=noise_key)
         assert data.held_out is not None
-        recording = data.held_out.recording
-        found[name] = np.stack([evaluate(training.reconstructor(recording), data).r for training in trainings])
+        rows = []
+        for place, group in enumerate(groups):
+            before, label = number * len(groups) + place, f"{name} observed, {' and '.join(map(str, group))} latents"
+
+            def report(
+                done: int | float, total: int | float, message: str, before: int = before, label: str = label
+            ) -> None:
+                if progress is not None:
+                    progress(before * total + done, len(COMPARED) * len(groups) * total, f"{label}: {message}")
+
+            trainings = train_ensemble(
+                [zero_padded(_autoencoder(size, mask, autoencoder_key), largest) for size in group],
+                source,
+                steps=steps,
+                keys=jnp.stack([training_key] * len(group)),
+                progress=report,
+            )
+            rows += [evaluate(training.reconstructor(data.held_out.recording), data).r for training in trainings]
+        found[name] = np.stack(rows)
     return LatentSizes(sizes, found)
 
 
