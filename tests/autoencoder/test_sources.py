@@ -148,6 +148,7 @@ def test_a_training_carries_what_it_was_trained_on(several, one_kind, training, 
     assert "for eeg; y0, y1, y2)" in repr(training)
 
 
+@pytest.mark.slow
 def test_the_same_key_gives_the_same_training_bit_for_bit(several):
     one, same, other = (trained(several, windowed(), seed, optimiser=OPTIMISER, steps=64) for seed in (2, 2, 3))
     assert eqx.tree_equal(same.reconstructor, one.reconstructor)

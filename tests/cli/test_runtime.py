@@ -9,7 +9,7 @@ import pytest
 
 from jrae_jax.cli import runtime
 
-SCAN = "scan --axis C=100,135 --duration 1.1 --summaries moments --no-progress"
+SIMULATE = "simulate --columns 2 --duration 0.1 --burn-in 0 --no-progress"
 
 
 def jrae(folder, arguments, **environment):
@@ -48,18 +48,20 @@ finally:
 def first(tmp_path_factory):
     """A folder with a cache that a command has filled, and what that printed."""
     folder = tmp_path_factory.mktemp("first")
-    return folder, jrae(folder, f"{SCAN} --store first.zarr")
+    return folder, jrae(folder, f"{SIMULATE} --out first.csv")
 
 
 def test_compiled_programs_are_kept_and_used(first):
     folder, done = first
     assert (done.returncode, done.stderr) == (0, "")
-    programs = kept(folder)
-    assert any(path.name.startswith("jit_summarise") for path in programs), programs
-    ages = {path: path.stat().st_mtime_ns for path in programs}
-    again = jrae(folder, f"{SCAN} --store again.zarr")
+    (program,) = (path for path in kept(folder) if path.name.startswith("jit__integrate"))
+    written, last_use = program.stat().st_mtime_ns, program.with_name(program.name.replace("-cache", "-atime"))
+    before = last_use.read_bytes()
+    again = jrae(folder, f"{SIMULATE} --out again.csv")
     assert (again.returncode, again.stderr) == (0, "")
-    assert {path: path.stat().st_mtime_ns for path in kept(folder)} == ages
+    assert [path for path in kept(folder) if path.name.startswith("jit__integrate")] == [program]
+    assert program.stat().st_mtime_ns == written
+    assert last_use.read_bytes() != before
 
 
 def test_what_is_damaged_or_was_not_written_to_its_end_is_compiled_anew_without_a_word(first):
@@ -68,7 +70,7 @@ def test_what_is_damaged_or_was_not_written_to_its_end_is_compiled_anew_without_
         path.write_bytes(path.read_bytes()[:100])
     unfinished = kept(folder)[0].with_name("jit_unfinished-0-cache")
     unfinished.write_bytes(b"half")
-    done = jrae(folder, f"{SCAN} --store damaged.zarr")
+    done = jrae(folder, f"{SIMULATE} --out damaged.csv")
     assert (done.returncode, done.stderr) == (0, "")
     assert not unfinished.exists()
 

@@ -59,6 +59,7 @@ def test_shooting_residuals_vanish_on_a_trajectory_and_nowhere_else():
     assert np.abs(apart[1]).max() > 0.5
 
 
+@pytest.mark.slow
 def test_the_slope_of_a_trace_grows_with_its_length_and_that_of_its_spectrum_does_not():
     def eeg(C, seconds):
         column, forward = CONSTANT.replace(C=C), diffrax.ForwardMode()
