@@ -78,6 +78,8 @@ def compare_latent_sizes(
     groups = [
         sizes[start : start + jax.local_device_count()] for start in range(0, len(sizes), jax.local_device_count())
     ]
+    if progress is not None:
+        progress(0, 1, "compiling")
     found: dict[str, np.ndarray] = {}
     for number, (name, mask) in enumerate(COMPARED.items()):
         source = SimulatedRecordings(

@@ -58,6 +58,7 @@ def pretrain(
         if progress is not None:
             progress(_STEPS_PER_DRAW * draws, _STEPS_PER_DRAW * total, f"steps, {message}")
 
+    report(0, -(-steps // _STEPS_PER_DRAW), "compiling")
     source_key, autoencoder_key, training_key = jax.random.split(key, 3)
     source = SimulatedRecordings(
         Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=_DT)),

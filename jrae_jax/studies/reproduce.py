@@ -1,5 +1,6 @@
 """The study end to end: as it was published, and by the corrected protocol."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -186,7 +187,8 @@ def _latent_dynamics(
         observed = [STATES.index(name) for name in mask.names]
         spaces[f"{protocol.name}-{condition}"] = [(ys[:, observed] / ys[:, observed].std(axis=0)) for ys in states]
     keys = [jax.random.fold_in(key, seed) for seed in range(len(trajectories))]
-    with ThreadPoolExecutor(max_workers=jax.local_device_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         measured = {
             name: [
                 pool.submit(measure_latent_dynamics, points, _DT, key=key)
@@ -195,6 +197,8 @@ def _latent_dynamics(
             for name, each in spaces.items()
         }
         return {name: [found.result() for found in each] for name, each in measured.items()}
+    finally:
+        pool.shutdown(cancel_futures=True)  # when it is interrupted, what has not begun
 
 
 def _simulate(protocol: Protocol, settings: StudySettings, key: PRNGKeyArray) -> list[Trajectories]:

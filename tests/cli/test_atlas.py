@@ -72,7 +72,7 @@ def test_pretrain_counts_whole_draws_and_saves(monkeypatch, here, capsys):
     assert trained == [(0, 33)]
     output = capsys.readouterr()
     first, last = output.err.splitlines()
-    assert first == " 50% of 64  steps, training, loss 0.5"
+    assert first == "  0% of 64  steps, compiling"
     assert last.startswith("100% of 64, ")
     assert output.out.endswith("the training is in x.jrae\n")
     assert repr(jrae.load(here / "x.jrae")) == repr(pretrained)
