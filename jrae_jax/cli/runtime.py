@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import hashlib
 import os
+import platform
 import sys
 import tempfile
 import warnings
@@ -83,7 +85,7 @@ def _keep_compiled_programs() -> None:
     chosen = os.environ.get(_CACHE_VARIABLE)
     if chosen == "":  # as JAX understands it: none
         return
-    folder = Path(chosen or platformdirs.user_cache_path("jrae_jax", appauthor=False) / "xla")
+    folder = Path(chosen or platformdirs.user_cache_path("jrae_jax", appauthor=False) / f"xla-{_instruction_set()}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -100,6 +102,15 @@ def _keep_compiled_programs() -> None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_compilation_cache_max_size", _LARGEST_CACHE)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_COMPILE_TIME)
+
+
+def _instruction_set() -> str:
+    """A name for what the CPU can do: programs of one machine of a cluster need not run on another of the same home."""
+    abilities = platform.machine()
+    with contextlib.suppress(OSError, StopIteration):  # Linux
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        abilities += next(line for line in lines if line.lower().startswith(("flags", "features")))
+    return hashlib.sha256(abilities.encode()).hexdigest()[:8]
 
 
 def _drop_unfinished(folder: Path) -> None:

@@ -25,7 +25,7 @@ def jrae(folder, arguments, **environment):
 
 
 def kept(folder):
-    return sorted((folder / "cache" / "jrae_jax" / "xla").glob("*-cache"))
+    return sorted((folder / "cache" / "jrae_jax").glob("xla-*/*-cache"))
 
 
 HEAVY = ("jax", "numpy", "scipy", "matplotlib", "pandas", "xarray", "zarr", "diffrax", "equinox", "optax")
@@ -87,8 +87,7 @@ def settings(monkeypatch, tmp_path):
 
 def test_the_cache_is_bounded_and_in_the_users_folder(settings, tmp_path):
     runtime.configure_jax(None, 2)
-    folder = tmp_path / "cache" / "jrae_jax" / "xla"
-    assert folder.is_dir()
+    (folder,) = (tmp_path / "cache" / "jrae_jax").iterdir()
     assert settings["jax_compilation_cache_dir"] == str(folder)
     assert settings["jax_compilation_cache_max_size"] == 2**29
 
@@ -105,13 +104,15 @@ def test_the_environment_decides_where_programs_are_kept_or_that_none_are(settin
 @pytest.mark.parametrize("named", ["", ", which JAX_COMPILATION_CACHE_DIR names,"])
 def test_a_cache_that_cannot_be_written_is_one_line(settings, monkeypatch, tmp_path, capsys, named):
     (tmp_path / "cache").write_text("a file")
-    folder = tmp_path / "cache" / ("x" if named else "jrae_jax/xla")
+    folder = tmp_path / "cache" / ("x" if named else "jrae_jax")
     if named:
         monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
     runtime.configure_jax(None, 2)
     assert settings["jax_enable_compilation_cache"] is False
-    expected = f"jrae: compiled programs are not kept: {folder}{named} cannot be written (Not a directory)\n"
-    assert capsys.readouterr().err == expected
+    complaint = capsys.readouterr().err
+    assert complaint.startswith(f"jrae: compiled programs are not kept: {folder}")
+    assert complaint.endswith(f"{named} cannot be written (Not a directory)\n")
+    assert complaint.count("\n") == 1
 
 
 def test_nothing_is_said_where_standard_error_is_closed(tmp_path):
