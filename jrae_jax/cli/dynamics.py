@@ -130,7 +130,7 @@ def _diagram(options: argparse.Namespace, progress: "Progress") -> _Results:
     check_range("--range", low, high, log=False)
     names = options_named({**_set_options(options.set), parameter: "--range"})
     with names, warnings.catch_warnings(record=True) as cut_off:
-        warnings.filterwarnings("always", "`points`")  # of a branch that is cut off; others are as they were
+        warnings.filterwarnings("always", ".*a branch of cycles")
         found = bifurcation_diagram(column, parameter=parameter, low=low, high=high, progress=progress)
     if parameter != "p":
         print(f"along {parameter} from {low:g} to {high:g}, at p = {float(column.value('p')):g} /s")

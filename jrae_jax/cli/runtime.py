@@ -83,7 +83,8 @@ def _keep_compiled_programs() -> None:
     import platformdirs
 
     chosen = os.environ.get(_CACHE_VARIABLE)
-    if chosen == "":  # as JAX understands it: none
+    # An empty name is none, and one such as gs://bucket/folder is JAX's to open.
+    if chosen == "" or "://" in (chosen or "") or not jax.config.jax_enable_compilation_cache:  # pyright: ignore[reportAttributeAccessIssue]
         return
     folder = Path(chosen or platformdirs.user_cache_path("jrae_jax", appauthor=False) / f"xla-{_instruction_set()}")
     try:

@@ -1,6 +1,7 @@
 """The commands `simulate`, `scan` and `scan-show`."""
 
 import argparse
+import math
 import os
 import time
 from pathlib import Path
@@ -146,19 +147,21 @@ def _in_pieces(
     from ..column.trajectories import Trajectories
 
     dt, every, columns = settings["dt"], settings["saveat"].subs.steps, settings["batch"]
-    steps = count_steps(0.0, duration, dt, burn_in)
+    steps = count_steps(0.0, duration, dt, burn_in) // every * every  # nothing is saved of what is left
     length = max(1, round(_PIECE_WORK / columns / every)) * every
-    if steps < 2 * length:
+    burnt = math.floor(burn_in / dt + 1e-6)
+    first = (burnt // every + 1) * every
+    if steps < 2 * length or first > steps:
         return simulate(column, t1=duration, burn_in=burn_in, y0=y0, **settings)
-    parts, burnt = [], round(burn_in / dt)
+    parts = []
     for start in range(0, steps, length):
         progress(start, steps, f"steps of {columns} columns")
         end = min(start + length, steps)
         piece = simulate(column, t0=start * dt, t1=end * dt, y0=y0, **settings)
         y0 = piece.ys[:, -1]
-        parts.append(np.asarray(piece.ys)[:, max(burnt - start, 0) // every :])
+        if end > burnt:
+            parts.append(np.asarray(piece.ys)[:, max(burnt - start, 0) // every :])
     progress(steps, steps, f"steps of {columns} columns")
-    first = (burnt // every + 1) * every
     return Trajectories(jnp.asarray(np.concatenate(parts, axis=1)), dt=dt, every=every, t0=first * dt)
 
 

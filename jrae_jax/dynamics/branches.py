@@ -146,7 +146,8 @@ def _followed(column: Column, hopf: Equilibria, points: int, bounds: tuple[float
     low, high = bounds
     orbit, tangent = jax.device_get(_oscillation(equations, hopf))
     step, cycles, orbits = _FIRST_STEP, [], []
-    for _ in range(points):
+    least = tolerance_of(orbit.v.dtype)
+    while len(cycles) < points and step > least:
         guess = jax.tree.map(lambda at, along, step=step: at + step * along, orbit, tangent)
         near = _cycle_near(equations, guess, tangent)
         if not (near.root.converged and np.isfinite(near.cycle.period) and near.cosine > _STRAIGHT):
@@ -154,19 +155,20 @@ def _followed(column: Column, hopf: Equilibria, points: int, bounds: tuple[float
             continue
         # Past another Hopf point a branch would go back through the same cycles, half a period later.
         if near.cycle.period > longest or not near.at_maximum:
-            break
+            return Branch(equations, cycles, orbits)
         cycles.append(near.cycle)
         orbits.append(near.root.orbit)
         if not low <= near.cycle.value <= high:
-            break
+            return Branch(equations, cycles, orbits)
         step = min(_GROWTH * step, _LONGEST_STEP) if near.root.easy else step
         orbit, tangent, *_ = near.root
+    where = f"{hopf.parameter} = {orbit.value * float(equations.scale.value):g}"
+    if len(cycles) == points:
+        message = f"`points`: a branch of cycles is cut off after {points} steps, at {where}"
     else:
-        warnings.warn(
-            f"`points`: a branch of cycles is cut off after {points} steps, at {hopf.parameter} = "
-            f"{orbit.value * float(equations.scale.value):g}",
-            stacklevel=2,
-        )
+        remedy = "" if orbit.v.dtype == np.float64 else "; enable double precision"
+        message = f"a branch of cycles cannot be followed beyond {where}, after {len(cycles)} cycles{remedy}"
+    warnings.warn(message, stacklevel=2)
     return Branch(equations, cycles, orbits)
 
 

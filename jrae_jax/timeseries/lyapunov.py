@@ -79,17 +79,18 @@ def rosenstein_exponent(
     check_positive(dt=dt)
     trajectories = as_trajectories(points, _LEAST_SAMPLES)
     theiler = theiler_window(trajectories, theiler)
-    followed = _followed(trajectories, theiler)
+    scale = np.sqrt(trajectories.var(axis=(0, 1)).sum())  # squares in other units may be beyond a float
+    followed = _followed(trajectories / scale, theiler)
     curve = _medians(followed)
     times = np.arange(len(curve)) * dt
     change = np.abs(curve - curve[0])
     if change.max() < np.log(_NEUTRAL):
-        return RosensteinExponent(*_rate(followed, 0, len(curve) - 1, dt), False, np.nan, times, curve)
+        return RosensteinExponent(*_rate(followed, 0, len(curve) - 1, dt), False, np.nan, times, curve + np.log(scale))
     run = _steadiest(curve, int(np.argmax(change >= _BEFORE_SATURATION * change.max())))
     fold = np.nan if run is None else float(np.exp(curve[run[1]] - curve[run[0]]))
     if run is None or max(fold, 1 / fold) < _LEAST_FOLD:
-        return RosensteinExponent(np.nan, np.nan, False, fold, times, curve)
-    return RosensteinExponent(*_rate(followed, *run, dt), True, fold, times, curve)
+        return RosensteinExponent(np.nan, np.nan, False, fold, times, curve + np.log(scale))
+    return RosensteinExponent(*_rate(followed, *run, dt), True, fold, times, curve + np.log(scale))
 
 
 def _rate(followed: Float[np.ndarray, "step pair"], start: int, end: int, dt: float) -> tuple[float, float]:

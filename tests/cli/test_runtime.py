@@ -101,6 +101,14 @@ def test_the_environment_decides_where_programs_are_kept_or_that_none_are(settin
     assert [path.name for path in tmp_path.iterdir()] == ([chosen] if chosen else [])
 
 
+def test_a_cache_that_is_no_folder_of_this_machine_is_left_to_jax(settings, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "gs://bucket/folder")
+    runtime.configure_jax(None, 2)
+    assert settings == {"jax_num_cpu_devices": 2}
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("named", ["", ", which JAX_COMPILATION_CACHE_DIR names,"])
 def test_a_cache_that_cannot_be_written_is_one_line(settings, monkeypatch, tmp_path, capsys, named):
     (tmp_path / "cache").write_text("a file")

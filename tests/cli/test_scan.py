@@ -73,6 +73,20 @@ def test_a_long_simulation_goes_by_pieces_and_says_how_far_it_is(monkeypatch, ca
     assert last.startswith("100% of 50, ")
 
 
+@pytest.mark.parametrize(
+    ("every", "burn_in", "duration"),
+    [(7, "0.003", "0.04"), (4, "0", "0.041"), (5, "0.0126", "0.05"), (10, "0.0496", "0.05"), (1, "0.02", "0.05")],
+)
+def test_pieces_save_what_one_call_saves(monkeypatch, every, burn_in, duration):
+    command = f"simulate --columns 2 --every {every} --burn-in {burn_in} --duration {duration} --out"
+    assert cli.main([*command.split(), "whole.csv"]) == 0
+    monkeypatch.setattr("jrae_jax.cli.scan._PIECE_WORK", 20.0)  # 10 steps
+    assert cli.main([*command.split(), "pieces.csv"]) == 0
+    whole, pieces = (np.loadtxt(name, delimiter=",", skiprows=1) for name in ("whole.csv", "pieces.csv"))
+    np.testing.assert_allclose(pieces[:, 1], whole[:, 1], rtol=1e-9)
+    np.testing.assert_allclose(pieces, whole, rtol=1e-4, atol=1e-4)
+
+
 def test_simulate_writes_zarr_and_a_picture(capsys):
     arguments = ["--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.zarr", "--plot", "x.png"]
     assert cli.main(["simulate", *SHORT, *arguments]) == 0

@@ -75,6 +75,13 @@ def test_neither_size_nor_place_nor_direction_counts(lorenz, rotated):
     np.testing.assert_allclose(moved.log_distances, found.log_distances + np.log(7), atol=1e-6)
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+def test_units_may_be_beyond_a_float(lorenz, unit):
+    found, scaled = rosenstein_exponent(lorenz, 0.02), rosenstein_exponent(unit * lorenz, 0.02)
+    assert scaled.value == pytest.approx(found.value, rel=1e-3)
+    np.testing.assert_allclose(scaled.log_distances, found.log_distances + np.log(unit), atol=1e-3)
+
+
 def test_several_trajectories_give_what_one_does(lorenz):
     found = rosenstein_exponent(lorenz.reshape(4, 2500, 3), 0.02, theiler=16)
     assert found.chaotic
