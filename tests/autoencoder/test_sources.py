@@ -164,6 +164,7 @@ def test_progress_is_reported_with_the_last_loss(training, reports):
         assert (total, message) == (STEPS // 32, f"training, loss {training.train_loss[done - 1]:.4g}")
 
 
+@pytest.mark.slow
 def test_a_row_of_an_ensemble_is_a_single_training_and_failures_stay_with_their_member(one_kind, plain):
     broken = jax.tree.map(lambda leaf: leaf * jnp.nan, memoryless())
     keys = jnp.stack([jax.random.key(seed) for seed in (2, 3, 2)])

@@ -60,6 +60,7 @@ def test_a_gain_and_the_intensity_of_noise_can_be_found():
     assert abs(fit.correlation[0, 1]) > 0.9
 
 
+@pytest.mark.slow
 def test_derivatives_are_differences_of_averages():
     free, key = FreeParameters.from_bounds(COLUMN, {"C": (90.0, 180.0)}), jax.random.key(0)
     problem = SpectrumProblem(free, jnp.zeros(40), jnp.ones(()), SMALL, DT)
