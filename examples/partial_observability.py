@@ -15,7 +15,7 @@ RECORDINGS = {
     "three potentials": jrae.recording.POTENTIALS,
     "pyramidal potential": jrae.recording.PYRAMIDAL,
     "EEG, y1 - y2": jrae.recording.EEG,
-    "EEG and pyramidal potential": jrae.ObservationMask.of("y0", "eeg"),
+    "EEG and pyramidal potential": jrae.ObservationMask.from_names("y0", "eeg"),
 }
 
 

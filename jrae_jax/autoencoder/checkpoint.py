@@ -155,7 +155,7 @@ def _blank(header: dict[str, Any]) -> Training:
     autoencoder = eqx.filter_eval_shape(lambda: architecture(**header["autoencoder"], key=jax.random.key(0)))
     autoencoder = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), autoencoder)
     standardizer = Standardizer(*(jnp.zeros(len(CHANNELS), dtype),) * 2)
-    kinds = [ObservationMask.of(*names) for names in header["kinds"]]
+    kinds = [ObservationMask.from_names(*names) for names in header["kinds"]]
     whitener = None if header["whitened"] is None else Whitener.blank(header["whitened"], dtype)
     calibration = Calibration.blank(len(kinds), dtype) if header["calibrated"] else None
     losses = np.zeros(header["epochs"], dtype)

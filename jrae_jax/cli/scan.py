@@ -1,21 +1,13 @@
 """The commands `simulate`, `scan` and `scan-show`."""
 
 import argparse
-import math
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import runtime
 from .options import SUMMARIES, add_simulation_options
-
-if TYPE_CHECKING:
-    from jaxtyping import ArrayLike, Float
-
-    from .._checks import Progress
-    from ..column.column import Column
-    from ..column.trajectories import Trajectories
 
 # XLA makes one function of a loop on a CPU, and one pass of what it computes side by side: twice the speed.
 _FAST_LOOPS = (
@@ -23,8 +15,6 @@ _FAST_LOOPS = (
 )
 # The other solvers would become slower, as XLA then computes a stage anew wherever it is used.
 _ONE_STAGE_SOLVERS = ("strang", "euler")
-
-_PIECE_WORK = 2e7  # column-steps, about a second, from one report of progress to the next
 
 _TRAJECTORY_FORMATS = (".csv", ".zarr")
 _SECONDS_UNTIL_DEAD = 40  # after which the other processes of a scan take one for dead; a chunk takes seconds
@@ -88,6 +78,7 @@ def _simulate(options: argparse.Namespace) -> int:
     import diffrax
 
     from .._checks import check_count
+    from ..column.simulate import simulate
     from .arguments import (
         SOLVERS,
         check_figure_file,
@@ -106,15 +97,19 @@ def _simulate(options: argparse.Namespace) -> int:
     check_count(1, **{"--every": options.every, "--columns": options.columns})
     column, y0 = column_and_start_from(options.preset, options.input, options.set, options.hold)
     key = key_from_seed(options.seed)
-    settings = {
-        "dt": options.dt,
-        "solver": SOLVERS[options.solver](),
-        "saveat": diffrax.SaveAt(steps=options.every),
-        "batch": options.columns,
-        "key": key,
-    }
     with options_named(_OPTIONS):
-        trajectories = _in_pieces(column, y0, settings, options.duration, options.burn_in, progress)
+        trajectories = simulate(
+            column,
+            y0=y0,
+            t1=options.duration,
+            dt=options.dt,
+            burn_in=options.burn_in,
+            solver=SOLVERS[options.solver](),
+            saveat=diffrax.SaveAt(steps=options.every),
+            batch=options.columns,
+            key=key,
+            progress=progress,
+        )
     if options.out is not None:
         dataset = trajectories.to_dataset()
         if options.out.suffix == ".csv":
@@ -128,41 +123,6 @@ def _simulate(options: argparse.Namespace) -> int:
 
         save_figure(trajectories_figure(trajectories), options.plot)
     return 0
-
-
-def _in_pieces(
-    column: "Column",
-    y0: "Float[ArrayLike, '*batch 6']",
-    settings: dict[str, Any],
-    duration: float,
-    burn_in: float,
-    progress: "Progress",
-) -> "Trajectories":
-    """A simulation as `simulate` makes it, piece by piece where it is long, so that progress can be reported."""
-    import jax.numpy as jnp
-    import numpy as np
-
-    from ..column.simulate import simulate
-    from ..column.step_size import count_steps
-    from ..column.trajectories import Trajectories
-
-    dt, every, columns = settings["dt"], settings["saveat"].subs.steps, settings["batch"]
-    steps = count_steps(0.0, duration, dt, burn_in) // every * every  # nothing is saved of what is left
-    length = max(1, round(_PIECE_WORK / columns / every)) * every
-    burnt = math.floor(burn_in / dt + 1e-6)
-    first = (burnt // every + 1) * every
-    if steps < 2 * length or first > steps:
-        return simulate(column, t1=duration, burn_in=burn_in, y0=y0, **settings)
-    parts = []
-    for start in range(0, steps, length):
-        progress(start, steps, f"steps of {columns} columns")
-        end = min(start + length, steps)
-        piece = simulate(column, t0=start * dt, t1=end * dt, y0=y0, **settings)
-        y0 = piece.ys[:, -1]
-        if end > burnt:
-            parts.append(np.asarray(piece.ys)[:, max(burnt - start, 0) // every :])
-    progress(steps, steps, f"steps of {columns} columns")
-    return Trajectories(jnp.asarray(np.concatenate(parts, axis=1)), dt=dt, every=every, t0=first * dt)
 
 
 def _scan(options: argparse.Namespace) -> int:

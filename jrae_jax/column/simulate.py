@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_count, check_finite, check_positive, check_type, is_concrete, is_whole
+from .._checks import Progress, as_float, check_count, check_finite, check_positive, check_type, is_concrete, is_whole
 from .column import Column
 from .inputs import AbstractExternalInput, checked_key
 from .integrate import Holds, held_with_memory, solve_adaptive, solve_fixed
 from .noise import noise_stream
+from .pieces import in_pieces
 from .quantities import batch_axes
 from .solvers import RK4
 from .states import STATES
@@ -39,6 +40,7 @@ def simulate(
     key: PRNGKeyArray | None = None,
     throw: bool = True,
     adjoint: diffrax.AbstractAdjoint | None = None,
+    progress: Progress | None = None,
 ) -> Trajectories:
     """Integrate one Jansen-Rit column, or a batch of columns, with Diffrax.
 
@@ -73,6 +75,8 @@ def simulate(
         untouched.
     - `adjoint`: how it is differentiated: backward if `None`, as by `jax.grad`, with the memory of recursive
         checkpointing; `diffrax.ForwardMode()` for `jax.jvp` and `jax.jacfwd`, which take less for few parameters.
+    - `progress`: called with the steps done and how many there are, where it takes long: it is then simulated piece by
+        piece, to the same numbers. Not with tolerances, at given times or without `throw`.
 
     **Returns:** `Trajectories`, with `ys` of shape `(time, 6)`, or `(batch, time, 6)`.
 
@@ -88,6 +92,25 @@ def simulate(
     every, ts = _save_times(saveat, t0, dt, steps, burn_in)
     state = as_float(np.zeros(len(STATES)) if y0 is None else y0)
     check_finite(y0=state)
+    if progress is not None and every and tolerances is None and throw:
+        first = round((ts[0] - t0) / dt)
+        own = {"dt": dt, "solver": solver, "saveat": diffrax.SaveAt(steps=every)}
+        own |= {"batch": batch, "key": key, "adjoint": adjoint}
+
+        def piece(start, end, there):
+            return simulate(column, t0=t0 + start * dt, t1=t0 + end * dt, y0=state if there is None else there, **own)
+
+        last, columns = first + every * (len(ts) - 1), batch or 1
+        return in_pieces(
+            piece,
+            every=every,
+            first=first,
+            last=last,
+            t0=float(ts[0]),
+            dt=float(dt),
+            columns=columns,
+            progress=progress,
+        )
     ys, result = _integrate(
         column,
         _columns_last(state, batch),

@@ -13,7 +13,7 @@ from ..column.states import CHANNELS, STATES
 class ObservationMask(eqx.Module):
     """Which of the seven channels (six states, and the EEG-like `y1 - y2`) are observed.
 
-    An array leaf, so that masks can be stacked and vmapped. Make one by names, with `ObservationMask.of`.
+    An array leaf, so that masks can be stacked and vmapped. Make one by names, with `ObservationMask.from_names`.
     """
 
     channels: Bool[Array | np.ndarray, "7"]
@@ -24,8 +24,8 @@ class ObservationMask(eqx.Module):
             raise ValueError(f"`channels` must have {len(CHANNELS)} truth values, got shape {np.shape(self.channels)}")
 
     @classmethod
-    def of(cls, *names: str) -> "ObservationMask":
-        """The mask that observes the channels of these names, such as `ObservationMask.of("y0", "eeg")`.
+    def from_names(cls, *names: str) -> "ObservationMask":
+        """The mask that observes the channels of these names, such as `ObservationMask.from_names("y0", "eeg")`.
 
         **Raises:** `ValueError` for a name that is no channel, or for no name at all.
         """
@@ -49,7 +49,7 @@ class ObservationMask(eqx.Module):
     def __repr__(self) -> str:
         if not is_concrete(self.channels):
             return f"ObservationMask({self.channels})"
-        return f"ObservationMask.of({', '.join(map(repr, self.names))})"
+        return f"ObservationMask.from_names({', '.join(map(repr, self.names))})"
 
 
 def _mask_of_names(names: tuple[str, ...], argument: str) -> ObservationMask:
@@ -60,13 +60,13 @@ def _mask_of_names(names: tuple[str, ...], argument: str) -> ObservationMask:
     return ObservationMask(np.isin(CHANNELS, names))
 
 
-FULL = ObservationMask.of(*STATES)
+FULL = ObservationMask.from_names(*STATES)
 """All six states."""
-POTENTIALS = ObservationMask.of("y0", "y1", "y2")
+POTENTIALS = ObservationMask.from_names("y0", "y1", "y2")
 """The three postsynaptic potentials."""
-PYRAMIDAL = ObservationMask.of("y0")
+PYRAMIDAL = ObservationMask.from_names("y0")
 """The pyramidal potential alone."""
-EEG = ObservationMask.of("eeg")
+EEG = ObservationMask.from_names("eeg")
 """The EEG-like signal `y1 - y2` alone: no state is observed itself."""
 
 

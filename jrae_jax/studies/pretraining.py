@@ -16,7 +16,7 @@ from ..recording.simulated import SimulatedRecordings
 
 ALL_KINDS = (
     *(
-        ObservationMask.of(*itertools.compress(STATES, observed))
+        ObservationMask.from_names(*itertools.compress(STATES, observed))
         for observed in itertools.product((False, True), repeat=len(STATES))
         if any(observed)
     ),

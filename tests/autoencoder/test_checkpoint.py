@@ -30,7 +30,7 @@ from jrae_jax.column import Trajectories
 from jrae_jax.recording import EEG, FULL, ObservationMask, Recording, Standardizer, make_dataset
 
 EPOCHS = 4
-SOME = ObservationMask.of("y2", "eeg")
+SOME = ObservationMask.from_names("y2", "eeg")
 
 
 def some_training(

@@ -57,7 +57,7 @@ def example(seed=0):
         (POTENTIALS, [1 / 3] * 3 + [0] * 4),
         (PYRAMIDAL, [1] + [0] * 6),
         (EEG, [0] * 6 + [1]),
-        (ObservationMask.of("y3", "eeg"), [0, 0, 0, 1 / 2, 0, 0, 1 / 2]),
+        (ObservationMask.from_names("y3", "eeg"), [0, 0, 0, 1 / 2, 0, 0, 1 / 2]),
     ],
 )
 def test_observed_scores_what_is_observed_and_all_the_six_states(mask, weights):
@@ -69,7 +69,7 @@ def test_observed_scores_what_is_observed_and_all_the_six_states(mask, weights):
 @settings(deadline=None)
 @given(st.sets(st.sampled_from(CHANNELS), min_size=1), st.sampled_from([ALL, OBSERVED]))
 def test_weights_sum_to_1(names, loss):
-    assert np.sum(weights_of(loss, ObservationMask.of(*names))) == pytest.approx(1, abs=1e-6)
+    assert np.sum(weights_of(loss, ObservationMask.from_names(*names))) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_loss_prints_as_it_is_written():

@@ -201,7 +201,7 @@ def test_invalid_arguments(make, message):
 
 def test_it_goes_with_simulated_recordings_of_one_noise_level_alone():
     loss = PhysicsLoss(COLUMN, steps=8)
-    kinds = np.asarray(ObservationMask.of("y0", "y1").channels)[None]
+    kinds = np.asarray(ObservationMask.from_names("y0", "y1").channels)[None]
     with pytest.raises(ValueError, match=r"`data` must have one level of sensor noise .*, got 0.01 to 0.1: Simulated"):
         loss.resolve(small(), kinds=kinds, dt=1e-3, noise=(0.01, 0.1))
     trajectories = simulate(COLUMN, t1=0.2, dt=1e-3, batch=2, key=KEY)

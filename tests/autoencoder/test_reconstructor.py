@@ -10,7 +10,7 @@ from jrae_jax.recording.mask import Observed
 
 MEAN = np.array([0.2, 20.0, 12.5, 0.0, 3.0, -1.0, 7.5])
 STD = np.array([0.1, 5.0, 3.0, 10.0, 900.0, 80.0, 2.0])
-SOME = ObservationMask.of("y0", "y4", "eeg")
+SOME = ObservationMask.from_names("y0", "y4", "eeg")
 STANDARDIZER = Standardizer(*(jnp.asarray(values, dtype=jnp.float32) for values in (MEAN, STD)))
 DT = 2e-3
 

@@ -9,7 +9,7 @@ from jrae_jax.recording import EEG, ObservationMask, Recording, Standardizer
 STANDARDIZER = Standardizer(
     jnp.asarray([0.2, 20.0, 12.5, 0.0, 3.0, -1.0, 7.5]), jnp.asarray([0.1, 5.0, 3.0, 10.0, 900.0, 80.0, 2.0])
 )
-SOME = ObservationMask.of("y0", "y2", "eeg")
+SOME = ObservationMask.from_names("y0", "y2", "eeg")
 FACTOR = jnp.broadcast_to(jnp.arange(1.0, 13.0).reshape(2, 6, 1), (2, 6, 2))
 CALIBRATION = Calibration(jnp.broadcast_to(jnp.asarray([-1.0, 1.0]), (2, 6, 2)), FACTOR)
 

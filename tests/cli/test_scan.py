@@ -61,30 +61,19 @@ def test_simulate_writes_what_simulate_returns(capsys):
     np.testing.assert_allclose(written[:, 8], np.asarray(wanted.eeg[:, 4::5]).ravel(), rtol=1e-4, atol=1e-4)
 
 
-def test_a_long_simulation_goes_by_pieces_and_says_how_far_it_is(monkeypatch, capsys):
-    command = ["simulate", *SHORT, "--columns", "3", "--every", "5", "--burn-in", ".012"]
-    assert cli.main([*command, "--out", "whole.csv"]) == 0
+def test_simulate_says_how_far_it_is_where_it_takes_long(monkeypatch, capsys):
+    assert cli.main(["simulate", *SHORT, "--columns", "3", "--out", "short.csv"]) == 0
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("jrae_jax.cli.scan._PIECE_WORK", 60.0)  # 20 steps of 50
-    assert cli.main([*command, "--out", "pieces.csv"]) == 0
-    assert Path("pieces.csv").read_text() == Path("whole.csv").read_text()
-    first, *_, last = capsys.readouterr().err.splitlines()
+    monkeypatch.setattr("jrae_jax.column.pieces._PIECE_WORK", 60.0)  # 20 steps of 50
+    assert cli.main(["simulate", *SHORT, "--columns", "3", "--out", "x.csv"]) == 0
+    first, last = capsys.readouterr().err.splitlines()
     assert first == "  0% of 50  steps of 3 columns"
     assert last.startswith("100% of 50, ")
 
 
-@pytest.mark.parametrize(
-    ("every", "burn_in", "duration"),
-    [(7, "0.003", "0.04"), (4, "0", "0.041"), (5, "0.0126", "0.05"), (10, "0.0496", "0.05"), (1, "0.02", "0.05")],
-)
-def test_pieces_save_what_one_call_saves(monkeypatch, every, burn_in, duration):
-    command = f"simulate --columns 2 --every {every} --burn-in {burn_in} --duration {duration} --out"
-    assert cli.main([*command.split(), "whole.csv"]) == 0
-    monkeypatch.setattr("jrae_jax.cli.scan._PIECE_WORK", 20.0)  # 10 steps
-    assert cli.main([*command.split(), "pieces.csv"]) == 0
-    whole, pieces = (np.loadtxt(name, delimiter=",", skiprows=1) for name in ("whole.csv", "pieces.csv"))
-    np.testing.assert_allclose(pieces[:, 1], whole[:, 1], rtol=1e-9)
-    np.testing.assert_allclose(pieces, whole, rtol=1e-4, atol=1e-4)
+def test_nothing_is_said_without_progress(capsys):
+    assert cli.main(["scan", *QUICK, "--axis", "C=100,135", "--store", "x.zarr", "--no-progress"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_simulate_writes_zarr_and_a_picture(capsys):

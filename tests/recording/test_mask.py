@@ -18,7 +18,7 @@ from jrae_jax.recording.mask import as_mask, as_masks
         (POTENTIALS, ("y0", "y1", "y2"), ("y0", "y1", "y2"), ("y3", "y4", "y5")),
         (PYRAMIDAL, ("y0",), ("y0",), ("y1", "y2", "y3", "y4", "y5")),
         (EEG, ("eeg",), (), STATES),
-        (ObservationMask.of("eeg", "y4"), ("y4", "eeg"), ("y4",), ("y0", "y1", "y2", "y3", "y5")),
+        (ObservationMask.from_names("eeg", "y4"), ("y4", "eeg"), ("y4",), ("y0", "y1", "y2", "y3", "y5")),
     ],
     ids=["full", "potentials", "pyramidal", "eeg", "y4 and eeg"],
 )
@@ -27,7 +27,7 @@ def test_names_of_what_is_observed_and_hidden(mask, names, observed_states, hidd
     assert mask.observed_states == observed_states
     assert mask.hidden_states == hidden_states
     assert mask.channels.tolist() == [name in names for name in CHANNELS]
-    assert repr(mask) == f"ObservationMask.of({', '.join(map(repr, names))})"
+    assert repr(mask) == f"ObservationMask.from_names({', '.join(map(repr, names))})"
 
 
 @settings(deadline=None)
@@ -35,7 +35,7 @@ def test_names_of_what_is_observed_and_hidden(mask, names, observed_states, hidd
 def test_all_ways_to_write_a_mask_agree(observed):
     expected = tuple(name for name in CHANNELS if name in observed)
     values = [name in observed for name in CHANNELS]
-    written = [ObservationMask.of(*observed), list(observed), tuple(observed), values, np.array(values)]
+    written = [ObservationMask.from_names(*observed), list(observed), tuple(observed), values, np.array(values)]
     written.append(jnp.array(values))
     if "eeg" not in observed:
         written += [values[:6], np.array(values[:6])]
@@ -81,8 +81,8 @@ def test_what_is_no_mask_is_refused(observed, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ObservationMask.of(), "`names` must name at least one of y0, .*, got none"),
-        (lambda: ObservationMask.of("y0", "pyramidal"), "`names` must be one of .*, got 'pyramidal'"),
+        (lambda: ObservationMask.from_names(), "`names` must name at least one of y0, .*, got none"),
+        (lambda: ObservationMask.from_names("y0", "pyramidal"), "`names` must be one of .*, got 'pyramidal'"),
         (lambda: ObservationMask(np.ones(6, bool)), r"`channels` must have 7 truth values, got shape \(6,\)"),
         (lambda: as_masks("eeg"), r"`kinds` must be a list of kinds of recordings, got one: \['eeg'\]"),
         (lambda: as_masks(cast(Any, EEG)), r"`kinds` must be a list of .*, got one: \[ObservationMask\.of\('eeg'\)\]"),

@@ -243,5 +243,5 @@ def test_invalid_arguments_are_refused(make, message):
 
 
 def test_the_mask_is_kept_as_given():
-    mask = ObservationMask.of("y2")
+    mask = ObservationMask.from_names("y2")
     assert Recording.from_array(np.ones((4, 7)), observed=mask, dt=1e-3).observed is mask

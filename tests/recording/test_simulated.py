@@ -10,7 +10,7 @@ from scipy import stats
 from jrae_jax.column import Column, ConstantInput, JansenRitParameters, UniformNoiseInput, simulate, to_channels
 from jrae_jax.recording import EEG, FULL, ObservationMask, SimulatedRecordings
 
-KINDS = (EEG, ObservationMask.of("y0", "y4"), FULL)
+KINDS = (EEG, ObservationMask.from_names("y0", "y4"), FULL)
 NOISE, GAPS = (0.03, 0.5), 0.2
 COLUMNS, SAMPLES = 256, 300
 
