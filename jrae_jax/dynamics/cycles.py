@@ -74,7 +74,8 @@ def limit_cycle(
 ) -> LimitCycle:
     """The cycle that a column comes to at constant input, by simulation and then by Newton's method.
 
-    In double precision periods are right to some nine digits, in single precision to some four.
+    In double precision periods are right to some nine digits, in single precision to some four; right beside a Hopf
+    point, where cycles are ill-conditioned, single precision may find none.
 
     **Arguments:**
 

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -336,7 +335,7 @@ def test_a_whole_variable_that_is_lost(store, name):
         scan(store)
 
 
-# What is no store, and what cannot be written
+# Another version, a cut description, a full disk
 
 
 def test_a_store_of_another_version(store):
@@ -358,57 +357,6 @@ def test_a_store_whose_description_is_cut_off(store):
     for use in (scan, open_scan):
         with pytest.raises(ValueError, match=f"`store` must be a parameter scan, got {store}"):
             use(store)
-
-
-@pytest.mark.parametrize("kind", ["a file", "a folder", "an empty folder", "another zarr group"])
-def test_what_is_no_store_is_left_alone(tmp_path, kind):
-    path = tmp_path / "thing"
-    if kind == "a file":
-        path.write_text("data")
-    elif kind == "another zarr group":
-        zarr.create_group(path, attributes={"mine": 1})
-    else:
-        path.mkdir()
-        if kind == "a folder":
-            (path / "file").write_text("data")
-    before = files(tmp_path)
-    for use in (scan, open_scan):
-        with pytest.raises(ValueError, match=f"`store` must be a parameter scan(, got| of version 2, got).*{path}"):
-            use(path)
-    assert files(tmp_path) == before
-
-
-def test_there_is_no_scan_where_nothing_is(tmp_path):
-    with pytest.raises(ValueError, match=f"`store` must be a parameter scan, got {tmp_path / 'no.zarr'}"):
-        open_scan(tmp_path / "no.zarr")
-    with pytest.raises(
-        ValueError, match=f"`store` must lie in a folder that exists, got {tmp_path / 'no' / 'no.zarr'}"
-    ):
-        scan(tmp_path / "no" / "no.zarr")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
-    if os.geteuid() == 0:  # who may write anywhere
-        monkeypatch.setattr(zarr, "create_group", _denied)
-    else:
-        tmp_path.chmod(0o500)
-    message = f"^`store` could not be made at {tmp_path / 'scan.zarr'}: Permission denied$"
-    with pytest.raises(OSError, match=message):
-        scan(tmp_path / "scan.zarr")
-    tmp_path.chmod(0o700)
-    assert not list(tmp_path.iterdir())
-
-
-def _denied(*_, **__):
-    raise PermissionError(13, "Permission denied")
-
-
-def test_a_mistake_of_ours_leaves_nothing_half_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(stores, "COMPLETE", "eeg_mean")
-    with pytest.raises(ValueError, match="eeg_mean"):
-        scan(tmp_path / "scan.zarr")
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_one_line_and_what_was_complete_stays_complete(uninterrupted, tmp_path, dies_after, monkeypatch):
