@@ -47,6 +47,17 @@ class Ramp(AbstractInstantLoss):
         return jnp.where(inside & (instant.truth[0] == start), 1.0, 0.0)
 
 
+def test_what_follows_an_instant_is_kept_for_a_loss_that_looks_at_it():
+    ys = jnp.arange(1.0, 7)[None, None] * jnp.arange(100.0).reshape(2, 50, 1)
+    dataset = make_dataset(Trajectories(ys, dt=1e-3), observed=FULL, held_out=1, train_every=7)
+    data = member_data(MEMORYLESS, dataset, Ramp(lambda features: features[0]), None, np.dtype(np.float32))
+    features, rows = data.train.features, data.train.rows
+    np.testing.assert_array_equal(rows, np.arange(0, 50, 7))
+    mean, std = dataset.standardizer.mean[0], dataset.standardizer.std[0]
+    following = std * features.at(rows[:-1] + 5)[:, 0] + mean
+    np.testing.assert_allclose(following, np.arange(5, 50, 7)[:7], atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("autoencoder", "read"),
     [(WINDOWED, lambda features: features.averages[4, 0]), (MEMORYLESS, lambda features: features[0])],

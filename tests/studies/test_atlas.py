@@ -62,11 +62,14 @@ def test_an_atlas_that_was_killed_is_resumed_to_the_same_numbers(stored):
     whole = atlas(SETTINGS, autoencoders={"small": small_reconstructor(*MASKS)}).load()
     for name in ("r", "r2", "nrmse", "expected_r", "derivatives"):
         np.testing.assert_array_equal(whole[name], found[name])
+    # It was killed before the second, and resumed there.
     assert reports == [
-        (1, 4, "seed 0: y0"),
-        (2, 4, "seed 0: y1 y2"),
-        (3, 4, "seed 1: y0"),
-        (4, 4, "seed 1: y1 y2"),
+        (0, 4, "seed 0: y0"),
+        (1, 4, "seed 0: y1 y2"),
+        (1, 4, "seed 0: y1 y2"),
+        (2, 4, "seed 1: y0"),
+        (3, 4, "seed 1: y1 y2"),
+        (4, 4, "all scores are there"),
     ]
 
 

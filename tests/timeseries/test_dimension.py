@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from jrae_jax.timeseries import correlation_dimension, two_nn_dimension
+from jrae_jax.timeseries.dimension import _pairs_within
 from jrae_jax.timeseries.neighbours import sample_times, squared_separations
 
 
@@ -68,6 +69,15 @@ def test_separations_leave_out_neighbours_in_time_and_doubles():
     (found,) = squared_separations(trajectories.reshape(12, 1), sample_times(trajectories), np.array([5]), 2)
     expected = [5, 4, 3, np.inf, np.inf, np.inf, 5, 4.9, 4.8, 4.7, 4, np.inf]
     np.testing.assert_allclose(found, np.square([expected]))
+
+
+@pytest.mark.parametrize("count", [1, 1000, 1001])
+def test_pairs_are_counted_one_by_one(count):
+    distances = np.random.default_rng(0).uniform(0, 1, count) ** 3
+    distances[1::10] = np.inf
+    radii = np.exp(0.25 * np.arange(-80, 1))
+    expected = 3 * np.sum(distances[None] <= radii[:, None], axis=1)
+    np.testing.assert_array_equal(_pairs_within([distances[None] ** 2] * 3), expected)
 
 
 @pytest.mark.parametrize("measure", [two_nn_dimension, correlation_dimension])
