@@ -84,6 +84,15 @@ def check_names(known: Iterable[str], **arguments: Iterable[str]) -> None:
                 raise ValueError(f"`{argument}` must name each quantity once, got {name} {names.count(name)} times")
 
 
+def check_key(**arguments: Any) -> None:
+    """Raise if a named argument is not one typed key of `jax.random`."""
+    for name, value in arguments.items():
+        typed = isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+        if not typed or value.shape != ():
+            what = f"{value.shape} keys" if typed else " ".join(repr(value).split())
+            raise ValueError(f"`{name}` must be one key of jax.random.key, as in jax.random.key(0), got {what:.60}")
+
+
 def check_type(expected: type, **arguments: Any) -> None:
     """Raise if a named argument is not an instance of `expected`."""
     for name, value in arguments.items():
