@@ -1,6 +1,5 @@
 """Trainings on disk: one line of JSON, the arrays, a digest of both. Nothing in a file is ever executed."""
 
-import contextlib
 import hashlib
 import io
 import json
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import check_type
+from .._files import atomic_path
 from .._version import __version__
 from ..column.states import CHANNELS
 from ..recording.mask import ObservationMask
@@ -50,7 +50,7 @@ def save(path: str | os.PathLike, training: Training) -> None:
     **Raises:** `OSError` if `path` cannot be written.
     """
     check_type(Training, training=training)
-    path, reconstructor = Path(path), training.reconstructor
+    reconstructor = training.reconstructor
     autoencoder, whitener = reconstructor.autoencoder, reconstructor.whitener
     header = {
         "format": _FORMAT,
@@ -72,15 +72,8 @@ def save(path: str | os.PathLike, training: Training) -> None:
     content = io.BytesIO()
     content.write((json.dumps(header) + "\n").encode())
     eqx.tree_serialise_leaves(content, _arrays(training))
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
-        partial.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, f"`path` cannot be written ({error.strerror})", os.fspath(path)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
 
 
 def load(path: str | os.PathLike) -> Training:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from .._checks import check_choice, check_names
+from .._files import check_output
 from ..column.column import Column
 from ..column.inputs import (
     AbstractExternalInput,
@@ -218,24 +219,8 @@ def parsed_number(option: str, name: str, text: str) -> float:
         raise ValueError(f"`{option} {name}` must be a number, got {text!r}") from None
 
 
-def check_new_file(option: str, path: Path, suffixes: Sequence[str]) -> None:
-    """Raise if a file cannot be made at `path`, or there is one already."""
-    _check_place(option, path, suffixes)
-    if path.exists():
-        raise ValueError(f"`{option}` must not exist yet, got {path}")
-
-
 def check_figure_file(option: str, path: Path) -> None:
     """Raise if a figure cannot be written to `path`; one that is there will be written over."""
     from matplotlib.backend_bases import FigureCanvasBase  # slow to import, and needed for pictures only
 
-    _check_place(option, path, [f".{name}" for name in FigureCanvasBase.get_supported_filetypes()])
-    if path.is_dir():
-        raise ValueError(f"`{option}` must be a file, got the folder {path}")
-
-
-def _check_place(option: str, path: Path, suffixes: Sequence[str]) -> None:
-    if path.suffix not in suffixes:
-        raise ValueError(f"`{option}` must end in {' or '.join(suffixes)}, got {path}")
-    if not path.parent.is_dir():
-        raise ValueError(f"`{option}` must lie in a folder that exists, got {path}")
+    check_output(option, path, suffixes=[f".{name}" for name in FigureCanvasBase.get_supported_filetypes()])

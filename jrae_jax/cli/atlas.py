@@ -50,6 +50,7 @@ def add_commands(commands: Any) -> None:
 
 def _atlas(options: argparse.Namespace) -> int:
     progress = runtime.start(options, cores=1)
+    from .._files import atomic_path, check_output
     from ..autoencoder.checkpoint import load_pretrained
     from ..plot.atlas import atlas as atlas_figure, atlas_table
     from ..studies.atlas import RESULTS, AtlasSettings, atlas
@@ -57,10 +58,11 @@ def _atlas(options: argparse.Namespace) -> int:
     from .printing import save_figure
 
     key_from_seed(options.seed)  # refuses a seed that JAX does not take
+    check_output("--store", options.store, folder=True)  # sooner than the weights are read
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
-    if options.table is not None and not options.table.absolute().parent.is_dir():
-        raise ValueError(f"`--table` must lie in a folder that exists, got {options.table}")
+    if options.table is not None:
+        check_output("--table", options.table, suffixes=(".csv", ".csv.gz"))
     chosen: dict[str, Any] = {"seed": options.seed}
     if options.seeds is not None:
         chosen["seeds"] = options.seeds
@@ -76,7 +78,8 @@ def _atlas(options: argparse.Namespace) -> int:
     printed = tuple(mask for mask in _PRINTED if mask in settings.masks) or settings.masks[:4]
     print(atlas_table(found, masks=printed, noise=noise))
     if options.table is not None:
-        found[list(RESULTS)].to_dataframe().to_csv(options.table, float_format="%.5g")
+        with atomic_path(options.table, "--table") as unfinished:
+            found[list(RESULTS)].to_dataframe().to_csv(unfinished, float_format="%.5g")
         print(f"\nall scores in {options.table}")
     if options.plot is not None:
         save_figure(atlas_figure(found, noise=noise), options.plot)
@@ -92,12 +95,12 @@ def _noise_levels(text: str) -> tuple[float, ...]:
 
 def _pretrain(options: argparse.Namespace) -> int:
     start, progress = time.perf_counter(), runtime.start(options, cores=1)
+    from .._files import check_output
     from ..autoencoder.checkpoint import save
     from ..studies.pretraining import PRETRAINING_STEPS, pretrain
     from .arguments import key_from_seed, options_named
 
-    if not options.out.absolute().parent.is_dir():
-        raise ValueError(f"`--out` must lie in a folder that exists, got {options.out}")
+    check_output("--out", options.out)
     key, steps = key_from_seed(options.seed), PRETRAINING_STEPS if options.steps is None else options.steps
     with options_named(_OPTIONS):
         training = pretrain(causal=options.causal, steps=steps, key=key, progress=progress)

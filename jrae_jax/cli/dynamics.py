@@ -43,7 +43,7 @@ def add_commands(commands: Any) -> None:
     dynamics.add_argument(
         "--axis", action="append", default=[], metavar="NAME=VALUES", help="of a map: start:stop:count, or a,b,c"
     )
-    dynamics.add_argument("--table", type=Path, help="all points of the diagram or the map, to a .csv")
+    dynamics.add_argument("--table", type=Path, help="all points of the diagram or the map, to a .csv or .csv.gz")
     dynamics.add_argument("--plot", type=Path, help="a picture of it")
     add_run_options(dynamics)
     dynamics.set_defaults(run=_dynamics)
@@ -53,21 +53,24 @@ def _dynamics(options: argparse.Namespace) -> int:
     progress = runtime.start(options)
     import jax
 
+    from .._files import atomic_path, check_output
     from .arguments import check_figure_file
+    from .printing import save_figure
 
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
-    if options.table is not None and not options.table.absolute().parent.is_dir():
-        raise ValueError(f"`--table` must lie in a folder that exists, got {options.table}")
+    if options.table is not None:
+        check_output("--table", options.table, suffixes=(".csv", ".csv.gz"))
     # Cycles near folds need double precision, a map does not.
     with contextlib.nullcontext() if options.axis else jax.enable_x64(True):
         results = _map(options, progress) if options.axis else _diagram(options, progress)
         if options.table is not None:
-            results.table().to_csv(options.table)
+            with atomic_path(options.table, "--table") as unfinished:
+                results.table().to_csv(unfinished)
             print(f"\nall points in {options.table}")
         if options.plot is not None:
-            results.figure().savefig(options.plot, dpi=150)
-            print(f"\npicture in {options.plot}")
+            print()
+            save_figure(results.figure(), options.plot, dpi=150)
     return 0
 
 

@@ -39,7 +39,9 @@ def add_commands(commands: Any) -> None:
     fit.add_argument("--hold", type=float, default=1e-3, help="of uniform and ou: seconds a value is held (1e-3)")
     add_set_option(fit)
     fit.add_argument("--seed", type=int, default=0, help="of the starts and the noise (0)")
-    fit.add_argument("--json", type=Path, metavar="FILE", help="values, standard deviations and correlations")
+    fit.add_argument(
+        "--json", type=Path, metavar="FILE", help="values, standard deviations and correlations, to a .json"
+    )
     fit.add_argument("--plot", type=Path, help="a picture of recording and fit")
     add_run_options(fit)
     fit.set_defaults(run=_fit)
@@ -48,14 +50,15 @@ def add_commands(commands: Any) -> None:
 def _fit(options: argparse.Namespace) -> int:
     progress = runtime.start(options, cores=1)
     from .._checks import check_names
+    from .._files import atomic_path, check_output
     from ..inference.fit_parameters import fit_parameters
     from ..inference.identifiability import GAIN
     from .arguments import check_figure_file, column_from, key_from_seed, options_named
 
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
-    if options.json is not None and not options.json.absolute().parent.is_dir():
-        raise ValueError(f"`--json` must lie in a folder that exists, got {options.json}")
+    if options.json is not None:
+        check_output("--json", options.json, suffixes=(".json",))
     column = column_from(options.preset, options.input, options.set, options.hold)
     bounds = [_parsed_bounds(text) for text in options.free]
     check_names((*column.quantities, GAIN), **{"--free": [name for name, _ in bounds]})
@@ -65,7 +68,8 @@ def _fit(options: argparse.Namespace) -> int:
         found = fit_parameters(column, recording, bounds=dict(bounds), key=key, progress=progress)
     print(found)
     if options.json is not None:
-        options.json.write_text(json.dumps(_record(found), indent=1) + "\n", encoding="utf-8")
+        with atomic_path(options.json, "--json") as unfinished:
+            unfinished.write_text(json.dumps(_record(found), indent=1) + "\n", encoding="utf-8")
         print(f"\nall of it in {options.json}")
     if options.plot is not None:
         from ..plot.fit import fit as fit_figure

@@ -24,11 +24,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
-        print_error(f"jrae: error: {' '.join(str(error).split())}")
+        print_error(f"jrae: error: {_in_one_line(error)}")
         return 2
     except KeyboardInterrupt:
         print_error("jrae: interrupted")
         return 130
+
+
+def _in_one_line(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:  # without the number of the error
+        text = error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
+    return " ".join(text.split())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,14 +6,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from .._files import atomic_path
 from ..scan.regime import REGIMES
 
 _MOST_FAILURES = 5  # that are listed
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, and say where it is."""
-    figure.savefig(path, dpi=120)
+def save_figure(figure: Figure, path: Path, dpi: int = 120) -> None:
+    """Write the figure of `--plot`, and say where it is."""
+    with atomic_path(path, "--plot") as unfinished:
+        figure.savefig(unfinished, dpi=dpi)
     print(f"picture in {path}")
 
 

@@ -3,11 +3,15 @@
 import argparse
 import os
 import time
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import runtime
 from .options import SUMMARIES, add_simulation_options
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # XLA makes one function of a loop on a CPU, and one pass of what it computes side by side: twice the speed.
 _FAST_LOOPS = (
@@ -78,11 +82,11 @@ def _simulate(options: argparse.Namespace) -> int:
     import diffrax
 
     from .._checks import check_count
+    from .._files import atomic_path, check_output
     from ..column.simulate import simulate
     from .arguments import (
         SOLVERS,
         check_figure_file,
-        check_new_file,
         column_and_start_from,
         key_from_seed,
         options_named,
@@ -91,7 +95,7 @@ def _simulate(options: argparse.Namespace) -> int:
     if options.out is None and options.plot is None:
         raise ValueError("`--out` or `--plot` must say where the trajectories are to be written, got neither")
     if options.out is not None:
-        check_new_file("--out", options.out, _TRAJECTORY_FORMATS)
+        check_output("--out", options.out, suffixes=_TRAJECTORY_FORMATS, new=True)
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
     check_count(1, **{"--every": options.every, "--columns": options.columns})
@@ -112,10 +116,8 @@ def _simulate(options: argparse.Namespace) -> int:
         )
     if options.out is not None:
         dataset = trajectories.to_dataset()
-        if options.out.suffix == ".csv":
-            dataset.to_dataframe().to_csv(options.out)
-        else:
-            dataset.to_zarr(options.out, consolidated=False)
+        with atomic_path(options.out, "--out") as unfinished:
+            _write_trajectories(dataset, unfinished)
         print(f"{dataset.sizes['time']} samples of {options.columns} columns in {options.out}")
     if options.plot is not None:
         from ..plot.trajectories import trajectories as trajectories_figure
@@ -123,6 +125,17 @@ def _simulate(options: argparse.Namespace) -> int:
 
         save_figure(trajectories_figure(trajectories), options.plot)
     return 0
+
+
+def _write_trajectories(dataset: "xr.Dataset", path: Path) -> None:
+    from zarr.errors import ZarrUserWarning
+
+    if path.suffix == ".csv":
+        dataset.to_dataframe().to_csv(path)
+    else:
+        with warnings.catch_warnings():  # without, every reader is warned; with, the writer: it is not in zarr 3 yet
+            warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
+            dataset.to_zarr(path, consolidated=True)
 
 
 def _scan(options: argparse.Namespace) -> int:

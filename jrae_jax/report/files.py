@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
+from .._files import atomic_path
 from .._version import __version__
 
 _PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "optax", "numpy", "scipy", "matplotlib")
@@ -20,7 +21,7 @@ _PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "optax", "numpy", "scipy", "
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows of the same columns; there is at least one."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with atomic_path(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -30,7 +31,8 @@ def write_figure(path: Path, figure: Figure, *, dpi: int) -> bytes:
     """Write a figure as PNG. **Returns:** what is in the file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
-    path.write_bytes(buffer.getvalue())
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(buffer.getvalue())
     return buffer.getvalue()
 
 
@@ -48,5 +50,11 @@ def write_manifest(
         "settings": dict(settings),
         "seconds": {name: round(seconds, 2) for name, seconds in durations.items()},
     }
-    path.write_text(json.dumps(made | dict(results), indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(made | dict(results), indent=2) + "\n")
     return made
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text."""
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from ..plot.latent_sizes import latent_sizes
 from ..plot.study import CONDITION_LABELS
 from ..studies.findings import NOT_JUDGED
 from ..studies.latent_sizes import LatentSizes
-from .files import write_csv, write_figure, write_manifest
+from .files import write_csv, write_figure, write_manifest, write_text
 from .page import Picture, render
 from .tables import Table, table_text
 
@@ -106,7 +106,7 @@ def write_latent_sizes(
         table_of_r=_table(found),
         manifest=made,
     )
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    write_text(folder / "report.html", page)
 
 
 def _why_not_judged(steps: int) -> str:

@@ -10,7 +10,7 @@ from ..column.states import STATES
 from ..studies.findings import Finding, findings
 from ..studies.reproduce import Study
 from .answer import HALF_WIDTHS, why_not_judged
-from .files import write_csv, write_manifest
+from .files import write_csv, write_manifest, write_text
 from .latent_dynamics import latent_dynamics_rows, latent_dynamics_tables
 from .page import render
 from .pictures import pictures
@@ -64,7 +64,7 @@ def write_report(study: Study, folder: Path, *, durations: Mapping[str, float]) 
         failed_trainings=failed_trainings,
         manifest=made,
     )
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    write_text(folder / "report.html", page)
     return judged
 
 

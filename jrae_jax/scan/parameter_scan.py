@@ -14,6 +14,7 @@ from jax.experimental import multihost_utils
 from jaxtyping import ArrayLike, PRNGKeyArray
 
 from .._checks import Progress, as_float, check_finite, check_type, is_whole
+from .._files import check_output
 from ..column.column import Column, check_single
 from ..column.inputs import checked_key
 from ..column.solvers import StrangSplitting
@@ -103,6 +104,8 @@ def parameter_scan(
     settings = scan_settings(grid, plan, key)
     contents = StoreContents(grid.dims, grid.coordinates, Layout.of_scan(grid.shape, plan.steps), variables, settings)
     path = None if store is None else Path(store)
+    if path is not None:
+        check_output("store", path, folder=True)
     _check_space(path, contents, grid.size)
     opened = _opened(path, contents)
     _compute_chunks(opened, path, grid, plan, key, progress)
@@ -187,8 +190,6 @@ def _check_space(path: Path | None, contents: StoreContents, points: int) -> Non
     elif path.exists():
         return
     else:
-        if not path.parent.is_dir():
-            raise ValueError(f"`store` must lie in a folder that exists, got {path}")
         free, where = shutil.disk_usage(path.parent).free, f"on the disk of {path.parent}"
     if free is not None and contents.size > free:
         raise ValueError(
@@ -240,6 +241,9 @@ def _compute_chunks(
     if progress is not None and len(missing):
         progress(done, points, "points, compiling")
     for number in map(int, missing):
+        if store.holds(number):  # by another process, that was started beside this one
+            done, before = done + layout.size(number), before + layout.size(number)
+            continue
         results = simulator(layout.points(number))
         try:
             store.write(number, results)

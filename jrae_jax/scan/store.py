@@ -7,9 +7,9 @@ Every chunk carries a checksum.
 zarr and xarray are imported where they are used, as they take half a second that a column alone need not wait for.
 """
 
+import errno
 import json
 import math
-import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from .._files import atomic_path
 from .layout import Layout
 from .summaries import Variable
 
@@ -88,6 +89,10 @@ class ScanStore:
                 "chunk computed anew"
             ) from error
 
+    def holds(self, number: int) -> bool:
+        """Whether one chunk is complete by now."""
+        return bool(_array(self.group, COMPLETE)[number])
+
     def write(self, number: int, results: Mapping[str, np.ndarray]) -> None:
         """One chunk: `results` by name, its points along the first axis. Marks it as complete at the end."""
         region = self.layout.region(number)
@@ -102,22 +107,32 @@ class ScanStore:
 def create(path: Path | None, contents: StoreContents) -> ScanStore:
     """A new store, in memory if `path` is `None`; it appears under its name only when all of it is there.
 
-    **Raises:** `OSError` if it cannot be written.
+    Where another process makes the same store at this moment, that of the quicker one is taken.
+
+    **Raises:** `OSError` if it cannot be written; `ValueError` if the other process made another one.
     """
     from zarr.storage import MemoryStore
 
     if path is None:
         return ScanStore(_new_group(MemoryStore(), contents))
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        _new_group(unfinished, contents)
-        unfinished.rename(path)
+        with atomic_path(path, "store") as unfinished:
+            _new_group(unfinished, contents)
+            _consolidate(unfinished)
     except OSError as error:
-        raise OSError(f"`store` could not be made at {path}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return ScanStore(_opened(path, "r+"))
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+    return resume(path, contents.settings)
+
+
+def _consolidate(path: Path) -> None:
+    """Copy the description of all arrays into one file, without which xarray warns whoever opens a store."""
+    import zarr
+    from zarr.errors import ZarrUserWarning
+
+    with warnings.catch_warnings():  # it is not in the zarr 3 core yet
+        warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
+        zarr.consolidate_metadata(path)
 
 
 def resume(path: Path, settings: dict[str, Any]) -> ScanStore:
@@ -274,7 +289,7 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> "zarr.Group":
     import zarr
 
     try:
-        group = zarr.open_group(path, mode=mode)
+        group = zarr.open_group(path, mode=mode, use_consolidated=False)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"`store` must be a parameter scan, got {path} ({error})") from error
     version = group.attrs.get("jrae_jax_store")

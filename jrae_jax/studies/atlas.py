@@ -14,6 +14,7 @@ import xarray as xr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import Progress, check_count, check_not_negative
+from .._files import check_output
 from ..autoencoder.autoencoder import Autoencoder
 from ..autoencoder.reconstructor import Reconstructor
 from ..column.column import Column
@@ -128,6 +129,8 @@ def atlas(
         for mask in masks:
             reconstructor.check_kind("masks", mask, mask)
     path = None if store is None else Path(store)
+    if path is not None:
+        check_output("store", path, folder=True)
     cells = _opened(path, settings, autoencoders)
     todo = [int(number) for number in np.flatnonzero(~cells.complete())]
     work = _Work(settings, autoencoders) if todo else None
@@ -137,7 +140,8 @@ def atlas(
             done = cells.layout.chunks - len(todo) + count
             progress(done, cells.layout.chunks, f"seed {seed}: {' '.join(masks[mask].names)}")
         assert work is not None
-        cells.write(number, work(seed, masks[mask]))
+        if not cells.holds(number):  # by another process, that was started beside this one
+            cells.write(number, work(seed, masks[mask]))
     if progress is not None:
         progress(cells.layout.chunks, cells.layout.chunks, "all scores are there")
     needed = [[-1 if count is None else count for count in derivatives_needed(mask)] for mask in masks]

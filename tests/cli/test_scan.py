@@ -80,7 +80,7 @@ def test_simulate_writes_zarr_and_a_picture(capsys):
     arguments = ["--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.zarr", "--plot", "x.png"]
     assert cli.main(["simulate", *SHORT, *arguments]) == 0
     assert capsys.readouterr().out.splitlines()[1] == "picture in x.png"
-    written = xr.open_zarr("x.zarr", consolidated=False, chunks=None)
+    written = xr.open_zarr("x.zarr", chunks=None)
     assert dict(written.sizes) == {"column": 3, "time": 10}
     assert written.y3.attrs["units"] == "mV/s"
     assert Path("x.png").read_bytes().startswith(b"\x89PNG")

@@ -109,7 +109,7 @@ def test_a_store_holds_what_a_scan_in_memory_gives(uninterrupted):
 
 
 def test_anyone_can_open_a_store_with_xarray(uninterrupted):
-    plain = xr.open_zarr(uninterrupted, consolidated=False, chunks=None)
+    plain = xr.open_zarr(uninterrupted, chunks=None)  # without a warning, which would be an error here
     ours = open_scan(uninterrupted)
     for name in (*RESULTS, "C"):
         xr.testing.assert_identical(plain[name].load(), ours[name].load())
@@ -211,11 +211,45 @@ def test_killed_in_the_middle_of_a_chunk_another_process_completes_it(uninterrup
 
 
 def test_what_a_dead_process_left_while_it_made_a_store_disturbs_nobody(uninterrupted, tmp_path):
-    left = tmp_path / ".scan.zarr.unfinished"
-    shutil.copytree(uninterrupted / "C", left / "C")
+    shutil.copytree(uninterrupted / "C", tmp_path / ".jrae-dead" / "scan.zarr" / "C")
     scan(tmp_path / "scan.zarr")
     assert files(tmp_path / "scan.zarr") == files(uninterrupted)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".jrae-dead", "scan.zarr"]
+
+
+@pytest.mark.parametrize("other", [{}, {"t1": 0.06}])
+def test_another_process_that_makes_the_store_at_the_same_moment(uninterrupted, tmp_path, monkeypatch, other):
+    """It is quicker, by a scan of its own, after this process found nothing there."""
+    path, new_group = tmp_path / "scan.zarr", stores._new_group
+
+    def overtaken(target, contents):
+        monkeypatch.undo()
+        scan(path, **other)
+        return new_group(target, contents)
+
+    monkeypatch.setattr(stores, "_new_group", overtaken)
+    if other:
+        with pytest.raises(ValueError, match=r"`store` .* was made with other settings: steps was 60, now 50"):
+            scan(path)
+    else:
+        scan(path)
+        assert files(path) == files(uninterrupted)
     assert [file.name for file in tmp_path.iterdir()] == ["scan.zarr"]
+
+
+def test_a_chunk_that_another_process_completes_meanwhile_is_not_computed(uninterrupted, tmp_path, computed):
+    path, reports = tmp_path / "scan.zarr", []
+
+    def beside(*report):
+        reports.append(report[:2])
+        if len(reports) == 1:
+            shutil.copytree(uninterrupted, path, dirs_exist_ok=True)
+            (path / "chunk_complete" / "c" / "1").unlink()
+
+    scan(path, progress=beside)
+    assert computed == [4, 5, 6, 7]
+    assert reports[0] == (0, 10)
+    assert files(path) == files(uninterrupted)
 
 
 # Other settings
