@@ -128,10 +128,11 @@ def create(path: Path | None, contents: StoreContents) -> ScanStore:
 def _consolidate(path: Path) -> None:
     """Copy the description of all arrays into one file, without which xarray warns whoever opens a store."""
     import zarr
-    from zarr.errors import ZarrUserWarning
+    from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 
-    with warnings.catch_warnings():  # it is not in the zarr 3 core yet
+    with warnings.catch_warnings():  # neither it nor strings is in the zarr 3 core yet
         warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
+        warnings.simplefilter("ignore", UnstableSpecificationWarning)
         zarr.consolidate_metadata(path)
 
 

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 import jrae_jax as jrae
 from jrae_jax.recording import Standardizer
@@ -74,7 +75,8 @@ def test_an_atlas_that_was_killed_is_resumed_to_the_same_numbers(stored):
 
 
 def test_what_an_atlas_holds(stored):
-    _, found, _ = stored
+    path, found, _ = stored
+    xr.testing.assert_equal(xr.open_zarr(path, chunks=None).r, found.r)  # without a warning, an error here
     assert dict(found.sizes) == {"seed": 2, "mask": 2, "noise": 2, "estimator": 9, "state": 6}
     assert list(found.estimator.values) == ESTIMATORS
     assert list(found.mask.values) == list(MASKS)
