@@ -49,6 +49,7 @@ from .recording import (
     evaluate as evaluate,
     make_dataset as make_dataset,
     observe as observe,
+    read_recording as read_recording,
 )
 from .scan import open_scan as open_scan, parameter_scan as parameter_scan
 from .studies import reproduce as reproduce

@@ -3,7 +3,10 @@
 Every message names the option that was written.
 """
 
+import argparse
 import contextlib
+import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +28,9 @@ from ..column.inputs import (
 )
 from ..column.parameters import PRESETS
 from ..column.solvers import RK4, FixedStepHeun, StrangSplitting
+from ..recording.files import read_recording
+from ..recording.recording import Recording
+from ..recording.suspect import SuspectValuesWarning
 from ..scan.axes import (
     INITIAL_STATES,
     Axis,
@@ -38,6 +44,7 @@ from ..scan.axes import (
 from ..scan.regime import Regime
 from ..scan.spectrum import Spectrum
 from ..scan.summaries import AbstractSummary, Moments, Samples
+from .options import SEPARATORS
 
 INPUTS: Mapping[str, Callable[[float], AbstractExternalInput]] = {
     # sigma = 2000 mV s^-3/2 on y4, as in the inference literature; see `WhiteNoiseInput`
@@ -135,7 +142,7 @@ def axes_from(texts: Sequence[str], column: Column, settings: Sequence[str] = ()
 
 
 def _check_axis_names(texts: Sequence[str], column: Column, settings: Sequence[str]) -> None:
-    names = [part.partition("=")[0] for text in texts for part in text.split("+")]
+    names = [part.partition("=")[0] for text in texts for part in _quantities_of(text)]
     check_names(scannable(column), **{"--axis": names})
     for text in settings:
         if text.partition("=")[0] in names:
@@ -145,13 +152,18 @@ def _check_axis_names(texts: Sequence[str], column: Column, settings: Sequence[s
 def parsed_axis(text: str) -> Axis:
     """One axis, along which one quantity changes or several together: `C=100,135+p=200,220`."""
     values = {}
-    for part in text.split("+"):
+    for part in _quantities_of(text):
         name, equals, numbers = part.partition("=")
         if not equals or not name:
             raise ValueError(f"`--axis` must be NAME=start:stop:count or NAME=a,b,c, got {text}")
         values[name] = _axis_values(name, numbers)
     with options_named({"values": "--axis", **{name: f"--axis {name}" for name in values}}):
         return zipped("+".join(values), **values)
+
+
+def _quantities_of(text: str) -> list[str]:
+    """The parts of an axis, `C=100,135` and `p=1e+2,200` of `C=100,135+p=1e+2,200`."""
+    return re.split(r"\+(?=[A-Za-z_][\w.]*=)", text)
 
 
 def _axis_values(name: str, text: str) -> np.ndarray:
@@ -202,6 +214,32 @@ def summaries_from(names: str, channels: str, every: int) -> list[AbstractSummar
         check_choice(tuple(makers), **{"--summaries": name})
     with options_named({"channels": "--channels", "every": "--every"}):
         return [makers[name]() for name in names.split(",")]
+
+
+def recording_from(options: argparse.Namespace) -> Recording:
+    """The recording in the file of a command, read as its options say; prints how it was read, and what is suspect.
+
+    **Raises:** `ValueError` naming the option that cannot be taken, or that is needed.
+    """
+    named = {name: f"--{name}" for name in ("unit", "sfreq", "missing", "separator", "decimal", "encoding", "header")}
+    named |= {"path": "recording", "picks": "--pick"}
+    with options_named(named), warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", SuspectValuesWarning)
+        recording = read_recording(
+            options.recording,
+            picks=options.pick,
+            unit=options.unit,
+            sfreq=options.sfreq,
+            missing=options.missing,
+            separator=None if options.separator is None else SEPARATORS[options.separator],
+            decimal=options.decimal,
+            encoding=options.encoding,
+            header=options.header,
+        )
+        print(recording.info.read_as if recording.info else "")
+    for warning in found:
+        print(f"note: {warning.message}")
+    return recording
 
 
 def key_from_seed(seed: int) -> PRNGKeyArray:

@@ -13,6 +13,10 @@ SUMMARIES = ("moments", "spectrum", "regime", "samples")
 """Summaries of a scan by name; `arguments.summaries_from` makes them."""
 
 
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "blank": " "}
+"""What may stand between fields of a table, by name."""
+
+
 def add_preset_option(parser: argparse.ArgumentParser) -> None:
     """`--preset`."""
     parser.add_argument("--preset", default="jansen_rit_1995", help="parameters to start from (jansen_rit_1995)")
@@ -44,6 +48,22 @@ def add_simulation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--devices", type=int, help="CPU cores to use (all)")
     add_run_options(parser)
     parser.add_argument("--plot", type=Path, help="a picture of the results")
+
+
+def add_table_options(parser: argparse.ArgumentParser) -> None:
+    """How a recording in a file is read; `arguments.recording_from` reads it."""
+    parser.add_argument("--pick", metavar="NAME", help="the column to read (eeg, or the only one)")
+    parser.add_argument("--unit", help="V, mV, uV or nV, where the name of the column does not say it")
+    parser.add_argument("--sfreq", type=float, metavar="HZ", help="samples a second, where no column is called time")
+    parser.add_argument(
+        "--missing", type=float, action="append", default=[], metavar="NUMBER", help="stands for a missing sample"
+    )
+    parser.add_argument("--separator", choices=SEPARATORS, help="between fields (found out)")
+    parser.add_argument("--decimal", choices=(".", ","), help="decimal sign (found out)")
+    parser.add_argument("--encoding", help="of the text (found out)")
+    parser.add_argument(
+        "--header", action=argparse.BooleanOptionalAction, help="whether the first line has names (found out)"
+    )
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -131,7 +131,9 @@ def _write_trajectories(dataset: "xr.Dataset", path: Path) -> None:
     from zarr.errors import ZarrUserWarning
 
     if path.suffix == ".csv":
-        dataset.to_dataframe().to_csv(path)
+        # With units, so that `fit` reads it as it is.
+        names = {name: f"{name} ({dataset[name].attrs['units']})" for name in ("time", *dataset.data_vars)}
+        dataset.to_dataframe().reset_index().rename(columns=names).to_csv(path, index=False)
     else:
         with warnings.catch_warnings():  # without, every reader is warned; with, the writer: it is not in zarr 3 yet
             warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)

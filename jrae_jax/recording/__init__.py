@@ -3,6 +3,7 @@
 from .dataset import Dataset as Dataset, Split as Split, make_dataset as make_dataset
 from .estimate import AbstractEstimator as AbstractEstimator, Estimate as Estimate, QuantityEstimate as QuantityEstimate
 from .evaluate import Interval as Interval, Scores as Scores, evaluate as evaluate, interval as interval
+from .files import read_recording as read_recording
 from .mask import (
     EEG as EEG,
     FULL as FULL,
@@ -16,3 +17,4 @@ from .recording_model import RecordingModel as RecordingModel
 from .scores import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared
 from .simulated import SimulatedRecordings as SimulatedRecordings
 from .standardizer import Standardizer as Standardizer
+from .suspect import SuspectValuesWarning as SuspectValuesWarning

@@ -12,6 +12,7 @@ from ..column.states import STATES, to_channels
 from ..column.trajectories import Trajectories
 from .mask import Observed, as_mask
 from .recording import Recording, RecordingInfo, broadcast_noise_std
+from .sampling import even_sampling
 
 
 def observe(
@@ -83,13 +84,9 @@ def sampling_interval(trajectories: Trajectories) -> float:
     """
     if trajectories.times is None:
         return trajectories.interval
-    steps = np.diff(trajectories.ts)
-    if len(steps) < 1 or np.ptp(steps) > 1e-6 * steps[0]:
-        raise ValueError(
-            "`trajectories` must be evenly sampled to be a recording, got times that are not: "
-            "simulate with SaveAt(steps=n)"
-        )
-    return float((trajectories.ts[-1] - trajectories.ts[0]) / len(steps))
+    return even_sampling(
+        trajectories.ts, argument="trajectories.ts", remedy="to be a recording, simulate with SaveAt(steps=n)"
+    ).dt
 
 
 def check_finite_trajectories(trajectories: Trajectories) -> None:

@@ -11,6 +11,9 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from .._checks import as_float, check_not_negative, check_positive, is_concrete
 from ..column.states import CHANNEL_UNITS, CHANNELS, STATES, to_channels
 from .mask import ObservationMask, Observed, as_mask
+from .sampling import even_sampling
+from .suspect import check_signal
+from .units import millivolts
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,6 +32,8 @@ class RecordingInfo(NamedTuple):
     """What the potential was measured against."""
     start: float = 0.0
     """Time of the first sample, s."""
+    read_as: str | None = None
+    """How a file was read, in one line."""
 
 
 class Recording(eqx.Module):
@@ -68,30 +73,53 @@ class Recording(eqx.Module):
 
     @classmethod
     def of(
-        cls, *, dt: float, noise_std: ArrayLike | None = None, info: RecordingInfo | None = None, **signals: ArrayLike
+        cls,
+        *,
+        dt: float | None = None,
+        ts: ArrayLike | None = None,
+        unit: str = "mV",
+        noise_std: ArrayLike | None = None,
+        info: RecordingInfo | None = None,
+        **signals: ArrayLike,
     ) -> "Recording":
         """A recording of the channels that were really measured.
 
         **Arguments:**
 
-        - `signals`: by channel name, such as `Recording.of(eeg=v, dt=1e-3)`: mV (derivatives mV/s), shape `(time,)` or
-            `(batch, time)`, all of one shape; NaN: not measured.
+        - `signals`: by channel name, such as `Recording.of(eeg=v, dt=1e-3)`: shape `(time,)` or `(batch, time)`, all of
+            one shape; NaN: not measured.
         - `dt`: seconds between samples.
-        - `noise_std`: standard deviation of the sensor noise, mV and mV/s, one number for all channels or one for each
-            of `CHANNELS`, with the batch in front if there is one; `None` if unknown.
+        - `ts`: the time of each sample instead, s; they have to be even, apart from rounding.
+        - `unit`: of the signals and of `noise_std`: V, mV, uV or nV, and that per s for derivatives.
+        - `noise_std`: standard deviation of the sensor noise, one number for all channels or one for each of
+            `CHANNELS`, with the batch in front if there is one; `None` if unknown.
 
-        **Raises:** `ValueError` for an unknown channel, no signal, signals of different shapes, or values that are
-            infinite.
+        Warns of values that are hardly a signal, such as -9999 for what is missing.
+
+        **Raises:** `ValueError` for an unknown channel, no signal, signals of different shapes, times that are not
+            even, an unknown unit, or values that are infinite.
         """
         mask = as_mask(tuple(signals), "signals")
         shapes = {name: np.shape(signal) for name, signal in signals.items()}
+        shape = shapes[mask.names[0]]
         if len(set(shapes.values())) > 1:
             raise ValueError(f"`signals` must have one shape, got {shapes}")
-        if len(shapes[mask.names[0]]) not in (1, 2):
+        if len(shape) not in (1, 2):
             raise ValueError(f"`signals` must have shape (time,) or (batch, time), got {shapes}")
-        missing = np.full(shapes[mask.names[0]], np.nan)
+        if (dt is None) == (ts is None):
+            raise ValueError(f"`dt` or `ts` must be given, one of them, got {'neither' if dt is None else 'both'}")
+        if ts is not None:
+            if np.shape(ts) != shape[-1:]:
+                raise ValueError(f"`ts` must be the times of the {shape[-1]} samples, got shape {np.shape(ts)}")
+            dt, start = even_sampling(ts)
+            info = (info or RecordingInfo())._replace(start=start)
+        assert dt is not None
+        check_positive(dt=dt)
+        for name, signal in signals.items():
+            check_signal((info and len(signals) == 1 and info.name) or name, signal, dt)
+        missing = np.full(shape, np.nan)
         values = jnp.stack([as_float(signals.get(name, missing)) for name in CHANNELS], axis=-1)
-        return cls.from_array(values, observed=mask, dt=dt, noise_std=noise_std, info=info)
+        return cls.from_array(values, observed=mask, dt=dt, unit=unit, noise_std=noise_std, info=info)
 
     @classmethod
     def from_array(
@@ -100,6 +128,7 @@ class Recording(eqx.Module):
         *,
         observed: Observed,
         dt: float,
+        unit: str = "mV",
         noise_std: ArrayLike | None = None,
         info: RecordingInfo | None = None,
     ) -> "Recording":
@@ -107,9 +136,9 @@ class Recording(eqx.Module):
 
         **Arguments:**
 
-        - `values`: mV and mV/s, shape `(time, 7)` or `(batch, time, 7)`, or with 6 for the states; NaN: not measured.
+        - `values`: shape `(time, 7)` or `(batch, time, 7)`, or with 6 for the states; NaN: not measured.
         - `observed`: which channels are recorded: a mask, names, or truth values. The others are dropped.
-        - `dt`, `noise_std`: as in `of`.
+        - `dt`, `unit`, `noise_std`: as in `of`.
 
         **Raises:** `ValueError` for another shape, values that are infinite, or noise that is negative.
         """
@@ -117,14 +146,17 @@ class Recording(eqx.Module):
         if channels.ndim not in (2, 3) or channels.shape[-1] not in (len(STATES), len(CHANNELS)):
             raise ValueError(
                 f"`values` must have shape (time, {len(CHANNELS)}) or (batch, time, {len(CHANNELS)}), or {len(STATES)} "
-                f"for the states, got {channels.shape}"
+                f"for the states, got {channels.shape}{_states_first(channels.shape)}"
             )
+        factor = millivolts(unit)
         channels = to_channels(channels) if channels.shape[-1] == len(STATES) else channels
         observed_channels = jnp.broadcast_to(jnp.asarray(mask.channels), channels.shape)
         measured = observed_channels & ~jnp.isnan(channels)
         _check_not_infinite(channels, measured)
         if noise_std is not None:
-            noise_std = broadcast_noise_std(noise_std, channels.shape)
+            noise_std = factor * broadcast_noise_std(noise_std, channels.shape)
+        if factor != 1:
+            channels, info = factor * channels, (info or RecordingInfo())._replace(unit=unit)
         return cls(jnp.where(measured, channels, 0), measured, mask, noise_std, dt=float(dt), info=info)
 
     @property
@@ -207,6 +239,12 @@ class Recording(eqx.Module):
             noise = ", ".join(f"{level:.3g}" for level in levels)
         names = ", ".join(self.observed.names) if is_concrete(self.observed.channels) else "traced"
         return f"Recording({names}: {of} samples at {1 / self.dt:g} Hz{missing}, noise_std {noise})"
+
+
+def _states_first(shape: tuple[int, ...]) -> str:
+    """The remedy for an array whose last two axes are swapped."""
+    swapped = len(shape) in (2, 3) and shape[-2] in (len(STATES), len(CHANNELS))
+    return ": time comes before the states, np.swapaxes(values, -1, -2)" if swapped else ""
 
 
 def _check_not_infinite(channels: Float[Array, "*batch time 7"], measured: Bool[Array, "*batch time 7"]) -> None:

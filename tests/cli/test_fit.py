@@ -22,10 +22,10 @@ def test_a_simulated_parameter_is_found(tmp_path, capsys):
     recording, result, plot = (tmp_path / name for name in ("recording.csv", "found.json", "fit.png"))
     trajectories = simulate(Column(JansenRitParameters(C=120.0), ConstantInput(220.0)), t1=1.0, dt=2e-3)
     trajectories.to_dataset().to_dataframe().to_csv(recording)
-    options = ["--input", "constant", "--free", "C=90:180", "--json", str(result), "--plot", str(plot)]
+    options = ["--unit", "mV", "--input", "constant", "--free", "C=90:180", "--json", str(result), "--plot", str(plot)]
     assert _cli.main(["fit", str(recording), *options]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("C = 1")
+    assert out.startswith("read eeg, 500 samples at 500 Hz, mV; commas, utf-8; clock time\nC = 1")
     assert "\nconverged" in out
     record = json.loads(result.read_text())
     assert record["found"]["C"]["value"] == pytest.approx(120.0, rel=1e-2)
@@ -35,35 +35,41 @@ def test_a_simulated_parameter_is_found(tmp_path, capsys):
 
 EVEN = 2e-3 * np.arange(500)
 SIGNAL = np.sin(60 * EVEN)
+GOOD = {"time": EVEN, "eeg (mV)": SIGNAL}
 
 
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
-        ({"time": EVEN, "eeg": np.where(EVEN == 0, np.nan, SIGNAL)}, [], "the first is sample 0"),
-        ({"time": EVEN, "eeg": np.where(EVEN == 0, np.inf, SIGNAL)}, [], "`eeg` must be finite, or NaN where nothing"),
-        ({"time": EVEN, "eeg": 0 * EVEN}, [], "`recording` must change, got 0 mV"),
-        ({"time": EVEN**2, "eeg": SIGNAL}, [], "`time` must rise evenly, in seconds"),
-        ({"time": EVEN[::-1], "eeg": SIGNAL}, [], "`time` must rise evenly, in seconds"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--rate", "256"], "`--rate` must be that of the column called time, 500 Hz"),
-        ({"time": 10 * EVEN, "eeg": SIGNAL}, [], "`recording` must have a dt of at most 0.01 s"),
-        ({"eeg": SIGNAL}, [], "`--rate` must be positive where there is no column called time, got None"),
-        ({"time": EVEN, "Oz": SIGNAL, "Cz": SIGNAL}, [], "`--signal` must name the column to read, one of Oz, Cz"),
-        ({"time": EVEN, "Oz": SIGNAL}, ["--signal", "Pz"], "`--signal` must be one of time, Oz, got Pz"),
-        ({"time": EVEN, "Oz": ["a"] * 500}, [], "`Oz` must be a column of numbers, got 'a'"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--free", "C=a:2"], "`--free C` must be a number, got 'a'"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--free", "B"], "`--free` must be NAME=LOW:HIGH, got B"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--free", "B=2:1"], "`--free B` must rise, got 2 to 1"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--free", "X=1:4"], "`--free` must name some of A, B"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--free", "C=1:4"], "`--free` must name each quantity once, got C 2 times"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--free", "e0=1:4"], "`--free` must name quantities that an EEG can"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--set", "X=1"], "`--set` must name some of A, B"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--preset", "none"], "`--preset` must be one of 'jansen_rit_1995'"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--seed", "-1"], "`--seed` must be from 0 to"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--plot", "fit.xyz"], "`--plot` must end in"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--json", "none/fit.json"], "`--json` must lie in a folder that exists"),
+        ({"eeg (mV)": np.where(EVEN == 0, np.nan, SIGNAL)}, ["--sfreq", "500"], "the first is sample 0"),
+        ({"time": EVEN, "eeg (mV)": 0 * EVEN}, [], "`recording` must change, got 0 mV"),
+        ({"time": EVEN**2, "eeg (mV)": SIGNAL}, [], "`time` must rise evenly, in seconds"),
+        (GOOD, ["--sfreq", "256"], "`--sfreq` must be that of `time`, got 256 Hz"),
+        ({"time": 10 * EVEN, "eeg (mV)": SIGNAL}, [], "`recording` must have a dt of at most 0.01 s"),
+        ({"time": EVEN, "eeg": SIGNAL}, [], "`--unit` must be given, one of V, mV, uV, nV"),
+        ({"time": EVEN, "eeg": SIGNAL}, ["--unit", "pT"], "`--unit` must be one of V, mV, uV, nV, got 'pT'"),
+        ({"eeg (mV)": SIGNAL}, [], "`--sfreq` must be given, samples a second, where no column is called time"),
+        ({"time": EVEN, "Oz": SIGNAL, "Cz": SIGNAL}, [], "`--pick` must name the column to read, one of Oz, Cz"),
+        ({"time": EVEN, "Oz": SIGNAL}, ["--pick", "Pz"], "`--pick` must name each column once, of Oz, got Pz"),
+        ({"time": EVEN, "Oz": ["a"] * 500}, ["--unit", "uV"], "`recording` must have numbers in column Oz, got 'a'"),
+        ({"eeg": ["1,5"] * 500}, ["--encoding", "utf-8", "--separator", "comma"], "give `--separator`, `--decimal` or"),
+        (GOOD, ["--free", "C=a:2"], "`--free C` must be a number, got 'a'"),
+        (GOOD, ["--free", "B"], "`--free` must be NAME=LOW:HIGH, got B"),
+        (GOOD, ["--free", "B=2:1"], "`--free B` must rise, got 2 to 1"),
+        (GOOD, ["--free", "X=1:4"], "`--free` must name some of A, B"),
         (
-            {"time": np.arange(1000) / 256, "eeg": np.sin(np.arange(1000))},
+            GOOD,
+            ["--free", "C=1:4"],
+            "`--free` must name each quantity once, got C 2 times",
+        ),
+        (GOOD, ["--free", "e0=1:4"], "`--free` must name quantities that an EEG can"),
+        (GOOD, ["--set", "X=1"], "`--set` must name some of A, B"),
+        (GOOD, ["--preset", "none"], "`--preset` must be one of 'jansen_rit_1995'"),
+        (GOOD, ["--seed", "-1"], "`--seed` must be from 0 to"),
+        (GOOD, ["--plot", "fit.xyz"], "`--plot` must end in"),
+        (GOOD, ["--json", "none/fit.json"], "`--json` must lie in a folder that exists"),
+        (
+            {"time": np.arange(1000) / 256, "eeg (mV)": np.sin(np.arange(1000))},
             ["--input", "uniform"],
             "`--input` must hold its input for a whole number of steps",
         ),
@@ -78,3 +84,18 @@ def test_invalid_arguments(columns, options, message, tmp_path, capsys):
 def test_a_file_that_does_not_exist(tmp_path, capsys):
     assert _cli.main(["fit", str(tmp_path / "none.csv"), "--free", "C=90:180"]) == 2
     assert "none.csv" in capsys.readouterr().err
+
+
+def test_how_a_file_was_read_is_printed_with_what_is_suspect(tmp_path, capsys):
+    codes = np.where(EVEN < 0.1, -9999, SIGNAL)
+    recording = written(tmp_path / "recording.csv", **{"O1 [uV]": codes})
+    options = ["--sfreq", "500", "--free", "C=90:180", "--missing", "999"]
+    assert _cli.main(["fit", recording, "--free", "e0=1:4", *options]) == 2
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "read O1, 500 samples at 500 Hz, uV; one column, utf-8; no clock\nnote: `O1` has 50 samples of"
+    )
+    assert _cli.main(["fit", recording, "--input", "constant", *options, "--missing", "-9999"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "read O1, 500 samples at 500 Hz, uV, 50 missing; one column, utf-8; no clock\n"
+    assert "50 missing samples, the first is sample 0" in shown.err

@@ -121,7 +121,7 @@ def test_a_device_that_is_absent_is_one_line(tmp_path, command):
         ("scan", ["--axis", "start:stop:count:log", "--sample", "--repeats", "--store", "--coordinator", "--devices"]),
         ("scan-show", ["store", "--plot PLOT a picture of it"]),
         ("dynamics", ["--along", "--range", "--table"]),
-        ("fit", ["--free", "--signal", "--rate", "--json"]),
+        ("fit", ["--free", "--pick", "--unit", "--sfreq", "--missing", "--separator", "--no-header", "--json"]),
     ],
 )
 def test_help_explains_every_option(capsys, command, words):

@@ -44,7 +44,8 @@ def test_simulate_writes_what_simulate_returns(capsys):
     assert cli.main(["simulate", *SHORT, "--columns", "3", "--every", "5", "--set", "C=120", "--out", "x.csv"]) == 0
     assert capsys.readouterr().out == "10 samples of 3 columns in x.csv\n"
     lines = [line.split(",") for line in Path("x.csv").read_text().splitlines()]
-    assert lines[0] == ["column", "time", "y0", "y1", "y2", "y3", "y4", "y5", "eeg"]
+    names = ["y0 (mV)", "y1 (mV)", "y2 (mV)", "y3 (mV/s)", "y4 (mV/s)", "y5 (mV/s)", "eeg (mV)"]
+    assert lines[0] == ["column", "time (s)", *names]
     written = np.array(lines[1:], float)
     wanted = jrae.simulate(
         WHITE.replace(C=120),
@@ -59,6 +60,12 @@ def test_simulate_writes_what_simulate_returns(capsys):
     np.testing.assert_allclose(written[:, 1], np.tile(wanted.ts[4::5], 3), rtol=1e-6)
     np.testing.assert_allclose(written[:, 2:8], ys.reshape(30, 6), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(written[:, 8], np.asarray(wanted.eeg[:, 4::5]).ravel(), rtol=1e-4, atol=1e-4)
+    Path("first.csv").write_text("\n".join(map(",".join, lines[:11])))
+    recording = jrae.read_recording("first.csv")
+    np.testing.assert_allclose(recording.values[:, 6], written[:10, 8], rtol=1e-6)
+    np.testing.assert_allclose(recording.ts, written[:10, 1], rtol=1e-9)
+    with pytest.raises(ValueError, match=r"`time \(s\)` must rise evenly, .* after sample 9: cut out one"):
+        jrae.read_recording("x.csv")
 
 
 def test_simulate_says_how_far_it_is_where_it_takes_long(monkeypatch, capsys):

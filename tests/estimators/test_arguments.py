@@ -121,7 +121,7 @@ CASES = {
         ),
         (
             lambda: bound(trajectories=Trajectories(PATHS.ys[:, :3], dt=DT, times=(0.0, 0.1, 0.5))),
-            "`trajectories` must be evenly sampled",
+            "`trajectories.ts` must rise evenly",
         ),
     ],
     "statistics": [

@@ -232,7 +232,7 @@ GAP = tuple((1e-3 * np.arange(TIMES) + 0.01 * (np.arange(TIMES) > 20)).tolist())
         ({"trajectories": with_equal_potentials()}, "`trajectories` must vary, got a constant eeg over the training"),
         ({"trajectories": HUGE}, "`trajectories` must have a finite variance, got a standard deviation of inf in y0"),
         *[
-            ({"trajectories": Trajectories(random().ys, dt=1e-3, times=times)}, "`trajectories` must be evenly sampled")
+            ({"trajectories": Trajectories(random().ys, dt=1e-3, times=times)}, "`trajectories.ts` must rise evenly")
             for times in (JITTER, GAP)
         ],
     ],

@@ -119,7 +119,7 @@ def with_value(value, index=(2, 24, 3)):
     return Trajectories(found.ys.at[index].set(value), dt=1e-3, t0=1e-3)
 
 
-UNEVEN = "`trajectories` must be evenly sampled to be a recording, got times that are not: simulate with SaveAt"
+UNEVEN = "`trajectories.ts` must (rise evenly|be the times of two or more)"
 
 
 @pytest.mark.usefixtures("without_type_checker")

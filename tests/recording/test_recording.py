@@ -107,7 +107,7 @@ def test_a_single_recording_has_one_noise_a_channel():
 
 def test_times_are_in_double_precision_from_the_start_given():
     info = RecordingInfo("O1", "uV", (0.5, 100.0), "linked ears", start=8388.0)
-    recording = Recording.of(eeg=np.ones(1000), dt=1e-3, info=info)
+    recording = Recording.of(eeg=np.arange(1000), dt=1e-3, info=info)
     assert recording.ts[0] == 8388
     np.testing.assert_allclose(np.diff(recording.ts), 1e-3, rtol=0, atol=2 * np.spacing(8388.0))
     np.testing.assert_array_equal(batch().ts, 1e-3 * np.arange(5))
@@ -208,7 +208,7 @@ def test_what_is_hidden_may_be_infinite():
         (of(y0=np.ones(5)), r"`signals` must have one shape, got \{'eeg': \(4,\), 'y0': \(5,\)\}"),
         (of(eeg=1.0), r"`signals` must have shape \(time,\) or \(batch, time\), got \{'eeg': \(\)\}"),
         (of(eeg=np.ones((1, 2, 3))), r"`signals` must have shape \(time,\) or \(batch, time\)"),
-        (of(eeg=np.array([1, 2, -np.inf])), "`values` must be finite, or NaN .*, got -inf in eeg, sample 2"),
+        (of(eeg=np.array([1, 2, -np.inf])), "`eeg` must be finite, or NaN .*, got -inf in sample 2"),
         (of(dt=0.0), "`dt` must be positive, got 0.0"),
         (of(dt=np.nan), "`dt` must be positive, got nan"),
         (of(noise_std=-0.1), "`noise_std` must be finite and not negative, got -0.1"),
