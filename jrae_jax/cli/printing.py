@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from .._files import atomic_path
+from ..scan.engine import FAILURES
 from ..scan.regime import REGIMES
 
 _MOST_FAILURES = 5  # that are listed
@@ -32,9 +33,10 @@ def print_scan(scan: xr.Dataset) -> None:
         if name == "regime":
             fractions = (f"{regime} {np.sum(values == code) / max(done, 1):.0%}" for code, regime in enumerate(REGIMES))
             print(f"{name:>20}  {', '.join(fractions)}")
-        elif name != "failed" and np.isfinite(values).any():
+        elif name not in ("failed", "failure") and np.isfinite(values).any():
             print(f"{name:>20}  {np.nanmin(values):.4g} to {np.nanmax(values):.4g} {scan[name].attrs['units']}")
     for place in np.argwhere(scan.failed.values)[:_MOST_FAILURES]:
         point = scan.failed[tuple(place)]
         where = ", ".join(f"{name}={point[name].item():g}" for name in point.coords)
-        print(f"failed at {scan.failure_time.values[tuple(place)]:g} s: {where}")
+        reason = FAILURES[int(scan.failure.values[tuple(place)])].replace("_", " ")
+        print(f"failed at {scan.failure_time.values[tuple(place)]:g} s ({reason}): {where}")

@@ -1,5 +1,6 @@
 """External input p(t): the mean firing rate, in 1/s, of the afferents from outside the column."""
 
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,13 @@ class InputStatistics(NamedTuple):
     """Standard deviation of the values held for a step, 1/s."""
     white: Float[Array, "*batch"]
     """Intensity of the white noise, s^-1/2."""
+
+
+class InputRange(NamedTuple):
+    """Between which values an input always is, 1/s; infinite where it has no bounds."""
+
+    least: Float[Array, "*batch"]
+    greatest: Float[Array, "*batch"]
 
 
 class AbstractExternalInput(eqx.Module):
@@ -70,6 +78,11 @@ class AbstractExternalInput(eqx.Module):
         """
 
     @property
+    @abstractmethod
+    def range(self) -> InputRange:
+        """Between which values it always is."""
+
+    @property
     def random(self) -> bool:
         """Whether anything in it is random."""
         return self.hold is not None or self.white is not None
@@ -112,6 +125,11 @@ class ConstantInput(AbstractExternalInput):
     def white(self):
         """There is none."""
         return None
+
+    @property
+    def range(self):
+        """`p` alone."""
+        return InputRange(self.p, self.p)
 
     def statistics(self, dt):
         """No spread."""
@@ -162,6 +180,11 @@ class UniformNoiseInput(AbstractExternalInput):
     def white(self):
         """There is none."""
         return None
+
+    @property
+    def range(self):
+        """From `low` to `high`."""
+        return InputRange(self.low, self.high)
 
     def statistics(self, dt):
         """Those of the uniform distribution; the values must be held for `dt`."""
@@ -214,6 +237,11 @@ class WhiteNoiseInput(AbstractExternalInput):
         """Nothing is carried over."""
         return None
 
+    @property
+    def range(self):
+        """`p` alone without noise; else there are no bounds."""
+        return _unbounded(self.p, self.intensity)
+
     def statistics(self, dt):
         """White noise about `p`."""
         return InputStatistics(self.p, jnp.zeros_like(self.p), self.intensity)
@@ -263,6 +291,11 @@ class OrnsteinUhlenbeckInput(AbstractExternalInput):
     def white(self):
         """There is none."""
         return None
+
+    @property
+    def range(self):
+        """`p` alone without noise; else there are no bounds."""
+        return _unbounded(self.p, self.sd)
 
     def statistics(self, dt):
         """Not available: successive values depend on each other."""
@@ -321,9 +354,22 @@ class EvokedPulseInput(AbstractExternalInput):
         """That of the background."""
         return self.background.white
 
+    @property
+    def range(self):
+        """That of the background, widened by the peak of the pulse."""
+        peak = self.q * (self.n / math.e) ** self.n
+        least, greatest = self.background.range
+        return InputRange(least + jnp.minimum(peak, 0), greatest + jnp.maximum(peak, 0))
+
     def statistics(self, dt):
         """Not available: the mean changes in time."""
         raise _no_statistics(self)
+
+
+def _unbounded(p: Array, spread: Array) -> InputRange:
+    """Of Gaussian noise about `p`."""
+    reach = jnp.where(spread > 0, jnp.inf, jnp.zeros_like(spread))
+    return InputRange(p - reach, p + reach)
 
 
 def _check_one_shape(**arguments: Array) -> None:

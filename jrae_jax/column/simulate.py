@@ -1,6 +1,7 @@
 """Integration of a column, or of a batch of columns, with Diffrax."""
 
 import math
+from functools import partial
 from typing import Any
 
 import diffrax
@@ -8,9 +9,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from equinox.internal import unvmap_any
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._checks import Progress, as_float, check_count, check_finite, check_positive, check_type, is_concrete, is_whole
+from .bounds import longest_bounded, out_of_bounds
 from .column import Column
 from .inputs import AbstractExternalInput, checked_key
 from .integrate import Holds, held_with_memory, solve_adaptive, solve_fixed
@@ -19,7 +22,7 @@ from .pieces import in_pieces
 from .quantities import batch_axes
 from .solvers import RK4
 from .states import STATES
-from .step_size import count_steps, steps_per_hold
+from .step_size import check_step, count_steps, fastest_rates, longest_stable, steps_per_hold
 from .terms import Clock, ColumnTerm, RandomInput
 from .trajectories import Trajectories
 
@@ -80,7 +83,14 @@ def simulate(
 
     **Returns:** `Trajectories`, with `ys` of shape `(time, 6)`, or `(batch, time, 6)`.
 
-    **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` for a trajectory that fails.
+    With a fixed step, a trajectory also fails that leaves the range in which its potentials can be, or whose column has
+    a synapse that is too fast for the step (if `throw` is false; else that is refused): a step that is too long makes
+    numbers that are finite and wrong. Its states are NaN from the first saved one on that is out of range.
+
+    **Raises:** `ValueError` for arguments that do not fit together, and a step for which the solver is not stable;
+        `RuntimeError` for a trajectory that fails.
+
+    **Warns:** `LongStepWarning` for a step longer than any whose accuracy was measured; see `suggest_dt`.
     """
     check_type(Column, column=column)
     steps = count_steps(t0, t1, dt, burn_in)
@@ -111,12 +121,14 @@ def simulate(
             columns=columns,
             progress=progress,
         )
+    if tolerances is None:
+        check_step(column, dt, solver, each=throw, stacklevel=3)
     ys, result = _integrate(
         column,
         _columns_last(state, batch),
         Clock(as_float(t0), as_float(dt), steps),
         holds,
-        _Plan(every, batch),
+        _Plan(every, batch, longest_stable(solver), _longest_unchecked(column, dt, solver)),
         None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0)),
         solver,
         tolerances,
@@ -134,6 +146,15 @@ class _Plan(eqx.Module):
     every: int = eqx.field(static=True)
     """Save after every so many steps; 0: at given times."""
     batch: int | None = eqx.field(static=True)
+    longest_stable: float = eqx.field(static=True)
+    """The longest step with which a column is simulated, in time constants of its faster synapse."""
+    longest_unchecked: float = eqx.field(static=True)
+    """The longest with which its states are not checked; infinite where it is known that none need be."""
+
+
+def _longest_unchecked(column: Column, dt: float, solver: diffrax.AbstractSolver) -> float:
+    rates, longest = fastest_rates(column), longest_bounded(solver)
+    return math.inf if is_concrete(rates) and float(np.max(rates)) * dt <= longest else longest
 
 
 def _checked_tolerances(
@@ -256,9 +277,19 @@ def _integrate(
 ) -> tuple[Float[Array, "*batch time 6"], diffrax.RESULTS]:
     random = _random_input(column.input, clock.steps, holds, plan.batch, key)
     if tolerances is None:
-        terms = ColumnTerm(column, random, clock, plan.batch)
         saveat = diffrax.SaveAt(steps=plan.every) if plan.every else diffrax.SaveAt(ts=ts)
-        ys, result = solve_fixed(terms, solver, y0, saveat, adjoint)
+        in_time_constants = fastest_rates(column) * clock.dt
+        stable = jnp.broadcast_to(in_time_constants < plan.longest_stable, y0.shape)
+        y0 = jnp.where(stable, y0, jnp.nan)
+        ys, result = solve_fixed(ColumnTerm(column, random, clock, plan.batch), solver, y0, saveat, adjoint)
+        if plan.longest_unchecked < math.inf:
+            saved = (
+                jnp.arange(plan.every, clock.steps + 1, plan.every, dtype=y0.dtype) if ts is None else ts + clock.steps
+            )
+            # Not batched, so that nothing is computed where every column has short steps, under `jax.vmap` as well.
+            long = unvmap_any(in_time_constants > plan.longest_unchecked)
+            bounded = partial(_within_bounds, column, y0, elapsed=clock.dt * saved)
+            ys = jax.lax.cond(long, bounded, lambda ys: ys, ys)
         ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
     else:
         steps = clock.steps
@@ -272,6 +303,16 @@ def _integrate(
             solve = jax.vmap(solve, in_axes=(column.axes, -1, _random_axes(random)))
         ys, result = solve(column, y0, random)
     return ys, _with_nonfinite(result, ys, plan)
+
+
+def _within_bounds(
+    column: Column, y0: Float[Array, "6 *batch"], ys: Float[Array, "time 6 *batch"], *, elapsed: Float[Array, " time"]
+) -> Float[Array, "time 6 *batch"]:
+    """NaN from the first time on at which a potential is where it cannot be."""
+    outside = out_of_bounds(column, y0, ys[:, :3], elapsed)
+    first = jnp.where(jnp.any(outside, axis=0), jnp.argmax(outside, axis=0), len(ys))
+    failed = jax.vmap(lambda number: number >= first)(jnp.arange(len(ys)))
+    return jnp.where(jnp.broadcast_to(jnp.expand_dims(failed, 1), ys.shape), jnp.nan, ys)
 
 
 def _random_input(
@@ -319,7 +360,12 @@ def _raise_failures(trajectories: Trajectories) -> Trajectories:
     columns = np.flatnonzero(failed)
     if len(columns):
         codes = jax.tree.map(jnp.atleast_1d, trajectories.result)
-        reason = diffrax.RESULTS[jax.tree.map(lambda codes: codes[columns[0]], codes)]
+        result = jax.tree.map(lambda codes: codes[columns[0]], codes)
+        reason = diffrax.RESULTS[result]
+        if result == diffrax.RESULTS.nonfinite:
+            ys = np.asarray(trajectories.ys).reshape(-1, *trajectories.ys.shape[-2:])[columns[0]]
+            time = trajectories.ts[np.argmin(np.isfinite(ys).all(axis=-1))]
+            reason = f"it had left the range that a column can reach by {time:g} s"
         raise RuntimeError(
             f"`simulate`: {len(columns)} of {np.size(failed)} trajectories failed, the first is "
             f"{columns[0]} ({reason}); {remedy}"

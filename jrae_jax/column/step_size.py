@@ -1,12 +1,17 @@
-"""Steps of the integration: how large they may be for a stated accuracy, and how many fit a duration or a hold."""
+"""Steps of the integration: how long they may be, to be stable and to be accurate, and how many fit a duration."""
 
+import functools
+import math
+import warnings
 from types import MappingProxyType
 from typing import NamedTuple
 
 import diffrax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_positive, check_type, is_whole
+from .._checks import check_finite, check_positive, check_type, is_concrete, is_whole
 from .column import Column
 from .inputs import AbstractExternalInput
 from .solvers import RK4, FixedStepHeun, StrangSplitting
@@ -27,8 +32,29 @@ _SCHEMES: MappingProxyType[type, _Scheme] = MappingProxyType(
 )
 """The greatest relative error is below `constant * (dt * rate)^order`: `benchmarks/weak_accuracy.py` finds these."""
 
+_STABILITY: MappingProxyType[type, tuple[float, ...]] = MappingProxyType(
+    {
+        diffrax.Euler: (1.0, 1.0),
+        FixedStepHeun: (1.0, 1.0, 1 / 2),
+        RK4: (1.0, 1.0, 1 / 2, 1 / 6, 1 / 24),
+    }
+)
+"""The stability polynomials of solvers that have no tableau, lowest power first."""
+
+# Of the interval of stability on the real axis, where the eigenvalues -a and -b of the synapses lie. What couples them
+# is bounded, so that a solution stays finite up to the end of the interval; but from here on no more than 1 of 20
+# random columns has a mean and a spread that are right (`test_step_limits.py`).
+_USABLE = 0.85
+# Strang splitting is exact for the synapses, and stable at any step. This is the mean delay of a synapse, 2/k: what a
+# kick does then lies within a step, and five of six columns with a rhythm have lost it (`test_step_limits.py`).
+_LONGEST_STRANG = 2.0
+
 _MOST_STEPS = 2**23  # beyond it a float32 cannot hold the middle of a step
 _LONGEST = 0.5  # of dt times the faster rate constant; beyond it nothing was measured
+
+
+class LongStepWarning(UserWarning):
+    """A step is longer than any whose accuracy was measured."""
 
 
 def suggest_dt(column: Column, tolerance: float = 0.01, *, solver: diffrax.AbstractSolver | None = None) -> float:
@@ -57,10 +83,81 @@ def suggest_dt(column: Column, tolerance: float = 0.01, *, solver: diffrax.Abstr
     if scheme is None:
         names = ", ".join(f"{kind.__name__}()" for kind in _SCHEMES)
         raise ValueError(f"`solver` must be one of {names}, got {type(solver).__name__}()")
-    rate = max(float(np.max(column.parameters.a)), float(np.max(column.parameters.b)))
-    longest = min((tolerance / scheme.constant) ** (1 / scheme.order), _LONGEST) / rate
-    power = 10.0 ** np.floor(np.log10(longest * (1 + 1e-9)))
-    return float(f"{max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9)):.6g}")
+    tolerated = (tolerance / scheme.constant) ** (1 / scheme.order)
+    return _round_step(min(tolerated, _LONGEST) / float(np.max(fastest_rates(column))))
+
+
+def _round_step(longest: float) -> float:
+    """1, 2 or 5 times a power of ten."""
+    longest = longest * (1 + 1e-9)
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(f"{max(step * power for step in (1, 2, 5) if step * power <= longest):.6g}")
+
+
+def fastest_rates(column: Column) -> Float[Array, "*batch"]:
+    """The rate constant of the faster synapse of each column, 1/s."""
+    return jnp.maximum(column.parameters.a, column.parameters.b)
+
+
+def longest_stable(solver: diffrax.AbstractSolver) -> float:
+    """The longest step of a solver, in time constants of the faster synapse; infinite where none is known."""
+    if isinstance(solver, StrangSplitting):
+        return _LONGEST_STRANG
+    polynomial = _STABILITY.get(type(solver))
+    if isinstance(solver, diffrax.AbstractERK) and isinstance(solver.tableau, diffrax.ButcherTableau):
+        polynomial = _stability_polynomial(solver.tableau)
+    return math.inf if polynomial is None else _USABLE * _real_interval(polynomial)
+
+
+def _stability_polynomial(tableau: diffrax.ButcherTableau) -> tuple[float, ...]:
+    """The factor by which a step of an explicit method multiplies a solution of y' = k y, in powers of k dt."""
+    stages = len(tableau.b_sol)
+    lower = np.zeros((stages, stages))
+    for row, values in enumerate(tableau.a_lower, 1):
+        lower[row, : len(values)] = values
+    coefficients, stage = [1.0], np.ones(stages)
+    for _ in range(stages):
+        coefficients.append(float(tableau.b_sol @ stage))
+        stage = lower @ stage
+    return tuple(coefficients)
+
+
+@functools.cache
+def _real_interval(polynomial: tuple[float, ...]) -> float:
+    """The least x > 0 at which the polynomial at -x is 1 or -1."""
+    decaying = np.polynomial.Polynomial(polynomial)(np.polynomial.Polynomial([0.0, -1.0]))
+    crossings = np.concatenate([(decaying - 1).roots(), (decaying + 1).roots()])
+    real = crossings[np.abs(crossings.imag) < 1e-6].real  # 1e-6: of rounding
+    return float(np.min(real[real > 1e-6]))
+
+
+def check_step(column: Column, dt: float, solver: diffrax.AbstractSolver, *, each: bool, stacklevel: int) -> None:
+    """Raise if a step is too long for the solver to be stable; warn if it is longer than any that was measured.
+
+    **Arguments:**
+
+    - `each`: whether one column for which it is too long is enough to raise; if not, all of a batch must be.
+    - `stacklevel`: of the warning.
+    """
+    if not is_concrete(fastest_rates(column)):
+        return
+    rates, limit = np.asarray(fastest_rates(column), float), longest_stable(solver) / dt
+    rate = np.max(rates) if each else np.min(rates)
+    simulated = np.max(rates[rates < limit], initial=0.0)
+    if rate < limit and simulated * dt <= _LONGEST * (1 + 1e-6):
+        return
+    if rate >= limit:
+        raise ValueError(
+            f"`dt` must be below {limit * dt / rate:.4g} s, where {type(solver).__name__}() becomes unstable for a "
+            f"synapse with a rate of {rate:g} /s, got {dt:g} s: take a tenth of its time constant, "
+            f"{_round_step(0.1 / rate):g} s, or less"
+        )
+    warnings.warn(
+        f"`dt` = {dt:g} s is longer than half a time constant of the fastest synapse, {_LONGEST / simulated:.4g} s; "
+        "beyond it no accuracy was measured: halve it and compare",
+        LongStepWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def count_steps(t0: float, t1: float, dt: float, burn_in: float) -> int:

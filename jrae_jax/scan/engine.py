@@ -10,15 +10,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
 from .._checks import as_float
+from ..column.bounds import out_of_bounds
 from ..column.column import Column
 from ..column.integrate import Holds, next_held, solve_fixed
 from ..column.noise import NoiseStream, noise_stream
-from ..column.states import CHANNELS, STATES, States, eeg
+from ..column.states import CHANNELS, POTENTIAL_STATES, STATES, States, eeg
+from ..column.step_size import fastest_rates, longest_stable
 from ..column.terms import Clock, ColumnTerm, RandomInput
 from .summaries import AbstractSummary, TrajectoryInfo
+
+FAILURES = ("none", "not_finite", "out_of_bounds", "step_too_long")
+"""Why a trajectory failed, in the order of the codes."""
+
+_POTENTIALS = tuple(STATES[i] for i in POTENTIAL_STATES)
 
 
 def _zero_states() -> States:
@@ -56,6 +63,8 @@ class ScanPlan(eqx.Module):
     """Columns that a CPU integrates together."""
     shortest_block: int = eqx.field(static=True, default=1000)
     """Samples in a block, at least: enough that what happens between blocks takes no time."""
+    check_bounds: bool = eqx.field(static=True, default=False)
+    """Whether a step is so long that potentials may leave their bounds, so that every sample is checked."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -119,19 +128,21 @@ class _TileState(eqx.Module):
     held: Float[Array, " batch"]
     """The value of the last hold that is over, for an input with memory."""
     failure_step: Int[Array, " batch"]
-    """The first step after which something is not finite; 0: none so far."""
+    """The first step after which something is wrong; 0: none so far."""
+    failure: Int[Array, " batch"]
+    """What it was, a code into `FAILURES`."""
     summaries: tuple[Any, ...]
     """The state of each summary."""
 
 
 def _summarise_tile(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray) -> dict[str, Array]:
     batch = points.trajectory.size
-    tile = _Tile(points.column, plan, noise_stream(key, points.trajectory), batch)
+    too_long = jnp.broadcast_to(fastest_rates(points.column) * plan.dt >= longest_stable(plan.solver), batch)
+    start = jnp.stack([jnp.where(too_long, jnp.nan, leaf) for leaf in points.y0])
+    tile = _Tile(points.column, plan, noise_stream(key, points.trajectory), start, batch)
+    none = jnp.zeros(batch, jnp.int32)
     state = _TileState(
-        jnp.stack([jnp.broadcast_to(leaf, batch) for leaf in points.y0]),
-        jnp.zeros(batch),
-        jnp.zeros(batch, jnp.int32),
-        tuple(summary.init(tile.info) for summary in plan.summaries),
+        start, jnp.zeros(batch), none, none, tuple(summary.init(tile.info) for summary in plan.summaries)
     )
     for first, last, summarised in ((0, plan.burn_in, False), (plan.burn_in, plan.steps, True)):
         blocks, rest = divmod(last - first, plan.block)
@@ -142,12 +153,23 @@ def _summarise_tile(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray) -> di
         if rest:
             state = tile.advance(state, jnp.asarray(last - rest, jnp.int32), steps=rest, summarised=summarised)
     failed = state.failure_step > 0
-    failure_time = jnp.where(failed, as_float(state.failure_step) * plan.dt, jnp.nan)
-    results = {"failed": failed, "failure_time": failure_time}
+    failure_time = jnp.where(failed, as_float(jnp.where(too_long, 0, state.failure_step)) * plan.dt, jnp.nan)
+    failure = jnp.where(too_long, FAILURES.index("step_too_long"), state.failure).astype(jnp.int8)
+    results = {"failed": failed, "failure": failure, "failure_time": failure_time}
     for summary, of_summary in zip(plan.summaries, state.summaries, strict=True):
-        found = summary.result(tile.info, of_summary)
+        found = summary.result(tile.info, _nan_where(failed, of_summary))
         results |= {name: jnp.moveaxis(values, -1, 0) for name, values in found.items()}
     return results
+
+
+def _nan_where(failed: Bool[Array, " batch"], of_summary: Any) -> Any:
+    """The state of a summary, with NaN for columns that failed, whose samples need not have been NaN."""
+
+    def replaced(leaf):
+        each = jnp.ndim(leaf) and leaf.shape[-1] == failed.size and jnp.issubdtype(leaf.dtype, jnp.inexact)
+        return jnp.where(jnp.broadcast_to(failed, leaf.shape), jnp.nan, leaf) if each else leaf
+
+    return jax.tree.map(replaced, of_summary)
 
 
 class _Tile(eqx.Module):
@@ -156,6 +178,7 @@ class _Tile(eqx.Module):
     column: Column
     plan: ScanPlan
     stream: NoiseStream
+    start: Float[Array, "6 batch"]
     batch: int = eqx.field(static=True)
 
     @property
@@ -168,14 +191,12 @@ class _Tile(eqx.Module):
         plan = self.plan
         random, held = self._random_input(state.held, first_step, steps)
         clock = Clock(as_float(first_step) * plan.dt, as_float(plan.dt), steps)
-        saveat = diffrax.SaveAt(
-            subs=[
-                diffrax.SubSaveAt(steps=1, fn=partial(_stacked_channels, plan.channels)),
-                diffrax.SubSaveAt(t1=True),
-            ]
-        )
+        looked_at = _POTENTIALS if plan.check_bounds else ()
+        stacked = diffrax.SubSaveAt(steps=1, fn=partial(_stacked_channels, (*looked_at, *plan.channels)))
+        saveat = diffrax.SaveAt(subs=[stacked, diffrax.SubSaveAt(t1=True)])
         terms = ColumnTerm(self.column, random, clock, self.batch)
         (samples, ys), _ = solve_fixed(terms, plan.solver, state.y, saveat)
+        potentials, samples = samples[:, : len(looked_at)], samples[:, len(looked_at) :]
         summaries = state.summaries
         if summarised:
             summaries = tuple(
@@ -183,7 +204,12 @@ class _Tile(eqx.Module):
                 for summary, of_summary in zip(plan.summaries, summaries, strict=True)
             )
         (y,) = ys
-        return _TileState(y, held, _first_failure(state.failure_step, y, samples, first_step), summaries)
+        outside = None
+        if plan.check_bounds:
+            elapsed = clock.t0 + clock.dt * jnp.arange(1, steps + 1, dtype=y.dtype)
+            outside = out_of_bounds(self.column, self.start, potentials, elapsed)
+        failure_step, failure = _first_failure(state, y, samples, outside, first_step)
+        return _TileState(y, held, failure_step, failure, summaries)
 
     def _random_input(
         self, held: Float[Array, " batch"], first_step: Int[Array, ""], steps: int
@@ -220,17 +246,26 @@ def _chosen_channels(
 
 
 def _first_failure(
-    failure_step: Int[Array, " batch"],
+    state: _TileState,
     y: Float[Array, "6 batch"],
     samples: Float[Array, "time channels batch"],
+    outside: Bool[Array, "time batch"] | None,
     first_step: Int[Array, ""],
-) -> Int[Array, " batch"]:
+) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
+    """The step of the first failure so far, and what failed; `y` is the end of the block."""
     # A state once not finite never is so again: only where the end of a block is not finite the block is searched.
-    failed = ~jnp.all(jnp.isfinite(y), axis=0) & (failure_step == 0)
+    failed = ~jnp.all(jnp.isfinite(y), axis=0)
+    failed = (failed if outside is None else failed | jnp.any(outside, axis=0)) & (state.failure_step == 0)
 
     def searched():
-        wrong = ~jnp.all(jnp.isfinite(samples), axis=1)
+        infinite = ~jnp.all(jnp.isfinite(samples), axis=1)
+        wrong = infinite if outside is None else infinite | outside
         at = jnp.where(jnp.any(wrong, axis=0), jnp.argmax(wrong, axis=0), len(samples) - 1)
-        return jnp.where(failed, first_step + 1 + at.astype(jnp.int32), failure_step)
+        failure = jnp.full_like(state.failure, FAILURES.index("not_finite"))
+        if outside is not None:
+            is_outside = jnp.take_along_axis(outside, at[None], axis=0)[0]
+            failure = jnp.where(is_outside, FAILURES.index("out_of_bounds"), failure)
+        step = first_step + 1 + at.astype(jnp.int32)
+        return jnp.where(failed, step, state.failure_step), jnp.where(failed, failure, state.failure)
 
-    return jax.lax.cond(jnp.any(failed), searched, lambda: failure_step)
+    return jax.lax.cond(jnp.any(failed), searched, lambda: (state.failure_step, state.failure))

@@ -1,5 +1,6 @@
 """The parameter scan: from a column and axes to labelled results, in chunks, on all devices, resumable."""
 
+import dataclasses
 import os
 import shutil
 import time
@@ -15,14 +16,15 @@ from jaxtyping import ArrayLike, PRNGKeyArray
 
 from .._checks import Progress, as_float, check_finite, check_type, is_whole
 from .._files import check_output
+from ..column.bounds import longest_bounded
 from ..column.column import Column, check_single
 from ..column.inputs import checked_key
 from ..column.solvers import StrangSplitting
 from ..column.states import STATES, States
-from ..column.step_size import count_steps, steps_per_hold
+from ..column.step_size import check_step, count_steps, fastest_rates, steps_per_hold
 from . import store as stores
 from .axes import Axis, Grid
-from .engine import ScanPlan, ScanPoints
+from .engine import FAILURES, ScanPlan, ScanPoints
 from .layout import Layout
 from .pieces import PieceSimulator
 from .regime import Regime
@@ -64,7 +66,9 @@ def parameter_scan(
     chunks of one store, which must lie where all of them can write.
 
     The noise of a point depends on `key` and on its place in the grid; not on chunks, devices or processes. A
-    trajectory that fails does so alone: `failed` and `failure_time` say which and when, and its numbers are NaN.
+    trajectory that fails does so alone: `failed` and `failure_time` say which and when, `failure` says why, and its
+    numbers are NaN. It fails where a state is not finite, where a potential is out of the range in which it can be, and
+    where a synapse is too fast for the step.
 
     **Arguments:**
 
@@ -83,8 +87,11 @@ def parameter_scan(
 
     **Returns:** a labelled dataset; with a `store`, its values are read from there when they are needed.
 
-    **Raises:** `ValueError` for arguments that do not fit together, a scan that does not fit on the disk or into
-        memory, and a store that was made with other arguments; `OSError` if the store cannot be written.
+    **Raises:** `ValueError` for arguments that do not fit together, a step with which the solver is stable at no point,
+        a scan that does not fit on the disk or into memory, and a store that was made with other arguments; `OSError`
+        if the store cannot be written.
+
+    **Warns:** `LongStepWarning` for a step longer than any whose accuracy was measured.
     """
     check_single("column", column, "give what changes as `axes`")
     plan = _checked_plan(column, t1, dt, burn_in, solver, summaries)
@@ -97,7 +104,10 @@ def parameter_scan(
     grid = Grid(ScanPoints(column, States.unstack(y0)), axes, repeats)
     if grid.size > _MOST_POINTS:
         raise ValueError(f"`axes` must make at most {_MOST_POINTS} points, got {grid.size}")
-    grid.points(grid.corners())  # raises for values that the column cannot take
+    corners = grid.points(grid.corners()).column  # raises for values that the column cannot take
+    check_step(corners, dt, plan.solver, each=False, stacklevel=3)
+    fastest = float(np.max(fastest_rates(corners)))
+    plan = dataclasses.replace(plan, check_bounds=fastest * dt > longest_bounded(plan.solver))
     key = checked_key(column.input, key) if column.input.random else jax.random.key(0)
     variables = _variables(column, plan)
     _check_names(grid, variables)
@@ -145,9 +155,11 @@ def _variables(column: Column, plan: ScanPlan) -> dict[str, StoredVariable]:
     """Every result of the scan."""
     info = plan.info(column, 1)
     dtype = np.dtype(column.parameters.A.dtype)
+    codes = {"flag_values": list(range(len(FAILURES))), "flag_meanings": " ".join(FAILURES)}
     found = {
-        "failed": StoredVariable(Variable("1", "something was not finite"), (), np.dtype(bool)),
-        "failure_time": StoredVariable(Variable("s", "when something that is kept first was not finite"), (), dtype),
+        "failed": StoredVariable(Variable("1", "whether the trajectory failed"), (), np.dtype(bool)),
+        "failure": StoredVariable(Variable("1", "why it failed", attributes=codes), (), np.dtype(np.int8)),
+        "failure_time": StoredVariable(Variable("s", "when it failed"), (), dtype),
     }
     for summary in plan.summaries:
         described = summary.variables(info)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zarr.codecs import Crc32cCodec, ZstdCodec
     from zarr.storage import MemoryStore
 
-FORMAT = 2
+FORMAT = 3
 COMPLETE = "chunk_complete"
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from jrae_jax.column import (
     AbstractExternalInput,
     Column,
+    InputRange,
     InputStatistics,
     JansenRitParameters,
     OrnsteinUhlenbeckInput,
@@ -52,6 +53,10 @@ def test_one_compiled_program_serves_all_values_and_keys(batch):
         @property
         def white(self):
             return None
+
+        @property
+        def range(self):
+            return InputRange(self.p, self.p + 1)
 
         def statistics(self, dt):
             return InputStatistics(self.p, jnp.zeros_like(self.p), jnp.zeros_like(self.p))

@@ -13,7 +13,9 @@ from jrae_jax.column import (
     Column,
     ConstantInput,
     EvokedPulseInput,
+    FixedStepHeun,
     JansenRitParameters,
+    LongStepWarning,
     OrnsteinUhlenbeckInput,
     StrangSplitting,
     UniformNoiseInput,
@@ -66,20 +68,23 @@ def test_an_adaptive_failure_leaves_its_neighbours_alone():
 
 
 def test_a_single_failure_is_carried():
-    failed = steady(JansenRitParameters(a=TOO_FAST), throw=False)
+    failed = steady(p=1e38, throw=False)
     assert failed.result == diffrax.RESULTS.nonfinite
 
 
-def test_failures_raise_one_line_that_says_which_and_what_to_do():
-    message = r"^`simulate`: 2 of 3 trajectories failed, the first is 1 \(.*\); take a smaller `dt` .* `throw=False`"
+def test_failures_raise_one_line_that_says_which_when_and_what_to_do():
+    message = (
+        r"^`simulate`: 2 of 3 trajectories failed, the first is 1 \(it had left the range that a column can reach by "
+        r"0\.00\d s\); take a smaller `dt` .* `throw=False`"
+    )
     with pytest.raises(RuntimeError, match=message) as caught:
-        steady(JansenRitParameters(a=[100, TOO_FAST, TOO_FAST]))
+        steady(p=[220, 1e38, 1e38])
     assert "\n" not in str(caught.value)
 
 
 def test_a_single_failure_raises():
     with pytest.raises(RuntimeError, match="`simulate`: 1 of 1 trajectories failed, the first is 0 "):
-        steady(JansenRitParameters(a=TOO_FAST))
+        steady(p=1e38)
 
 
 def test_a_traced_failure_raises():
@@ -90,6 +95,74 @@ def test_a_traced_failure_raises():
     assert np.all(np.isfinite(run(jnp.asarray(100.0))))
     with pytest.raises(RuntimeError, match="`simulate`: a trajectory failed; take a smaller `dt`"):
         run(jnp.asarray(TOO_FAST))
+
+
+# Steps that are too long
+
+
+@pytest.mark.parametrize(
+    ("solver", "dt", "below", "name"),
+    [
+        (None, 0.025, "0.02367", "RK4"),
+        (StrangSplitting(), 0.02, "0.02", "StrangSplitting"),
+        (diffrax.Euler(), 0.02, "0.017", "Euler"),
+        (FixedStepHeun(), 0.02, "0.017", "FixedStepHeun"),
+        (diffrax.Tsit5(), 0.04, "0.02981", "Tsit5"),
+    ],
+)
+def test_a_step_beyond_the_stability_limit_is_refused(solver, dt, below, name):
+    message = (
+        rf"^`dt` must be below {below} s, where {name}\(\) becomes unstable for a synapse with a rate of 100 /s, got "
+        rf"{dt} s: take a tenth of its time constant, 0.001 s, or less$"
+    )
+    for throw in (True, False):
+        with pytest.raises(ValueError, match=message):
+            steady(dt=dt, t1=1.0, solver=solver, throw=throw)
+
+
+def test_the_fastest_synapse_of_the_fastest_column_decides():
+    with pytest.raises(
+        ValueError, match=r"`dt` must be below 0.0005919 s, .* a rate of 4000 /s, got 0.001 s: take .* 2e-05 s"
+    ):
+        steady(JansenRitParameters(b=[50, 4000]))
+
+
+def test_a_step_longer_than_any_that_was_measured_is_reported_and_taken():
+    with pytest.warns(
+        LongStepWarning, match=r"`dt` = 0.01 s is longer than half a time constant .*, 0.005 s; .* halve it"
+    ):
+        trajectory = steady(dt=0.01, t1=2.0)
+    assert trajectory.result == diffrax.RESULTS.successful
+    assert np.max(trajectory.ys[..., 1]) == pytest.approx(24.65, abs=0.01)
+    steady(dt=0.005)
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_a_trajectory_out_of_bounds_fails_with_the_time(every):
+    """RK4 with steps of 20 ms stays finite, with an y1 of 68.6 mV that is at most 24.65 mV."""
+    settings = dict(dt=0.02, t1=2.0, saveat=diffrax.SaveAt(steps=every))
+    with (
+        pytest.warns(LongStepWarning),
+        pytest.raises(RuntimeError, match=r"the range that a column can reach by 0\.\d+ s"),
+    ):
+        steady(**settings)
+    with pytest.warns(LongStepWarning):
+        failed = steady(**settings, throw=False)
+    assert failed.result == diffrax.RESULTS.nonfinite
+    good = np.all(np.isfinite(failed.ys), axis=-1)
+    assert not good[-1]
+    assert np.all(np.diff(good.astype(int)) <= 0)
+
+
+def test_traced_columns_are_checked_as_well():
+    @eqx.filter_jit
+    def run(column, dt):
+        return simulate(column, t1=1.0, dt=dt, throw=False)
+
+    a = jnp.array([10.0, 100.0, 150.0])
+    found = jax.vmap(lambda a: run(Column(JansenRitParameters(a=a, b=a / 2), ConstantInput(220.0)), 0.02))(a)
+    np.testing.assert_array_equal(np.isfinite(found.ys[:, -1, 0]), [True, False, False])
+    np.testing.assert_array_equal(found.result == diffrax.RESULTS.successful, [True, False, False])
 
 
 # Invalid arguments

@@ -11,9 +11,9 @@ import pytest
 from jax.sharding import Mesh
 
 import jrae_jax as jrae
-from jrae_jax.column import States, StrangSplitting
+from jrae_jax.column import LongStepWarning, States, StrangSplitting
 from jrae_jax.scan import REGIMES, AbstractSummary, Moments, Regime, Samples, Spectrum, TrajectoryInfo, Variable
-from jrae_jax.scan.engine import ScanPlan, ScanPoints, place, summarise
+from jrae_jax.scan.engine import FAILURES, ScanPlan, ScanPoints, place, summarise
 
 KEY = jax.random.key(0)
 
@@ -220,48 +220,60 @@ def test_blocks_are_whole_multiples_of_what_each_summary_asks_for():
 # Columns that fail
 
 
-FAST = {5: 2500.0, 9: 4000.0}  # rate constants for which Euler steps of 1 ms explode, the second within the burn-in
+FAST = {5: 1600.0, 9: 4000.0}  # rate constants for which Euler steps of 1 ms leave the bounds, and are not stable
+OVERFLOW = 13  # the column whose input overflows in the end, after the burn-in
+FAILED = [*FAST, OVERFLOW]
 FAILING: dict[str, Any] = dict(
-    summaries=(Moments(("y4", "eeg")), Samples(10), Regime()), steps=300, solver=diffrax.Euler(), burn_in=100
+    summaries=(Moments(("y4", "eeg")), Samples(10), Regime(), LongestAbove(7)),
+    steps=300,
+    solver=diffrax.Euler(),
+    burn_in=100,
+    check_bounds=True,
 )
 QUIET = jrae.Column(jrae.JansenRitParameters(), jrae.ConstantInput(220.0))
+LATE_PULSE = QUIET.replace(input=jrae.EvokedPulseInput(0.15, jrae.ConstantInput(220.0), q=0.0))
 
 
-def explosive(rates):
-    a = np.full(TILE, 100.0)
-    a[list(rates)] = list(rates.values())
-    return summarised(column=QUIET.replace(a=a, C=each(np.linspace(120, 150, 50))), **FAILING)
+def explosive(rates, q):
+    a, qs = np.full(TILE, 100.0), np.zeros(TILE)
+    a[list(rates)], qs[OVERFLOW] = list(rates.values()), q
+    return summarised(column=LATE_PULSE.replace(a=a, C=each(np.linspace(120, 150, 50)), q=qs), **FAILING)
 
 
 @pytest.fixture(scope="module")
 def exploded():
-    return explosive(FAST)
+    return explosive(FAST, 1e38)
 
 
-def test_only_the_columns_that_explode_fail_with_the_time(exploded):
-    np.testing.assert_array_equal(np.flatnonzero(exploded["failed"]), list(FAST))
-    Cs = np.linspace(120, 150, 50)[list(FAST)]
-    fast = QUIET.replace(a=np.array(list(FAST.values())), C=Cs)
-    ys = simulated(fast, steps=300, solver=diffrax.Euler())
-    kept = np.stack([ys[..., 4], eeg(ys)], axis=-1)
-    first = np.argmax(~np.isfinite(kept).all(axis=-1), axis=1)
-    assert first[1] < 100 < first[0]
-    np.testing.assert_allclose(exploded["failure_time"][list(FAST)], (first + 1) * 1e-3, rtol=1e-6)
-    assert np.sum(np.isnan(exploded["failure_time"])) == TILE - 2
+def test_only_the_columns_that_fail_fail_with_the_time_and_the_reason(exploded):
+    np.testing.assert_array_equal(np.flatnonzero(exploded["failed"]), FAILED)
+    reasons = [FAILURES[code] for code in exploded["failure"][FAILED]]
+    assert reasons == ["out_of_bounds", "step_too_long", "not_finite"]
+    assert np.sum(exploded["failure"] != 0) == len(FAILED)
+    Cs = np.linspace(120, 150, 50)[FAILED]
+    few = LATE_PULSE.replace(a=np.array([*FAST.values(), 100.0]), C=Cs, q=np.array([0.0, 0.0, 1e38]))
+    with pytest.warns(LongStepWarning):
+        ys = simulated(few, steps=300, solver=diffrax.Euler())
+    first = np.argmax(~np.isfinite(ys).all(axis=-1), axis=1)
+    assert first[0] < 100 < first[2]
+    times = exploded["failure_time"]
+    np.testing.assert_allclose(times[FAILED], [(first[0] + 1) * 1e-3, 0.0, (first[2] + 1) * 1e-3], rtol=1e-6)
+    assert np.sum(np.isnan(times)) == TILE - len(FAILED)
 
 
-def test_neighbours_of_a_column_that_explodes_are_as_they_would_be_without_it(exploded):
-    good = np.delete(np.arange(TILE), list(FAST))
-    fine = explosive({})
+def test_neighbours_of_columns_that_fail_are_as_they_would_be_without_them(exploded):
+    good = np.delete(np.arange(TILE), FAILED)
+    fine = explosive({}, 0.0)
     assert not np.any(fine["failed"])
     assert_equal({name: values[good] for name, values in exploded.items()}, fine, good)
 
 
-def test_numbers_of_a_column_that_exploded_are_nan(exploded):
+def test_numbers_of_a_column_that_failed_are_nan(exploded):
     for name in ("y4_mean", "y4_sd", "y4_min", "y4_max", "eeg_mean", "eeg_sd", "eeg_min", "eeg_max", "spike_rate"):
-        assert np.all(np.isnan(exploded[name][list(FAST)])), name
-    np.testing.assert_array_equal(exploded["regime"][list(FAST)], [-1, -1])
-    assert np.all(np.isnan(exploded["eeg_samples"][9]))
+        assert np.all(np.isnan(exploded[name][FAILED])), name
+    np.testing.assert_array_equal(exploded["regime"][FAILED], [-1, -1, -1])
+    assert np.all(np.isnan(exploded["eeg_samples"][FAILED]))
+    assert np.all(np.isnan(exploded["longest_above"][FAILED]))
 
 
 # What is known of the model

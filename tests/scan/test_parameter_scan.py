@@ -114,8 +114,9 @@ def test_quantities_together_label_their_axis(monkeypatch):
 
 
 def test_results_come_in_the_order_in_which_they_were_asked_for(scanned):
-    names = ["failed", "failure_time", *(f"{c}_{m}" for c in ("y0", "eeg") for m in ("mean", "sd", "min", "max"))]
-    assert list(scanned.data_vars) == [*names, "eeg_samples", "y3_samples"]
+    failures = ["failed", "failure", "failure_time"]
+    names = [f"{c}_{m}" for c in ("y0", "eeg") for m in ("mean", "sd", "min", "max")]
+    assert list(scanned.data_vars) == [*failures, *names, "eeg_samples", "y3_samples"]
 
 
 def test_repetitions_alone_and_a_single_column(plain):
@@ -338,7 +339,7 @@ def test_a_scan_without_noise_needs_no_key():
 def test_results_that_do_not_fit_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(scans.shutil, "disk_usage", lambda path: SimpleNamespace(free=50))
     message = (
-        rf"`axes` must make results that fit, got 4 points, 8\.4e-08 GB; there are 5e-08 GB on the disk of {tmp_path}"
+        rf"`axes` must make results that fit, got 4 points, 8\.8e-08 GB; there are 5e-08 GB on the disk of {tmp_path}"
     )
     with pytest.raises(ValueError, match=message):
         scan(store=tmp_path / "scan.zarr")
@@ -347,7 +348,7 @@ def test_results_that_do_not_fit_on_the_disk(tmp_path, monkeypatch):
 
 def test_results_that_do_not_fit_into_memory(monkeypatch):
     monkeypatch.setattr(scans, "_free_memory", lambda: 50)
-    with pytest.raises(ValueError, match=r"got 4 points, 8\.4e-08 GB; there are 5e-08 GB in memory: give a `store`"):
+    with pytest.raises(ValueError, match=r"got 4 points, 8\.8e-08 GB; there are 5e-08 GB in memory: give a `store`"):
         scan()
 
 

@@ -27,7 +27,7 @@ scans, pieces, stores = (
 
 WHITE = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220.0, 6.0))
 AXES = {"C": np.linspace(100, 140, 10)}
-RESULTS = ("failed", "failure_time", "eeg_mean", "eeg_sd", "eeg_min", "eeg_max")
+RESULTS = ("failed", "failure", "failure_time", "eeg_mean", "eeg_sd", "eeg_min", "eeg_max")
 CHUNKS = 3
 
 
@@ -380,7 +380,7 @@ def test_a_store_of_another_version(store):
     before = files(store)
     for use in (scan, open_scan):
         with pytest.raises(
-            ValueError, match=f"`store` must be a parameter scan of version 2, got version 1 at {store}: scan anew"
+            ValueError, match=f"`store` must be a parameter scan of version 3, got version 1 at {store}: scan anew"
         ):
             use(store)
     assert files(store) == before
