@@ -1,15 +1,19 @@
-"""Checks of arguments on entry, and the type of the `progress` argument.
+"""Checks of arguments on entry, the type of the `progress` argument, and when records print their numbers.
 
 Every message is one line that names the argument as the user wrote it, what was expected and what came.
 """
 
+import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+
+Record = TypeVar("Record", bound=eqx.Module)
 
 Progress = Callable[[float, float, str], None]
 """Called with how much is done, how much there is to do in the same unit, and a message."""
@@ -23,6 +27,20 @@ def as_float(value: Any) -> jax.Array:
 def is_concrete(value: Any) -> bool:
     """Whether the numbers in `value` are known now, outside any JAX transformation."""
     return not isinstance(value, Tracer)
+
+
+def of_numbers(describe: Callable[[Record], str]) -> Callable[[Record], str]:
+    """A `__repr__` that describes a record of numbers; one of something else, such as tracers or axes, is a tree."""
+
+    @functools.wraps(describe)
+    def described_or_tree(record: Record) -> str:
+        leaves = jax.tree.leaves(record)
+        known = all(map(is_concrete, leaves)) and any(
+            isinstance(leaf, jax.Array | np.ndarray | float) for leaf in leaves
+        )
+        return describe(record) if known else eqx.tree_pformat(record)
+
+    return described_or_tree
 
 
 def is_whole(value: float) -> bool:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from ..column.quantities import described
 from ..column.states import CHANNELS
 from ..recording.mask import ObservationMask
 from .whitening import Whitener
@@ -25,6 +26,9 @@ class Gaussian(eqx.Module):
     mean: Float[Array, "*batch values"]
     std: Float[Array, "*batch values"]
     """0 where an autoencoder reports none."""
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
 
 class AbstractRecordingFeatures(eqx.Module, Generic[Features]):
@@ -89,6 +93,10 @@ class AbstractAutoencoder(eqx.Module, Generic[Features]):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """The arguments that make an autoencoder of this shape, as plain JSON values."""
+
+    def __repr__(self) -> str:
+        chosen = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{type(self).__name__}({chosen})"
 
     @abstractmethod
     def fit_whitener(

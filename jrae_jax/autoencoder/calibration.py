@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..column.quantities import described
 from ..column.states import STATES
 from ..recording.simulated import SimulatedRecordings
 from .base import AbstractAutoencoder, at_all
@@ -28,6 +29,9 @@ class Calibration(eqx.Module):
     log_std: Float[Array, "kind 6 knot"]
     """As reported, standardized; increasing."""
     factor: Float[Array, "kind 6 knot"]
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
     @classmethod
     def blank(cls, kinds: int, dtype: np.dtype) -> "Calibration":

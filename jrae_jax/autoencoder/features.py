@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from ..column.quantities import described
 from .base import AbstractRecordingFeatures
 from .whitening import Whitener
 from .window import Window, averaging
@@ -57,6 +58,9 @@ class WindowFeatures(eqx.Module):
     """The fraction of the samples that was measured, over those that the noise is estimated from."""
     log_noise: Float[Array, "*batch 7"]
     """A noise estimate: logarithm of the size of second differences; 0 where nothing was measured."""
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
 
 class RecordingWindows(AbstractRecordingFeatures[WindowFeatures]):

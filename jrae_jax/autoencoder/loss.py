@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
-from .._checks import as_float, check_not_negative
+from .._checks import as_float, check_not_negative, of_numbers
+from ..column.quantities import described
 from ..column.states import CHANNELS, STATES
 from ..recording.mask import ObservationMask
 from ..recording.standardizer import Standardizer
@@ -32,6 +33,9 @@ class Instant(eqx.Module, Generic[Features]):
     """The samples at each of the loss's `steps` after the instant."""
     measured: Bool[Array, "*batch step 7"]
     """Which of them were measured."""
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
 
 class AbstractInstantLoss(eqx.Module):
@@ -180,6 +184,7 @@ class ReconstructionLoss(AbstractLoss):
             )
         return WeightedError(as_float(weights / np.sum(weights)))
 
+    @of_numbers
     def __repr__(self) -> str:
         for name, made in {"all": ReconstructionLoss.all(), "observed": ReconstructionLoss.observed()}.items():
             if eqx.tree_equal(made, self):

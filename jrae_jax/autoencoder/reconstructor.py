@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_type, is_concrete
+from .._checks import check_type, is_concrete, of_numbers
 from ..recording.estimate import AbstractEstimator, Estimate, result_of
-from ..recording.mask import ObservationMask, as_masks
+from ..recording.mask import ObservationMask, as_masks, in_words
 from ..recording.recording import Recording
 from ..recording.standardizer import Standardizer
 from .base import AbstractAutoencoder, at_all, check_dt
@@ -91,7 +91,7 @@ class Reconstructor(AbstractEstimator):
         if not (is_concrete(self.kinds) and is_concrete(observed.channels)):
             return eqx.error_if(guarded, ~jnp.any(self._is_kind(observed)), expected)
         if not np.any(self._is_kind(observed)):
-            raise ValueError(f"{expected} ({_names(self.kinds)}), got {', '.join(observed.names)}")
+            raise ValueError(f"{expected} ({in_words(self.kinds)}), got {', '.join(observed.names)}")
         return guarded
 
     def _is_kind(self, observed: ObservationMask) -> Bool[Array, " kind"]:
@@ -104,16 +104,9 @@ class Reconstructor(AbstractEstimator):
             raise ValueError("`recording` must have at least one sample, got none")
         return self.check_kind("recording", recording.observed, recording)
 
+    @of_numbers
     def __repr__(self) -> str:
-        if not is_concrete(self.kinds):
-            return eqx.tree_pformat(self)
-        chosen = ", ".join(f"{name}={value!r}" for name, value in self.autoencoder.settings.items())
-        return f"Reconstructor({type(self.autoencoder).__name__}({chosen}), for {_names(self.kinds)})"
-
-
-def _names(kinds: Bool[Array | np.ndarray, "kind 7"]) -> str:
-    names = [", ".join(ObservationMask(np.asarray(row)).names) for row in kinds[:3]]
-    return "; ".join(names) + (f"; and {len(kinds) - 3} more" if len(kinds) > 3 else "")
+        return f"Reconstructor({self.autoencoder!r}, for {in_words(self.kinds)})"
 
 
 @eqx.filter_jit

@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_positive, check_type, is_concrete
+from .._checks import check_positive, check_type, is_concrete, of_numbers
+from ..column.quantities import described
 from ..column.states import CHANNELS
 from ..recording.estimate import Estimate, result_of
 from ..recording.mask import ObservationMask, Observed, as_mask
@@ -23,6 +24,9 @@ class StreamState(eqx.Module):
     """mV and mV/s."""
     measured: Bool[Array, "*batch memory 7"]
     """False before the first sample."""
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
 
 class StreamingDecoder(eqx.Module):
@@ -60,6 +64,10 @@ class StreamingDecoder(eqx.Module):
         check_dt(autoencoder, "dt", dt)
         self.observed, self.dt = as_mask(observed), float(dt)
         self.reconstructor = reconstructor.check_kind("observed", self.observed, reconstructor)
+
+    @of_numbers
+    def __repr__(self) -> str:
+        return f"StreamingDecoder({self.reconstructor!r}, observed={self.observed!r}, dt={self.dt:g} s)"
 
     def init(self, batch: int | None = None) -> StreamState:
         """The state before the first sample.

@@ -1,7 +1,7 @@
 """Training: one compiled program for one autoencoder or for an ensemble of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from .._checks import Progress, check_count, check_positive, check_type
+from .._checks import Progress, check_count, check_positive, check_type, of_numbers
 from ..recording.dataset import Dataset
 from ..recording.simulated import SimulatedRecordings
 from .base import AbstractAutoencoder, float_type
@@ -18,6 +18,9 @@ from .loss import AbstractLoss, ReconstructionLoss
 from .reconstructor import Reconstructor
 from .sources import AbstractTrainingData, DatasetPasses, EpochSettings, SimulatedDraws, StepSettings
 from .train_step import Program, initial_states
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Without a rate, which is data: optax.adam(1e-3) anew for each training would compile each of them anew.
 _ADAM = optax.scale_by_adam()
@@ -37,6 +40,14 @@ class Training(eqx.Module):
     """With early stopping, the epoch, from 1, whose reconstructor was kept."""
     settings: EpochSettings | StepSettings
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row an epoch, or a draw of simulated recordings: `train_loss` and `validation_loss`."""
+        import pandas as pd  # here, as importing it is slow
+
+        columns = {"train_loss": self.train_loss, "validation_loss": self.validation_loss}
+        return pd.DataFrame(columns, index=pd.RangeIndex(1, len(self.train_loss) + 1, name="epoch"))
+
+    @of_numbers
     def __repr__(self) -> str:
         chosen = ", ".join(f"{name}={value}" for name, value in vars(self.settings).items())
         lines = [f"Training({chosen}", f"  {self.reconstructor!r}"]

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..column.quantities import described
 from ..column.states import CHANNELS
 from .window import Window, averaging
 
@@ -31,6 +32,9 @@ class Whitener(eqx.Module):
     """Of the components, without noise."""
     signal_noise: Float[Array, "7"]
     """The noise estimate of signals without noise: the size of their own second differences."""
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
     @classmethod
     def fit(

@@ -123,7 +123,8 @@ class WindowedAutoencoder(AbstractAutoencoder[WindowFeatures]):
             "dt": self.window.dt,
             "latent_size": self.decoder[0].in_features,
             "widths": [layer.out_features for layer in self.encoder[:-1]],
-            "filters": self.filters.shape[-1],
+            "filters": int(self.encoder[0].in_features) // len(self.inputs)
+            - 2,  # which reads two numbers more a channel
             "activation": self.activation,
             "inputs": [CHANNELS[i] for i in self.inputs],
             "variational": self.variational,

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, UInt32
 
+from .quantities import described
+
 _WEYL = np.uint32(0x9E3779B9)
 _SECOND_LANE = (np.uint32(0x2C1B3C6D), np.uint32(0x85EBCA6B))
 
@@ -21,6 +23,9 @@ class NoiseStream(eqx.Module):
 
     first: UInt32[Array, "*batch"]
     second: UInt32[Array, "*batch"]
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def uniform(self, index: Int[Array, ""]) -> Float[Array, "*batch"]:
         """Number `index` of the stream, uniform in [0, 1), in steps of 2^-24."""

@@ -70,14 +70,17 @@ def batch_axes(record: Any) -> Any:
     return jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) else None, record)
 
 
-def described(record: eqx.Module) -> str:
-    """A record on one line: the name, value and unit of every field."""
+def described(record: eqx.Module, sizes: str = "batch of ") -> str:
+    """A record on one line: the name, value and unit of every field; of arrays the range, and behind `sizes` the
+    lengths of their axes."""
     fields = dataclasses.fields(record)
-    parts = (f"{field.name}={_shown(getattr(record, field.name), field.metadata.get('unit', ''))}" for field in fields)
+    parts = (
+        f"{field.name}={_shown(getattr(record, field.name), field.metadata.get('unit', ''), sizes)}" for field in fields
+    )
     return f"{type(record).__name__}({', '.join(parts)})"
 
 
-def _shown(value: Any, symbol: str) -> str:
+def _shown(value: Any, symbol: str, sizes: str) -> str:
     if not isinstance(value, jax.Array | np.ndarray | float):
         return repr(value)
     if not is_concrete(value):
@@ -85,7 +88,7 @@ def _shown(value: Any, symbol: str) -> str:
     values = np.asarray(value)
     if values.ndim and values.size:
         text = f"{values.min():.6g} to {values.max():.6g}"
-        return f"{text}{_unit_behind(symbol)} (batch of {len(values)})"
+        return f"{text}{_unit_behind(symbol)} ({sizes}{' x '.join(map(str, values.shape))})"
     return f"{values:.6g}{_unit_behind(symbol)}" if values.size else "none"
 
 

@@ -55,6 +55,9 @@ STATE_UNITS = ("mV", "mV", "mV", "mV/s", "mV/s", "mV/s")
 CHANNEL_UNITS = (*STATE_UNITS, "mV")
 """Unit of each channel."""
 
+CHANNEL_LABELS = (*STATE_LABELS, "y1 - y2")
+"""What each channel is."""
+
 PYRAMIDAL_STATES = (0, 3)
 EXCITATORY_STATES = (1, 4)
 INHIBITORY_STATES = (2, 5)

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import check_count, check_finite, check_positive
-from .states import STATE_LABELS, STATE_UNITS, STATES, eeg
+from .labelled import by_channel, over_time
+from .states import STATES, eeg, to_channels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -77,17 +78,7 @@ class Trajectories(eqx.Module):
 
     def to_dataset(self) -> "xr.Dataset":
         """With names and units: `y0..y5` and `eeg` over `column` and `time`."""
-        import xarray as xr  # here, as importing it is slow
-
-        dims = ("column", "time")[-self.ys.ndim + 1 :]
-        ys = np.asarray(self.ys)
-        states = zip(STATES, STATE_LABELS, STATE_UNITS, strict=True)
-        variables = {
-            name: (dims, ys[..., i], {"long_name": label, "units": unit})
-            for i, (name, label, unit) in enumerate(states)
-        }
-        variables["eeg"] = (dims, np.asarray(self.eeg), {"long_name": "y1 - y2", "units": "mV"})
-        return xr.Dataset(variables, {"time": ("time", self.ts, {"units": "s"})})
+        return over_time(by_channel(to_channels(self.ys)), self.ts, batch="column")
 
     def __repr__(self) -> str:
         if not eqx.is_array_like(self.ys) or np.ndim(self.ys) < 2:  # a tree of something else, such as axes

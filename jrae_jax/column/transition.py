@@ -9,6 +9,7 @@ from .column import Column
 from .equations import Coefficients
 from .inputs import ConstantInput, InputStatistics
 from .parameters import JansenRitParameters
+from .quantities import described
 from .solvers import RK4, LinearFlow
 from .states import EXCITATORY_STATES, STATES
 from .terms import Clock, ColumnTerm
@@ -39,6 +40,9 @@ class Transition(eqx.Module):
         """See the class."""
         self.parameters, self.input = column.parameters, column.input.statistics(dt)
         self.dt, self.unknown = float(dt), unknown
+
+    def __repr__(self) -> str:
+        return described(self)
 
     @property
     def scale(self) -> Float[Array, "6"]:

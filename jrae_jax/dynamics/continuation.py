@@ -6,7 +6,7 @@ line for each branch; each of their points is then found by bisection, on the ed
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import contourpy
 import equinox as eqx
@@ -21,6 +21,9 @@ from ..column.column import Column, check_constant, check_single
 from ..column.quantities import quantities
 from .curve import GRID, REACH, at_potential, bisected, hurwitz_determinant, input_slope
 from .equilibria import Equilibria, equilibria_at
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Place = Float[Array, "2"]
 """r (v - v0), and the quantity that changes."""
@@ -38,6 +41,17 @@ class BifurcationCurves(eqx.Module):
     def parameter(self) -> str:
         """The quantity that changes beside p."""
         return self.saddle_nodes.parameter
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """All points, one a row: its kind, and as `Equilibria.to_dataframe`."""
+        import pandas as pd  # here, as importing it is slow
+
+        kinds = {"saddle-node": self.saddle_nodes, "Hopf point": self.hopf_points}
+        tables = {kind: found.to_dataframe() for kind, found in kinds.items()}
+        return pd.concat(tables, names=["kind"]).reset_index("kind")
+
+    def __repr__(self) -> str:
+        return f"BifurcationCurves(\n saddle-nodes: {self.saddle_nodes!r}\n Hopf points: {self.hopf_points!r})"
 
 
 def bifurcation_curves(

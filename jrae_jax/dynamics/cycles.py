@@ -3,18 +3,24 @@
 A cycle is an orbit that closes, and that begins where y1 - y2 is largest; see `collocation`.
 """
 
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Complex, Float
 
-from .._checks import as_float, check_positive, is_concrete
+from .._checks import as_float, check_positive, of_numbers
 from ..column.column import Column, check_constant
 from ..column.simulate import simulate
 from ..column.states import STATES, eeg
 from .collocation import CycleEquations, Root
 from .equilibria import described_points
+from .points import table_of_points
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DT = 1e-3  # s, of the simulation that a guess is read from
 # Fractions of the largest distance from a point, at which states have left it and come back to it. Newton's method
@@ -59,9 +65,16 @@ class LimitCycle(eqx.Module):
         """Hz"""
         return 1 / self.period
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """As that of `Equilibria`."""
+        with jax.enable_x64(self.p.dtype == jnp.float64):  # it may be disabled by now
+            least, largest = jnp.moveaxis(self.extrema, -1, 0)
+            columns = {self.parameter: self.value, "p": self.p, "v_min": least, "v_max": largest}
+            columns |= {"frequency": self.frequency, "stable": self.stable}
+            return table_of_points(self.exists, columns)
+
+    @of_numbers
     def __repr__(self) -> str:
-        if not eqx.is_array(self.p) or not is_concrete(self.p):  # a tree of something else, such as axes
-            return eqx.tree_pformat(self)
         with jax.enable_x64(self.p.dtype == jnp.float64):  # so that it prints after double precision is disabled, too
             least, largest = jnp.moveaxis(self.extrema, -1, 0)
             quantities = {self.parameter: (self.value, ""), "p": (self.p, "1/s"), "frequency": (self.frequency, "Hz")}

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import Progress, as_float, check_choice
+from .._checks import Progress, as_float, check_choice, of_numbers
 from ..column.column import Column, check_constant
 from .branches import folds_of, followed_branches, stacked_branches
 from .continuation import checked_values, continued_equilibria
@@ -61,21 +61,13 @@ class BifurcationDiagram(eqx.Module):
         kinds["fold of cycles"] = self.cycle_folds
         parts = []
         for kind, found in kinds.items():
-            part = {
-                "kind": kind,
-                self.parameter: found.value,
-                "p": found.p,
-                "v_min": found.extrema[:, 0],
-                "v_max": found.extrema[:, 1],
-                "frequency": found.frequency,
-                "stable": found.stable,
-            }
-            parts.append(pd.DataFrame(part)[np.asarray(found.exists)])
+            part = found.to_dataframe()
+            part.insert(0, "kind", kind)
+            parts.append(part)
         return pd.concat(parts, ignore_index=True)
 
+    @of_numbers
     def __repr__(self) -> str:
-        if not eqx.is_array(self.bounds):  # a tree of something else, such as axes
-            return eqx.tree_pformat(self)
         unit = "" if self.unit == "1" else f" {self.unit}"
         low, high = np.asarray(self.bounds)
         lines = [f"BifurcationDiagram({self.parameter} from {low:g} to {high:g}{unit}"]

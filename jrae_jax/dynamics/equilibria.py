@@ -4,6 +4,7 @@ Equilibria at all p lie on one curve, and bifurcations on it are roots of functi
 """
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -11,12 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from .._checks import check_positive, is_concrete
+from .._checks import check_positive, of_numbers
 from ..column.column import Column, check_constant, check_single
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
 from ..column.states import eeg
 from .curve import MOST_ROOTS, at_potential, bracketed_roots, hurwitz_determinant, input_slope, roots
+from .points import table_of_points
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A pair of eigenvalues is on the imaginary axis if its real part is below this fraction of the imaginary one. Roots of
 # the Hurwitz determinant are pairs exactly on it, or real pairs far from it, so that only rounding must be allowed for:
@@ -68,9 +73,17 @@ class Equilibria(eqx.Module):
         imaginary = jnp.take_along_axis(self.eigenvalues.imag, nearest, axis=-1)[..., 0]
         return jnp.where(jnp.isfinite(jnp.min(distance, axis=-1)), imaginary, jnp.nan) / (2 * np.pi)
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Those that exist, one a row: the value of what changes, p (1/s), least and largest y1 - y2 (mV), frequency
+        (Hz) and whether it is stable; numbered by their place along each axis."""
+        with jax.enable_x64(self.p.dtype == jnp.float64):  # it may be disabled by now
+            least, largest = jnp.moveaxis(self.extrema, -1, 0)
+            columns = {self.parameter: self.value, "p": self.p, "v_min": least, "v_max": largest}
+            columns |= {"frequency": self.frequency, "stable": self.stable}
+            return table_of_points(self.exists, columns)
+
+    @of_numbers
     def __repr__(self) -> str:
-        if not eqx.is_array(self.p) or not is_concrete(self.p):  # a tree of something else, such as axes
-            return eqx.tree_pformat(self)
         with jax.enable_x64(self.p.dtype == jnp.float64):  # so that it prints after double precision is disabled, too
             quantities = {self.parameter: (self.value, ""), "p": (self.p, "1/s"), "y1 - y2": (eeg(self.states), "mV")}
             quantities |= {"frequency": (self.frequency, "Hz")}

@@ -6,19 +6,24 @@ simulated as usual, and small deviations are propagated by a Magnus step of four
 doi 10.1007/BF02128236). The trace of the Jacobian is -(4 a + 2 b), whatever the states, and so is the sum here.
 """
 
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_count, check_positive, check_type
+from .._checks import as_float, check_count, check_positive, check_type, of_numbers
 from ..column.column import Column
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
 from ..column.quantities import batch_axes
 from ..column.simulate import simulate
 from ..column.states import STATES, States
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TOGETHER = (
     5  # steps between two orthogonalisations, over which no direction outgrows another by more than rounding allows
@@ -43,9 +48,17 @@ class LyapunovExponents(eqx.Module):
         """Of the means, from the scatter of the blocks."""
         return self.blocks.std(axis=-2, ddof=1) / self.blocks.shape[-2] ** 0.5
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row for each column and exponent: `value` and `standard_error`, 1/s."""
+        import pandas as pd  # here, as importing it is slow
+
+        values = np.asarray(self.values)
+        columns = {"value": values.ravel(), "standard_error": np.asarray(self.standard_error).ravel()}
+        names = ("column", "exponent")[-values.ndim :]
+        return pd.DataFrame(columns, index=pd.MultiIndex.from_product([range(n) for n in values.shape], names=names))
+
+    @of_numbers
     def __repr__(self) -> str:
-        if not eqx.is_array_like(self.blocks):  # a tree of something else, such as axes
-            return eqx.tree_pformat(self)
         values, errors = (np.reshape(numbers, (-1, len(STATES))) for numbers in (self.values, self.standard_error))
         lines = [
             ", ".join(f"{value:.4g} +- {error:.2g}" for value, error in zip(*row, strict=True)) + " 1/s"

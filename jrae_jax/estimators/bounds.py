@@ -1,6 +1,7 @@
 """Lower bounds on the errors of any estimator: Cramer-Rao bounds, with the input unobserved or known."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -8,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._checks import as_float, check_names, check_positive
+from .._checks import as_float, check_names, check_positive, of_numbers
 from ..column.column import Column
-from ..column.states import STATES
+from ..column.labelled import UNIT_OF_QUANTITY, Signal, by_channel, over_time
+from ..column.states import STATE_UNITS, STATES
 from ..column.trajectories import Trajectories
 from ..column.transition import Transition
 from ..recording.mask import Observed
@@ -19,6 +21,9 @@ from ..recording.recording import Recording
 from .batches import recordings_of
 from .kalman import UNKNOWN, check_unknown, measurements_of, prior
 from .square_root import Moments, kalman
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Of the diagonal of a scaled information matrix: directions with less information than that count as unobservable.
 _PART_OF_A_DIRECTION = 1e-6
@@ -31,6 +36,23 @@ class ErrorBound(eqx.Module):
     """mV and mV/s."""
     parameter_std: dict[str, Float[Array, "*batch time"]]
     """Of the unknown parameters, by name, in their units."""
+    dt: float = eqx.field(static=True, kw_only=True)
+    """Seconds between samples."""
+
+    def to_dataset(self) -> "xr.Dataset":
+        """Over `trajectory` and `time`: `y0_std..y5_std`, and those of unknown parameters, as `C_std`."""
+        signals = by_channel(self.std, "_std", "least standard deviation of the error of the ")
+        for name, std in self.parameter_std.items():
+            signals[f"{name}_std"] = Signal(std, UNIT_OF_QUANTITY[name], f"the same of {name}")
+        return over_time(signals, self.dt * np.arange(self.std.shape[-2]), batch="trajectory")
+
+    @of_numbers
+    def __repr__(self) -> str:
+        units = dict(zip(STATES, STATE_UNITS, strict=True)) | UNIT_OF_QUANTITY
+        std = {name: self.std[..., i] for i, name in enumerate(STATES)} | self.parameter_std
+        lines = [f"{name}: {np.mean(np.asarray(each)):.3g} {units[name]}" for name, each in std.items()]
+        samples = " x ".join(map(str, self.std.shape[:-1]))
+        return "\n  ".join([f"ErrorBound({samples} samples, on average", *lines]) + ")"
 
 
 def posterior_cramer_rao(
@@ -79,7 +101,7 @@ def posterior_cramer_rao(
     std = _bounds(column, recordings, paths, names, as_float(prior_std), smooth=not causal)
     std = std if trajectories.ys.ndim == 3 or column.batch is not None else std[0]
     parameter_std = {name: std[..., len(STATES) + i] for i, name in enumerate(names)}
-    return ErrorBound(std[..., : len(STATES)], parameter_std)
+    return ErrorBound(std[..., : len(STATES)], parameter_std, dt=recording.dt)
 
 
 @eqx.filter_jit

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_not_negative
+from .._checks import as_float, check_not_negative, of_numbers
 from ..column.states import CHANNELS, STATES
 from ..recording.estimate import AbstractEstimator, Estimate, check_concrete, check_observed
 from ..recording.mask import ObservationMask, Observed, as_mask
@@ -79,6 +79,7 @@ class MemorylessPredictor(AbstractEstimator):
             estimates[rows] = self._given(pattern, queries[rows][:, pattern])
         return Estimate(as_float(estimates.reshape(*values.shape[:-1], -1)), dt=recording.dt)
 
+    @of_numbers
     def __repr__(self) -> str:
         return f"MemorylessPredictor({', '.join(self.observed.names)}: {len(self.states)} samples)"
 

@@ -1,14 +1,19 @@
 """The statistics of a column, from a long simulation: for estimators that know these and not the equations."""
 
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 import numpy as np
 import scipy.fft
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
-from .._checks import check_finite, check_positive
+from .._checks import check_finite, check_positive, of_numbers
 from ..column.column import Column, check_single
 from ..column.simulate import simulate
-from ..column.states import STATES
+from ..column.states import STATE_UNITS, STATES
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # 640 s, some 7000 alpha cycles: means and covariances are known to about 1 %; the start has decayed after 2 s.
 _TRAJECTORIES, _SECONDS, _BURN_IN = 32, 20.0, 2.0
@@ -59,6 +64,18 @@ class ColumnStatistics(eqx.Module):
         lagged = np.fft.irfft(products, size, axis=0)[: lags + 1]
         return cls(np.asarray(states), mean, lagged / (trajectories * time), float(dt))
 
+    def to_dataset(self) -> "xr.Dataset":
+        """With names and units: `mean` over `state`, and `covariance` over `lag` (s), `state` and `other`, which is the
+        state that comes first."""
+        import xarray as xr  # here, as importing it is slow
+
+        about = {"long_name": "covariance of a state, so much later, with another", "units": "of both states"}
+        lags = self.dt * np.arange(len(self.lagged))
+        coordinates = {"lag": ("lag", lags, {"units": "s"}), "state": list(STATES), "other": list(STATES)}
+        mean = ("state", self.mean, {"units": ", ".join(STATE_UNITS)})
+        return xr.Dataset({"mean": mean, "covariance": (("lag", "state", "other"), self.lagged, about)}, coordinates)
+
+    @of_numbers
     def __repr__(self) -> str:
         trajectories, time, _ = self.states.shape
         lag = (len(self.lagged) - 1) * self.dt

@@ -10,7 +10,7 @@ import scipy.fft
 import scipy.linalg
 from jaxtyping import ArrayLike, Float
 
-from .._checks import as_float, check_finite, check_not_negative
+from .._checks import as_float, check_finite, check_not_negative, of_numbers
 from ..column.states import CHANNELS, STATES
 from ..recording.estimate import AbstractEstimator, Estimate, check_concrete, check_dt, check_observed
 from ..recording.mask import ObservationMask, Observed, as_mask
@@ -88,6 +88,7 @@ class WienerFilter(AbstractEstimator):
         mean = as_float(filtered[:, self.future : self.future + time] + self.mean[: len(STATES)])
         return Estimate(mean if recording.batch is not None else mean[0], dt=recording.dt)
 
+    @of_numbers
     def __repr__(self) -> str:
         past, future = ((len(self.weights) - self.future) * self.dt, self.future * self.dt)
         return f"WienerFilter({', '.join(self.observed.names)}: {past:g} s past, {future:g} s future)"

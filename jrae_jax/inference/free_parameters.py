@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_float, check_finite, check_names
+from .._checks import as_float, check_finite, check_names, of_numbers
 from ..column.column import Column, check_single
 from .identifiability import GAIN, scaling_symmetries
 
@@ -31,6 +31,13 @@ class FreeParameters(eqx.Module):
     low: Float[Array, " free"]
     high: Float[Array, " free"]
     names: tuple[str, ...] = eqx.field(static=True)
+
+    @of_numbers
+    def __repr__(self) -> str:
+        units = self.known.quantities
+        pairs = zip(self.names, np.asarray(self.low), np.asarray(self.high), strict=True)
+        parts = (f"{name} {low:g} to {high:g} {units.get(name, '1')}".removesuffix(" 1") for name, low, high in pairs)
+        return f"FreeParameters({', '.join(parts)}, of {self.known!r})"
 
     @classmethod
     def from_bounds(cls, column: Column, bounds: Mapping[str, tuple[float, float]]) -> "FreeParameters":

@@ -12,7 +12,7 @@ import optimistix as optx
 import pandas as pd
 from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 
-from .._checks import Progress
+from .._checks import Progress, of_numbers
 from ..column.column import Column
 from ..column.states import CHANNELS
 from ..recording.recording import Recording
@@ -133,6 +133,7 @@ class ParameterFit(eqx.Module):
         columns = {"value": self.values, "std": self.std, "unit": self.units}
         return pd.DataFrame(columns, index=pd.Index(self.names, name="quantity"))
 
+    @of_numbers
     def __repr__(self) -> str:
         found = zip(self.names, self.values, self.std, self.units, strict=True)
         lines = [f"{name} = {value:.5g} +- {std:.2g} {unit}".removesuffix(" 1") for name, value, std, unit in found]

@@ -12,6 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._checks import Progress, as_float, check_count, check_finite
 from ..column.column import Column
+from ..column.quantities import described
 from ..column.simulate import simulate
 from ..column.states import STATES, States, eeg
 from ..recording.recording import Recording
@@ -66,6 +67,9 @@ class MatchTrace(AbstractFitMethod):
                 raise ValueError(f"`y0` must have shape (6,), got {self.y0.shape}")
             check_finite(y0=self.y0)
         check_count(1, starts=self.starts)
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
     def fit(self, recording: Recording, free: FreeParameters, *, key: PRNGKeyArray, progress: Progress) -> ParameterFit:
         """The parameters that fit a recording best.

@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_count
+from .._checks import check_count, of_numbers
 from ..column.states import to_channels
 from ..column.trajectories import Trajectories
 from .mask import ObservationMask, Observed, as_mask
@@ -20,6 +20,10 @@ class Split(eqx.Module):
     """Of shape `(trajectory, time, 7)`, with sensor noise."""
     states: Float[Array, "trajectory time 6"]
     """The true states, mV and mV/s."""
+
+    @of_numbers
+    def __repr__(self) -> str:
+        return f"Split({self.recording!r})"
 
 
 class Dataset(eqx.Module):
@@ -44,6 +48,7 @@ class Dataset(eqx.Module):
         """Seconds between samples."""
         return self.train.recording.dt
 
+    @of_numbers
     def __repr__(self) -> str:
         parts = {"train": self.train, "validation": self.validation, "held_out": self.held_out}
         sizes = ", ".join(f"{name} {len(part.states)}" for name, part in parts.items() if part is not None)

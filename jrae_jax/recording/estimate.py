@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._checks import check_type, is_concrete
+from ..column.labelled import UNIT_OF_QUANTITY, Signal, by_channel, over_time
+from ..column.quantities import described
 from ..column.states import STATE_UNITS, STATES
 from .mask import ObservationMask
 from .recording import Recording
@@ -24,6 +26,9 @@ class QuantityEstimate(eqx.Module):
 
     mean: Float[Array, "*batch time"]
     std: Float[Array, "*batch time"]
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
 
 class Estimate(eqx.Module):
@@ -61,18 +66,18 @@ class Estimate(eqx.Module):
         return jax.tree.map(lambda leaf: leaf[chosen] if np.ndim(leaf) else leaf, self)
 
     def to_dataset(self) -> "xr.Dataset":
-        """With names and units: `y0..y5` and, where there are any, `y0_std..y5_std` over `recording` and `time`."""
-        import xarray as xr  # here, as importing it is slow
-
-        dims = ("recording", "time")[-self.mean.ndim + 1 :]
-        parts = {"": self.mean} if self.std is None else {"": self.mean, "_std": self.std}
-        variables = {
-            f"{name}{suffix}": (dims, np.asarray(values[..., i]), {"units": unit})
-            for suffix, values in parts.items()
-            for i, (name, unit) in enumerate(zip(STATES, STATE_UNITS, strict=True))
-        }
-        time = self.dt * np.arange(self.mean.shape[-2])
-        return xr.Dataset(variables, {"time": ("time", time, {"units": "s"})})
+        """With names and units, over `recording` and `time`: `y0..y5` and, where there are any, their standard
+        deviations `y0_std..y5_std`, the unknown parameters, as `C` and `C_std`, and the `input`."""
+        signals = by_channel(self.mean)
+        if self.std is not None:
+            signals |= by_channel(self.std, "_std", "standard deviation of the ")
+        for name, unknown in self.parameters.items():
+            unit = UNIT_OF_QUANTITY[name]
+            signals[name] = Signal(unknown.mean, unit, name)
+            signals[f"{name}_std"] = Signal(unknown.std, unit, f"standard deviation of {name}")
+        if self.input is not None:
+            signals["input"] = Signal(self.input, "1/s", "external input")
+        return over_time(signals, self.dt * np.arange(self.mean.shape[-2]), batch="recording")
 
     def __repr__(self) -> str:
         if not eqx.is_array_like(self.mean) or np.ndim(self.mean) < 2:  # a tree of something else, such as axes

@@ -1,17 +1,22 @@
 """Scores on held-out trajectories, state by state, observed and hidden apart."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_choice, check_count, check_type
+from .._checks import check_choice, check_count, check_type, of_numbers
+from ..column.quantities import described
 from ..column.states import STATES
 from .dataset import Dataset
 from .estimate import Estimate
 from .scores import nrmse, pearson_r, r_squared
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Scores(eqx.Module):
@@ -31,7 +36,16 @@ class Scores(eqx.Module):
         """r with negatives set to 0, as in the study: it hides how far chance scatters."""
         return np.maximum(self.r, 0.0)
 
-    def __str__(self) -> str:
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row a state: `r`, `r2`, `nrmse`, and whether it was observed."""
+        import pandas as pd  # here, as importing it is slow
+
+        observed = [name in self.observed for name in STATES]
+        columns = {"r": self.r, "r2": self.r2, "nrmse": self.nrmse, "observed": observed}
+        return pd.DataFrame(columns, index=pd.Index(STATES, name="state"))
+
+    @of_numbers
+    def __repr__(self) -> str:
         rows = [f"observed: {', '.join(self.observed)}", f"{'state':<12}{'r':>9}{'R2':>9}{'NRMSE':>9}"]
         for index, name in enumerate(STATES):
             label = name if name in self.observed else f"{name} (hidden)"
@@ -47,6 +61,9 @@ class Interval(eqx.Module):
     high: np.ndarray
     std: np.ndarray
     """Standard deviation over seeds: how far a single run may be off."""
+
+    def __repr__(self) -> str:
+        return described(self, "")
 
 
 def evaluate(estimate: Estimate, data: Dataset, *, on: str = "held_out") -> Scores:

@@ -6,7 +6,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool
 
-from .._checks import check_choice, check_count, is_concrete
+from .._checks import check_choice, check_count, is_concrete, of_numbers
 from ..column.states import CHANNELS, STATES
 
 
@@ -46,9 +46,8 @@ class ObservationMask(eqx.Module):
         """Names of the states that have to be reconstructed."""
         return tuple(name for name in STATES if name not in self.names)
 
+    @of_numbers
     def __repr__(self) -> str:
-        if not is_concrete(self.channels):
-            return f"ObservationMask({self.channels})"
         return f"ObservationMask.from_names({', '.join(map(repr, self.names))})"
 
 
@@ -110,3 +109,9 @@ def as_masks(kinds: Sequence[object] | Bool[Array | np.ndarray, "kind 7"]) -> Bo
         raise ValueError(f"`kinds` must be a list of kinds of recordings, got one: [{kinds!r}]")
     check_count(1, **{"len(kinds)": len(kinds)})
     return np.stack([np.asarray(as_mask(kind, "kinds").channels) for kind in kinds])
+
+
+def in_words(kinds: Bool[Array | np.ndarray, "kind 7"]) -> str:
+    """The channels of each of a few kinds of recordings."""
+    names = [", ".join(ObservationMask(np.asarray(row)).names) for row in kinds[:3]]
+    return "; ".join(names) + (f"; and {len(kinds) - 3} more" if len(kinds) > 3 else "")

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._checks import as_float, check_not_negative, check_positive, is_concrete
-from ..column.states import CHANNEL_UNITS, CHANNELS, STATES, to_channels
+from ..column.labelled import by_channel, over_time
+from ..column.states import CHANNELS, STATES, to_channels
 from .mask import ObservationMask, Observed, as_mask
 from .sampling import even_sampling
 from .suspect import check_signal
@@ -211,15 +212,19 @@ class Recording(eqx.Module):
         )
 
     def to_dataset(self) -> "xr.Dataset":
-        """With names and units: each observed channel over `recording` and `time`, NaN where nothing was measured."""
-        import xarray as xr  # here, as importing it is slow
-
-        dims = ("recording", "time")[-self.values.ndim + 1 :]
-        values, units = self.with_missing_as_nan(), dict(zip(CHANNELS, CHANNEL_UNITS, strict=True))
-        variables = {
-            name: (dims, values[..., CHANNELS.index(name)], {"units": units[name]}) for name in self.observed.names
-        }
-        return xr.Dataset(variables, {"time": ("time", self.ts, {"units": "s"})})
+        """With names and units: each observed channel over `recording` and `time`, NaN where nothing was measured; and
+        its noise, as `eeg_noise_std`, where it is known."""
+        signals = by_channel(self.with_missing_as_nan())
+        found = over_time({name: signals[name] for name in self.observed.names}, self.ts, batch="recording")
+        if self.noise_std is not None:
+            for name in self.observed.names:
+                std = np.asarray(self.noise_std)[..., CHANNELS.index(name)]
+                about_noise = {"long_name": f"standard deviation of the noise of {name}", "units": signals[name].units}
+                found[f"{name}_noise_std"] = (("recording",)[: std.ndim], std, about_noise)
+        known = {} if self.info is None else self.info._asdict()
+        # Not the unit it came in nor its start: what is here is in mV and has times.
+        about_all = {name: known[name] for name in ("name", "band", "reference") if known.get(name) is not None}
+        return found.assign_attrs(about_all)
 
     def __repr__(self) -> str:
         if not eqx.is_array_like(self.values) or np.ndim(self.values) not in (

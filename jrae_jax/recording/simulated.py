@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from .._checks import check_count, check_names, check_positive
+from .._checks import check_count, check_names, check_positive, of_numbers
 from ..column.column import Column, check_single
 from ..column.simulate import simulate
 from ..column.solvers import RK4
 from ..column.states import to_channels
-from .mask import ObservationMask, Observed, as_masks
+from .mask import ObservationMask, Observed, as_masks, in_words
 from .standardizer import Standardizer
 
 _LONGEST_GAP = 0.2  # s, two alpha cycles: a blink or a saturated amplifier
@@ -117,6 +117,20 @@ class SimulatedRecordings(eqx.Module):
     def observed(self) -> ObservationMask:
         """All channels that some kind of recording has."""
         return ObservationMask(np.any(np.asarray(self.masks), axis=0))
+
+    @of_numbers
+    def __repr__(self) -> str:
+        units, (low, high) = self.column.quantities, self.noise
+        ranges = [f"{name} {least:g} to {most:g} {units[name]}".removesuffix(" 1") for name, least, most in self.ranges]
+        return "\n  ".join(
+            [
+                f"SimulatedRecordings({in_words(self.masks)}",
+                f"{self.columns} x {self.samples} samples a draw, every {self.dt:g} s after {self.burn_in:g} s",
+                f"noise {low:g} to {high:g} of the standard deviation, {self.gaps:.1%} missing",
+                *([f"ranges: {', '.join(ranges)}"] if ranges else []),
+                f"{self.column!r})",
+            ]
+        )
 
     def _simulated(self, columns: int, samples: int, key: PRNGKeyArray) -> Float[Array, "column time 6"]:
         range_key, simulation_key = jax.random.split(key)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import is_concrete
+from .._checks import is_concrete, of_numbers
 from ..column.states import CHANNELS, STATES, States
 
 
@@ -46,9 +46,8 @@ class Standardizer(eqx.Module):
         difference = state.y1 * std["y1"] - state.y2 * std["y2"]
         return jnp.concatenate([states, (difference / std["eeg"])[..., None]], axis=-1)
 
+    @of_numbers
     def __repr__(self) -> str:
-        if not is_concrete(self.mean):
-            return "Standardizer(traced)"
         each = zip(CHANNELS, np.asarray(self.mean), np.asarray(self.std), strict=True)
         return f"Standardizer({', '.join(f'{name}={mean:.4g} +- {std:.4g}' for name, mean, std in each)})"
 

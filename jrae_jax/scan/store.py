@@ -142,7 +142,7 @@ def resume(path: Path, settings: dict[str, Any]) -> ScanStore:
     **Raises:** `ValueError` that names the settings that differ, or the chunk that is damaged.
     """
     group = _opened(path, "r+")
-    made, wanted = _flat(group.attrs["settings"]), _flat(json.loads(json.dumps(settings)))
+    made, wanted = _flat(json.loads(str(group.attrs["settings"]))), _flat(json.loads(json.dumps(settings)))
     differ = [name for name in {**made, **wanted} if made.get(name) != wanted.get(name)]
     if differ:
         changes = "; ".join(f"{name} was {made.get(name)}, now {wanted.get(name)}" for name in differ[:5])
@@ -214,6 +214,17 @@ def dataset(path: Path | None, store: ScanStore) -> "xr.Dataset":
     return found[_names(store.group, "results")].assign_attrs(attributes)
 
 
+def _portable(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes in forms that netCDF can hold, too: text, numbers and lists of numbers; all others as JSON."""
+
+    def portable(value: Any) -> Any:
+        parts = value if isinstance(value, list | tuple) else [value]
+        plain = isinstance(value, str) or all(isinstance(part, int | float) for part in parts)
+        return value if plain and not any(isinstance(part, bool) for part in parts) else json.dumps(value)
+
+    return {name: portable(value) for name, value in attributes.items()}
+
+
 _FILL = {"f": np.nan, "i": -1, "u": 0, "b": False}
 
 
@@ -223,14 +234,16 @@ def _new_group(target: "Path | MemoryStore", contents: StoreContents) -> "zarr.G
     layout, coordinates = contents.layout, contents.coordinates
     group = zarr.create_group(
         target,
-        attributes={
-            "jrae_jax_store": FORMAT,
-            "chunk": list(layout.chunk),
-            "shape": list(layout.shape),
-            "results": list(contents.variables),
-            "settings": contents.settings,
-            "coordinates": [coordinate.name for coordinate in coordinates],
-        },
+        attributes=_portable(
+            {
+                "jrae_jax_store": FORMAT,
+                "chunk": list(layout.chunk),
+                "shape": list(layout.shape),
+                "results": list(contents.variables),
+                "settings": contents.settings,
+                "coordinates": [coordinate.name for coordinate in coordinates],
+            }
+        ),
     )
     for coordinate in coordinates:
         _write_coordinate(group, coordinate)
@@ -251,7 +264,9 @@ def _new_group(target: "Path | MemoryStore", contents: StoreContents) -> "zarr.G
             fill_value=_FILL[dtype.kind],
             compressors=_codecs(),
             dimension_names=(*contents.dims, *variable.dims),
-            attributes={"long_name": variable.long_name, "units": variable.units, **variable.attributes, **auxiliary},
+            attributes=_portable(
+                {"long_name": variable.long_name, "units": variable.units, **variable.attributes, **auxiliary}
+            ),
         )
     group.create_array(
         COMPLETE,
@@ -282,7 +297,7 @@ def _write_coordinate(group: "zarr.Group", coordinate: Coordinate) -> None:
             compressors=_codecs(),
             config={"write_empty_chunks": True},
             dimension_names=(coordinate.dim,),
-            attributes=coordinate.attributes,
+            attributes=_portable(coordinate.attributes),
         )
 
 
@@ -307,7 +322,7 @@ def _layout(group: "zarr.Group") -> Layout:
 
 
 def _names(group: "zarr.Group", attribute: str) -> list[str]:
-    return list(group.attrs[attribute])  # pyright: ignore[reportArgumentType]
+    return json.loads(str(group.attrs[attribute]))
 
 
 def _array(group: "zarr.Group", name: str) -> "zarr.Array":

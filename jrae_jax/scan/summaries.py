@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from .._checks import check_choice, check_count
 from ..column.column import Column
+from ..column.quantities import described
 from ..column.states import CHANNEL_UNITS, CHANNELS
 
 UNIT_OF_CHANNEL: dict[str, str] = dict(zip(CHANNELS, CHANNEL_UNITS, strict=True))
@@ -47,6 +48,9 @@ class TrajectoryInfo(eqx.Module):
     """Seconds from the start of the trajectory to one `dt` before the first sample: the burn-in."""
     samples: int = eqx.field(static=True)
     """How many samples there will be."""
+
+    def __repr__(self) -> str:
+        return described(self)
 
 
 _State = TypeVar("_State")

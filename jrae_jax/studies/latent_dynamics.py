@@ -7,6 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._checks import of_numbers
 from ..timeseries.dimension import CorrelationDimension, Dimension, correlation_dimension, two_nn_dimension
 from ..timeseries.lyapunov import RosensteinExponent, rosenstein_exponent
 from ..timeseries.shape import first_component_variance, participation_ratio, straightness
@@ -29,6 +30,13 @@ class LatentDynamics(eqx.Module):
     correlation: CorrelationDimension
     exponent: RosensteinExponent
     surrogates: SurrogateTest
+
+    @of_numbers
+    def __repr__(self) -> str:
+        lines = []
+        for name, value in vars(self).items():
+            lines.append(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value!r}")
+        return "\n  ".join(["LatentDynamics(", *lines]) + ")"
 
 
 def measure_latent_dynamics(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -9,17 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from .._checks import Progress, check_count
+from .._checks import Progress, check_count, of_numbers
 from ..autoencoder.base import zero_padded
 from ..autoencoder.train import train_ensemble
 from ..autoencoder.windowed import WindowedAutoencoder
 from ..column.column import Column
 from ..column.inputs import UniformNoiseInput
 from ..column.simulate import simulate
+from ..column.states import STATES
 from ..recording.dataset import make_dataset
 from ..recording.evaluate import evaluate
 from ..recording.mask import FULL, PYRAMIDAL, ObservationMask
 from ..recording.simulated import SimulatedRecordings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COMPARED = MappingProxyType({"full": FULL, "pyramidal": PYRAMIDAL})
 """What is observed: all six states, or the pyramidal potential alone."""
@@ -36,6 +41,24 @@ class LatentSizes(eqx.Module):
     sizes: tuple[int, ...] = eqx.field(static=True)
     r: dict[str, Float[np.ndarray, "size 6"]]
     """Pearson's r of each state, by what is observed."""
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row for each kind of recording and size: what is `observed`, `size`, and r of each state."""
+        import pandas as pd  # here, as importing it is slow
+
+        parts = [
+            pd.DataFrame({"observed": name, "size": self.sizes} | dict(zip(STATES, r.T, strict=True)))
+            for name, r in self.r.items()
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    @of_numbers
+    def __repr__(self) -> str:
+        lines = ["LatentSizes(", f"  {'r of':<20}" + "".join(f"{state:>8}" for state in STATES)]
+        for name, r in self.r.items():
+            for size, row in zip(self.sizes, np.asarray(r), strict=True):
+                lines.append(f"  {name + ', ' + str(size):<20}" + "".join(f"{each:8.3f}" for each in row))
+        return "\n".join(lines) + ")"
 
     def enough(self, observed: str) -> int:
         """The least size with which every state comes back as well as with any other, to 0.01."""

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from .._checks import Progress, check_choice, check_count, check_positive
+from .._checks import Progress, check_choice, check_count, check_positive, of_numbers
 from ..autoencoder.autoencoder import Autoencoder
 from ..autoencoder.base import zero_padded
 from ..autoencoder.reconstructor import Reconstructor
@@ -26,6 +26,9 @@ from ..recording.dataset import Dataset, Split, make_dataset
 from ..recording.evaluate import Scores, evaluate
 from .latent_dynamics import LatentDynamics, measure_latent_dynamics
 from .protocols import CONDITIONS, LOSSES, PROTOCOLS, Protocol, losses_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DT = 1e-3  # s, of the integration and between samples
 _TRAINING = 0.85  # of the time of a protocol; the remainder measures latents
@@ -99,6 +102,11 @@ class Case(eqx.Module):
         """The same of untrained autoencoders."""
         return np.stack([scores.r for scores in self.chance])
 
+    @of_numbers
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{state} {r:.3f}" for state, r in zip(STATES, self.r.mean(axis=0), strict=True))
+        return f"Case({self.name}, {len(self.scores)} seeds, mean r: {scores})"
+
 
 class Study(eqx.Module):
     """A finished study."""
@@ -121,6 +129,20 @@ class Study(eqx.Module):
         cases = [case for case in self.cases if (case.protocol.name, case.condition) == (protocol.name, condition)]
         return cases[0] if len(cases) == 1 else next(case for case in cases if case.loss == loss)
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row for each case, seed and state: `protocol`, `condition`, `loss`, `seed`, `state`, whether it was
+        `observed`, the scores `r`, `r2` and `nrmse`, and `chance_r`, the r of the untrained autoencoder."""
+        import pandas as pd  # here, as importing it is slow
+
+        parts = []
+        for case in self.cases:
+            where = {"protocol": case.protocol.name, "condition": case.condition, "loss": case.loss}
+            for seed, (scores, chance) in enumerate(zip(case.scores, case.chance, strict=True)):
+                table = scores.to_dataframe().reset_index().assign(seed=seed, chance_r=chance.r, **where)
+                parts.append(table[[*where, "seed", "state", "observed", "r", "r2", "nrmse", "chance_r"]])
+        return pd.concat(parts, ignore_index=True)
+
+    @of_numbers
     def __repr__(self) -> str:
         chosen = ", ".join(f"{name}={value}" for name, value in vars(self.settings).items())
         width = max(len(case.name) for case in self.cases)

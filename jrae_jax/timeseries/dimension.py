@@ -6,6 +6,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
+from .._checks import of_numbers
 from .neighbours import BLOCKS, as_trajectories, evenly, generator, sample_times, squared_separations, theiler_window
 
 _LEAST_SAMPLES = 200  # in time; fewer have no scaling range, and blocks of too few neighbours
@@ -28,6 +29,7 @@ class Dimension(eqx.Module):
     standard_error: float
     """From the scatter over ten blocks of time."""
 
+    @of_numbers
     def __repr__(self) -> str:
         return f"Dimension({self.value:.3g} +- {self.standard_error:.2g})"
 
@@ -47,6 +49,7 @@ class CorrelationDimension(eqx.Module):
     scaling_range: tuple[float, float]
     """The radii between which `value` is the slope, in the same units."""
 
+    @of_numbers
     def __repr__(self) -> str:
         if np.isnan(self.value):
             return "CorrelationDimension(no scaling range)"

@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_positive
+from .._checks import check_positive, of_numbers
 from .neighbours import BLOCKS, as_trajectories, evenly, sample_times, squared_separations, theiler_window
 
 _LEAST_SAMPLES = 500  # in time; of fewer, pairs are followed for too short a time to be cut into six
@@ -40,6 +40,7 @@ class RosensteinExponent(eqx.Module):
         """Whether neighbours diverge exponentially, at a rate that is more than two standard errors above 0."""
         return self.exponential and self.value > 2 * self.standard_error
 
+    @of_numbers
     def __repr__(self) -> str:
         if np.isnan(self.value):
             return "RosensteinExponent(none: distances do not grow exponentially)"

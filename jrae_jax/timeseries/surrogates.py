@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_count, check_positive
+from .._checks import check_count, check_positive, of_numbers
 from .neighbours import as_trajectories, evenly, generator
 
 _LAGS = 3  # points that are predicted from, a horizon apart: an autoregressive model of third order
@@ -40,6 +40,7 @@ class SurrogateTest(eqx.Module):
         """Whether nonlinear prediction is better than linear, and by more than chance allows at 5 %."""
         return self.ratio < 1 and self.p_value <= 0.05
 
+    @of_numbers
     def __repr__(self) -> str:
         verdict = "nonlinear" if self.nonlinear else "not distinguished from linear noise"
         return f"SurrogateTest({verdict}: ratio of errors {self.ratio:.3g}, p = {self.p_value:.3g})"

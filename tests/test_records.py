@@ -1,0 +1,184 @@
+"""Every public record: how it prints, and how what is labelled is exported."""
+
+import inspect
+from functools import cache
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import jrae_jax as jrae
+from jrae_jax import autoencoder, column, dynamics, estimators, inference, recording, scan, studies, timeseries
+
+LABELLED = (
+    "BifurcationCurves",
+    "BifurcationDiagram",
+    "ColumnStatistics",
+    "Equilibria",
+    "ErrorBound",
+    "Estimate",
+    "LatentSizes",
+    "LimitCycle",
+    "LyapunovExponents",
+    "ParameterFit",
+    "Recording",
+    "Scores",
+    "Study",
+    "Training",
+    "Trajectories",
+)
+ROOMS = (autoencoder, column, dynamics, estimators, inference, recording, scan, studies, timeseries)
+
+
+def some(*shape: int, dtype: type = float):
+    return jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.result_type(dtype))
+
+
+@cache
+def records():
+    """One of every public record, by its name; made without simulations where that can be done."""
+    key, standard = jax.random.key(0), jrae.Column.preset("jansen_rit_1995", jrae.ConstantInput(220.0))
+    driven = standard.replace(input=jrae.WhiteNoiseInput(220.0, 6.0))
+    trajectories = jrae.Trajectories(some(4, 300, 6), dt=1e-3, t0=3600.0)
+    info = recording.RecordingInfo("O1", "uV", (0.5, 45.0), None, 3600.0)
+    recorded = jrae.Recording.of(eeg=some(2, 8), y0=some(2, 8), dt=1e-3, noise_std=0.1, info=info)
+    data = jrae.make_dataset(trajectories, observed="eeg", held_out=1, noise=0.1, key=key)
+    plain = jrae.Autoencoder(latent_size=2, widths=(4, 3), key=key)
+    windowed = jrae.WindowedAutoencoder(past=0.01, widths=(4, 3), filters=2, variational=True, key=key)
+    calibration = autoencoder.Calibration.blank(1, np.dtype("float32"))
+    reconstructor = jrae.Reconstructor(windowed, ["eeg"], data.standardizer, calibration)
+    settings = autoencoder.EpochSettings("all", 2, 32, None)
+    training = jrae.Training(reconstructor, np.array([1.0, 0.5]), np.full(2, np.nan), None, None, settings)
+    unknown = recording.QuantityEstimate(some(2, 8), some(2, 8))
+    points = dynamics.Equilibria(some(3), some(3, 6), some(3, 6, dtype=complex), some(3), "C")
+    cycles = dynamics.LimitCycle(
+        some(2, 4),
+        some(2, 4),
+        some(2, 4, 6),
+        some(2, 4, 6).astype(jnp.result_type(complex)),
+        some(2, 4, 2),
+        some(2, 4),
+        "C",
+    )
+    folds = jax.tree.map(lambda leaf: leaf[0], cycles)
+    scores = recording.Scores(np.ones(6), np.ones(6), np.zeros(6), ("y0",))
+    statistics = estimators.ColumnStatistics.from_states(some(2, 400, 6), dt=1e-3, longest_lag=0.01)
+    simulated = jrae.SimulatedRecordings(
+        driven, kinds=["y0", "eeg"], noise=(0.1, 0.5), ranges={"C": (100.0, 150.0)}, burn_in=0.0, key=key
+    )
+    pairs = {"values": some(2), "std": some(2), "correlation": some(2, 2)}
+    compared = {"axis": some(4), "recorded": some(4), "simulated": some(4)}
+    fit = inference.ParameterFit(
+        ("A", "gain"),
+        **{name: np.asarray(values) for name, values in (pairs | compared).items()},
+        column=standard, gain=1.0, y0=None, explained=0.9, converged=True, agreeing=3, starts=4,
+    )  # fmt: skip
+    no_curve, dimension = np.linspace(0.1, 1, 5), timeseries.Dimension(1.5, 0.1)
+    correlation = timeseries.CorrelationDimension(1.5, 0.1, no_curve, no_curve, (0.1, 1.0))
+    exponent = timeseries.RosensteinExponent(0.1, 0.9, False, 0.5, no_curve, no_curve)
+    surrogates = timeseries.SurrogateTest(0.5, 0.6, no_curve, 0.05)
+    latents = studies.LatentDynamics(1.5, 0.9, 0.8, dimension, correlation, exponent, surrogates)
+    latent, states = np.asarray(some(4, 3)), np.asarray(some(4, 6))
+    case = studies.Case(studies.CORRECTED, "full", "all", [training], [scores], [scores], [latent], states)
+    made = [
+        recorded, data, data.train, data.standardizer, simulated, trajectories, plain, windowed, calibration, training,
+        reconstructor, settings, unknown, points, cycles, scores, statistics, fit, dimension, correlation, exponent,
+        surrogates, latents, case, standard, standard.parameters,
+        *(standard.replace(input=one).input for one in (driven.input, jrae.ConstantInput(220.0))),
+        jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3), jrae.EvokedPulseInput(1.0, jrae.ConstantInput(90.0)),
+        jrae.OrnsteinUhlenbeckInput(220.0, 50.0, 0.01, hold=1e-3), driven.input.statistics(1e-3),
+        column.noise_stream(key, jnp.arange(3)), column.Transition(driven, 1e-3), column.RK4(), column.FixedStepHeun(),
+        column.StrangSplitting(), column.States(*some(6)),
+        recording.Interval(*(np.linspace(0, 1, 3) for _ in range(4))), recording.EEG, info,
+        recording.RecordingModel.from_scales(jnp.ones(6), jnp.ones(7)),
+        jrae.Estimate(some(2, 8, 6), some(2, 8, 6), {"C": unknown, "p": unknown}, some(2, 8), dt=1e-3),
+        dynamics.BifurcationCurves(points, points), dynamics.LyapunovExponents(np.asarray(some(20, 5, 6))),
+        dynamics.BifurcationDiagram(points, points, points, cycles, folds, some(2), standard),
+        estimators.ErrorBound(some(2, 8, 6), {"C": some(2, 8)}, dt=1e-3), estimators.FourDVar(driven),
+        estimators.KalmanFilter(driven), estimators.KalmanSmoother(driven),
+        estimators.ObserverCascade(driven, mean=jnp.zeros(6)),
+        estimators.MemorylessPredictor.fit(statistics, observed="eeg", noise_std=0.1, key=key),
+        estimators.WienerFilter.fit(statistics, observed="eeg", noise_std=0.1, past=0.003),
+        inference.FreeParameters.from_bounds(standard, {"A": (3.0, 4.0), "gain": (0.5, 2.0)}),
+        inference.MatchSpectrum(), inference.MatchTrace(y0=jnp.zeros(6)),
+        autoencoder.Gaussian(some(3), some(3)), autoencoder.PhysicsLoss(driven), jrae.ReconstructionLoss.all(),
+        autoencoder.StepSettings("all", 10, 4), autoencoder.Window(past=0.01),
+        autoencoder.Whitener.blank(3, np.dtype("float32")),
+        autoencoder.WindowFeatures(some(5, 7), some(5, 7), some(7), some(7)),
+        autoencoder.StreamState(some(5, 7), jnp.ones((5, 7), bool)),
+        autoencoder.Instant(some(7), some(7), some(7), some(1, 7), jnp.ones((1, 7), bool)),
+        jrae.StreamingDecoder(reconstructor, observed="eeg", dt=1e-3),
+        scan.Moments(), scan.Samples(), scan.Spectrum(), scan.Regime(), scan.zipped(C=np.array([1.0, 2.0])),
+        scan.TrajectoryInfo(standard, 2, 1e-3, 0.0, 10), scan.Variable("mV", "a variable"),
+        studies.AtlasSettings.quick(), studies.StudySettings(), studies.CORRECTED,
+        studies.Finding("claim", "supported", "1", "evidence"),
+        studies.LatentSizes((1, 2), {"full": np.ones((2, 6)), "pyramidal": np.zeros((2, 6))}),
+        studies.Study(studies.StudySettings(), [case, case], {"corrected": trajectories[0]}, {"full": [latents]}),
+    ]  # fmt: skip
+    return {type(record).__name__: record for record in made}
+
+
+def public_classes():
+    found = {name: thing for room in ROOMS for name, thing in vars(room).items() if inspect.isclass(thing)}
+    return {name for name, kind in found.items() if not inspect.isabstract(kind) and not name.startswith("Abstract")}
+
+
+def test_every_public_record_is_looked_at():
+    assert public_classes() == set(records())
+
+
+def test_every_record_prints_a_few_lines_of_values():
+    for name, record in records().items():
+        text = repr(record)
+        assert "f32[" not in text, text
+        assert "f64[" not in text, text
+        assert len(text.splitlines()) < 15, text
+        assert max(map(len, text.splitlines())) < 800, text
+        assert name in text or name in ("ParameterFit", "Scores", "ObservationMask"), text
+
+
+def test_records_print_under_tracing_and_as_trees_of_axes():
+    def texts(arrays):
+        for name, static in rest.items():
+            assert repr(eqx.combine(arrays[name], static))
+
+    modules = {name: record for name, record in records().items() if isinstance(record, eqx.Module)}
+    arrays, rest = {}, {}
+    for name, record in modules.items():
+        arrays[name], rest[name] = eqx.partition(record, eqx.is_array)
+    jax.eval_shape(texts, arrays)
+    for record in modules.values():
+        assert repr(jax.tree.map(lambda leaf: 0, record))
+        assert repr(eqx.filter(record, lambda leaf: False))
+
+
+def exported(record):
+    return record.to_dataset() if hasattr(record, "to_dataset") else record.to_dataframe()
+
+
+def test_what_is_labelled_is_exported():
+    found = {
+        name for name, record in records().items() if hasattr(record, "to_dataset") or hasattr(record, "to_dataframe")
+    }
+    assert found == set(LABELLED)
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_an_export_is_read_back_equal(name, tmp_path):
+    found = exported(records()[name])
+    if isinstance(found, xr.Dataset):
+        found.to_netcdf(tmp_path / "x.nc")
+        with xr.open_dataset(tmp_path / "x.nc") as read:
+            xr.testing.assert_equal(read, found)
+            assert {key: values.attrs for key, values in read.variables.items()} == {
+                key: values.attrs for key, values in found.variables.items()
+            }
+        assert all("units" in values.attrs for values in found.data_vars.values() if values.dtype.kind == "f")
+        found = found.to_dataframe()
+    found.to_csv(tmp_path / "x.csv")
+    read = pd.read_csv(tmp_path / "x.csv", index_col=list(range(found.index.nlevels)))
+    pd.testing.assert_frame_equal(read, found, check_index_type=False, check_dtype=False)
