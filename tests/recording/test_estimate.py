@@ -54,7 +54,12 @@ def test_parts_of_a_batch():
 
 def test_a_dataset_has_names_and_units():
     dataset = full().to_dataset()
-    assert list(dataset.data_vars) == [*(f"y{i}" for i in range(6)), *(f"y{i}_std" for i in range(6))]
+    states, deviations = (tuple(f"y{i}{suffix}" for i in range(6)) for suffix in ("", "_std"))
+    assert tuple(dataset.data_vars) == (*states, *deviations, "C", "C_std", "input")
+    np.testing.assert_array_equal(dataset.C, full().parameters["C"].mean)
+    np.testing.assert_array_equal(dataset.C_std, full().parameters["C"].std)
+    np.testing.assert_array_equal(dataset.input, MEAN[..., 2])
+    assert (dataset.C.attrs["units"], dataset.input.attrs["units"]) == ("1", "1/s")
     assert dataset.y4.dims == ("recording", "time")
     np.testing.assert_array_equal(dataset.y4, MEAN[..., 4])
     np.testing.assert_array_equal(dataset.time, 2e-3 * np.arange(5))

@@ -166,6 +166,11 @@ def test_a_dataset_has_names_units_and_nan_where_nothing_was_measured():
     units = {str(name): variable.attrs["units"] for name, variable in dataset.variables.items()}
     assert units == {"y4": "mV/s", "eeg": "mV", "time": "s"}
     assert batch()[0].to_dataset().eeg.dims == ("time",)
+    noisy = batch(noise_std=0.25, info=RecordingInfo("O1", "uV", (0.5, 45.0), None, 3.0)).to_dataset()
+    np.testing.assert_array_equal(noisy.eeg_noise_std, [0.25, 0.25])
+    assert noisy.eeg_noise_std.attrs["units"] == "mV"
+    assert noisy.attrs == {"name": "O1", "band": (0.5, 45.0)}
+    assert batch()[0].to_dataset().y0_noise_std.dims == ()
 
 
 def test_repr_has_channels_sizes_missing_values_and_noise():
