@@ -5,7 +5,7 @@ Every message is one line that names the argument as the user wrote it, what was
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import jax
@@ -17,6 +17,21 @@ Record = TypeVar("Record", bound=eqx.Module)
 
 Progress = Callable[[float, float, str], None]
 """Called with how much is done, how much there is to do in the same unit, and a message."""
+
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def nan_is_an_answer(verb: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """A verb in whose results NaN stands for what there is none of, so that `jax_debug_nans` is not to stop at it."""
+
+    @functools.wraps(verb)
+    def without_debugging(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        with jax.debug_nans(False):
+            return verb(*args, **kwargs)
+
+    return without_debugging
 
 
 def as_float(value: Any) -> jax.Array:
@@ -79,6 +94,12 @@ def check_count(minimum: int, **arguments: Any) -> None:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or value < minimum:
             raise ValueError(f"`{name}` must be a whole number of at least {minimum}, got {value!r}")
+
+
+def check_order(low: float, high: float) -> None:
+    """Raise unless `low` is below `high`."""
+    if not low < high:
+        raise ValueError(f"`low` must be below `high`, got {low} and {high}")
 
 
 def check_choice(choices: tuple[str, ...], **arguments: Any) -> None:

@@ -3,6 +3,7 @@
 from .branches import cycle_folds as cycle_folds, limit_cycle_branches as limit_cycle_branches
 from .continuation import BifurcationCurves as BifurcationCurves, bifurcation_curves as bifurcation_curves
 from .cycles import LimitCycle as LimitCycle, limit_cycle as limit_cycle
+from .cycles_at import limit_cycles as limit_cycles
 from .diagram import BifurcationDiagram as BifurcationDiagram, bifurcation_diagram as bifurcation_diagram
 from .equilibria import (
     Equilibria as Equilibria,

@@ -13,21 +13,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_count, check_positive
+from .._checks import check_count, check_order, check_positive, check_type, nan_is_an_answer
 from ..column.column import Column, check_constant, check_single
 from ..column.simulate import simulate
 from .collocation import CycleEquations, Orbit, Root, tolerance_of
 from .cycles import LimitCycle, cycle_at, no_cycles
 from .equilibria import Equilibria, hopf_points
+from .precision import in_double
 
 # Lengths of steps along a branch, in units of `CycleEquations.scale`: the first one is as short as cycles near a Hopf
 # point are small, the longest one resolves a fold.
 _FIRST_STEP, _LONGEST_STEP, _GROWTH = 1e-3, 0.1, 1.4
 _STRAIGHT = 0.9  # least cosine between directions before and after a step; a step that turns more is halved
+_SAME = 1e-5  # parts of value, period and extrema, by which two cycles that are one may differ
 _FOLD_STEPS = 40  # of the search for a fold, which takes some eight
 _SIMULATED = 4096  # steps of a period whose cycle is not known on its mesh
 
 
+@nan_is_an_answer
 def limit_cycle_branches(
     column: Column,
     hopf: Equilibria | None = None,
@@ -60,33 +63,49 @@ def limit_cycle_branches(
     check_single("column", column, "call `limit_cycle_branches` for each, column[i]")
     check_count(1, points=points)
     check_positive(longest=longest)
-    hopf = hopf_points(column) if hopf is None else hopf
-    followed = followed_branches(column, hopf, points, (low, high), longest)
-    return stacked_branches(followed, points, hopf.parameter)
+    check_order(low, high)
+    if hopf is not None:
+        check_type(Equilibria, hopf=hopf)
+
+    def branches(column: Column, hopf: Equilibria | None) -> LimitCycle:
+        hopf = hopf_points(column) if hopf is None else hopf
+        return stacked_branches(followed_branches(column, hopf, points, (low, high), longest), points, hopf.parameter)
+
+    return in_double(branches, column, hopf)
 
 
+@nan_is_an_answer
 def cycle_folds(column: Column, branches: LimitCycle) -> LimitCycle:
     """Where two cycles of a branch meet: the extrema along it of what changes.
 
     **Arguments:**
 
     - `column`: one column with a `ConstantInput`.
-    - `branches`: from `limit_cycle_branches`.
+    - `branches`: from `limit_cycle_branches`, or one of them.
 
-    **Returns:** the folds, of shape `(fold,)`; there may be none.
+    **Returns:** the folds, of shape `(fold,)`, each once; there may be none.
 
-    **Raises:** `ValueError` for a batch of columns, or another input.
+    **Raises:** `ValueError` for a batch of columns, another input, or what are no branches.
     """
     check_constant("column", column)
     check_single("column", column, "call `cycle_folds` for each, column[i]")
+    check_type(LimitCycle, branches=branches)
+    if branches.value.ndim not in (1, 2):
+        raise ValueError(f"`branches` must have shape (branch, point) or (point,), got {branches.value.shape}")
+    return in_double(_folds_along, column, branches)
+
+
+def _folds_along(column: Column, branches: LimitCycle) -> LimitCycle:
     branches = jax.tree.map(np.asarray, branches)
+    if branches.value.ndim == 1:
+        branches = jax.tree.map(lambda leaf: leaf[None], branches)
     found = []
-    for row, turn in ((row, turn) for row, values in enumerate(branches.value) for turn in _turns(values)):
+    for row, turn in ((row, turn) for row, values in enumerate(branches.value) for turn in turns(values)):
         ends = ((row, turn - 1), (row, turn + 1))
         before, after = (jax.tree.map(lambda leaf, at=at: jax.device_put(leaf[at]), branches) for at in ends)
         equations = _equations(column, before)
-        found += _fold(equations, *(_simulated(equations, cycle) for cycle in (before, after)))
-    return stacked(found, branches.parameter)
+        found += fold_between(equations, *(orbit_of(equations, cycle) for cycle in (before, after)))
+    return stacked(distinct([fold.cycle for fold in found]), branches.parameter)
 
 
 class Branch(NamedTuple):
@@ -110,9 +129,20 @@ def folds_of(branches: Sequence[Branch], parameter: str) -> LimitCycle:
     """Their folds, of shape `(fold,)`."""
     found = []
     for equations, cycles, orbits in branches:
-        for turn in _turns(np.array([cycle.value for cycle in cycles])):
-            found += _fold(equations, orbits[turn - 1], orbits[turn + 1])
-    return stacked(found, parameter)
+        for turn in turns(np.array([cycle.value for cycle in cycles])):
+            found += fold_between(equations, orbits[turn - 1], orbits[turn + 1])
+    return stacked(distinct([fold.cycle for fold in found]), parameter)
+
+
+def distinct(cycles: Sequence[LimitCycle]) -> list[LimitCycle]:
+    """Each once, as a branch that runs from one Hopf point to another is followed from both."""
+    kept: list[LimitCycle] = []
+    for cycle in cycles:
+        place = np.array([cycle.value, cycle.period, *cycle.extrema])
+        others = [np.array([other.value, other.period, *other.extrema]) for other in kept]
+        if not any(np.allclose(place, other, rtol=_SAME, atol=_SAME) for other in others):
+            kept.append(cycle)
+    return kept
 
 
 def stacked_branches(branches: Sequence[Branch], points: int, parameter: str) -> LimitCycle:
@@ -143,13 +173,25 @@ def _equations(column: Column, begin: Equilibria | LimitCycle) -> CycleEquations
 def _followed(column: Column, hopf: Equilibria, points: int, bounds: tuple[float, float], longest: float) -> Branch:
     """The branch that begins at a Hopf point."""
     equations = _equations(column, hopf)
+    rest, tangent = jax.device_get(_oscillation(equations, hopf))
+    return followed(equations, rest, tangent, points, bounds, longest)
+
+
+def followed(
+    equations: CycleEquations,
+    orbit: Orbit,
+    tangent: Orbit,
+    points: int,
+    bounds: tuple[float, float],
+    longest: float,
+) -> Branch:
+    """The branch that leaves an orbit in the direction of a tangent."""
     low, high = bounds
-    orbit, tangent = jax.device_get(_oscillation(equations, hopf))
+    first, left = orbit.place, False
     step, cycles, orbits = _FIRST_STEP, [], []
-    least = tolerance_of(orbit.v.dtype)
-    while len(cycles) < points and step > least:
+    while len(cycles) < points and step > tolerance_of(orbit.v.dtype):
         guess = jax.tree.map(lambda at, along, step=step: at + step * along, orbit, tangent)
-        near = _cycle_near(equations, guess, tangent)
+        near = cycle_near(equations, guess, tangent)
         if not (near.root.converged and np.isfinite(near.cycle.period) and near.cosine > _STRAIGHT):
             step /= 2
             continue
@@ -158,21 +200,22 @@ def _followed(column: Column, hopf: Equilibria, points: int, bounds: tuple[float
             return Branch(equations, cycles, orbits)
         cycles.append(near.cycle)
         orbits.append(near.root.orbit)
-        if not low <= near.cycle.value <= high:
+        away = np.linalg.norm(near.root.orbit.place - first)
+        if not low <= near.cycle.value <= high or (left and away < _LONGEST_STEP):
             return Branch(equations, cycles, orbits)
+        left |= bool(away > 3 * _LONGEST_STEP)  # to come back to where it began is to be closed
         step = min(_GROWTH * step, _LONGEST_STEP) if near.root.easy else step
         orbit, tangent, *_ = near.root
-    where = f"{hopf.parameter} = {orbit.value * float(equations.scale.value):g}"
+    where = f"{equations.parameter} = {orbit.value * float(equations.scale.value):g}"
     if len(cycles) == points:
         message = f"`points`: a branch of cycles is cut off after {points} steps, at {where}"
     else:
-        remedy = "" if orbit.v.dtype == np.float64 else "; enable double precision"
-        message = f"a branch of cycles cannot be followed beyond {where}, after {len(cycles)} cycles{remedy}"
+        message = f"a branch of cycles cannot be followed beyond {where}, after {len(cycles)} cycles"
     warnings.warn(message, stacklevel=2)
     return Branch(equations, cycles, orbits)
 
 
-def _fold(equations: CycleEquations, before: Orbit, after: Orbit) -> list[LimitCycle]:
+def fold_between(equations: CycleEquations, before: Orbit, after: Orbit) -> "list[Near]":
     """The fold between two orbits, or none, in a list: by the Illinois method (Dowell and Jarratt 1971, doi
     10.1007/BF01934364)."""
     way = jax.tree.map(np.subtract, after, before)
@@ -180,8 +223,8 @@ def _fold(equations: CycleEquations, before: Orbit, after: Orbit) -> list[LimitC
 
     def part_way(fraction):
         guess = jax.tree.map(lambda at, along: at + fraction * along, before, way)
-        near = _cycle_near(equations, guess, way)
-        return near.cycle, float(near.root.tangent.value) if near.root.converged else np.nan
+        near = cycle_near(equations, guess, way)
+        return near, float(near.root.tangent.value) if near.root.converged else np.nan
 
     first, last = 0.0, 1.0
     (_, first_rise), (_, last_rise) = part_way(first), part_way(last)
@@ -189,9 +232,9 @@ def _fold(equations: CycleEquations, before: Orbit, after: Orbit) -> list[LimitC
         if not first_rise * last_rise < 0:
             break
         middle = (first * last_rise - last * first_rise) / (last_rise - first_rise)
-        cycle, rise = part_way(middle)
+        near, rise = part_way(middle)
         if abs(rise) < least:
-            return [cycle] if np.isfinite(cycle.period) else []
+            return [near] if np.isfinite(near.cycle.period) else []
         if rise * last_rise < 0:
             first, first_rise = last, last_rise
         else:
@@ -200,7 +243,7 @@ def _fold(equations: CycleEquations, before: Orbit, after: Orbit) -> list[LimitC
     return []
 
 
-def _turns(values: Float[np.ndarray, " point"]) -> list[int]:
+def turns(values: Float[np.ndarray, " point"]) -> list[int]:
     """The points whose value is larger or smaller than those of both neighbours."""
     changes = np.diff(values)
     # Changes within the error of a root are no turns.
@@ -208,7 +251,7 @@ def _turns(values: Float[np.ndarray, " point"]) -> list[int]:
     return (1 + np.flatnonzero(ways[1:] * ways[:-1] < 0)).tolist()
 
 
-class _Near(NamedTuple):
+class Near(NamedTuple):
     """The cycle nearest to a guess."""
 
     root: Root
@@ -218,16 +261,16 @@ class _Near(NamedTuple):
     """Of the angle between the direction of the branch and the way to the guess."""
 
 
-def _cycle_near(equations: CycleEquations, guess: Orbit, way: Orbit) -> _Near:
+def cycle_near(equations: CycleEquations, guess: Orbit, way: Orbit) -> Near:
     """At right angles to a way along the branch; by one program, whatever is looked for."""
     return jax.device_get(_found_near(equations, guess, way))
 
 
 @eqx.filter_jit
-def _found_near(equations: CycleEquations, guess: Orbit, way: Orbit) -> _Near:
+def _found_near(equations: CycleEquations, guess: Orbit, way: Orbit) -> Near:
     root = equations.closest(guess, way.place)
     cosine = way.place @ root.tangent.place / jnp.linalg.norm(way.place)
-    return _Near(root, cycle_at(equations, root), equations.at_maximum(root.orbit), cosine)
+    return Near(root, cycle_at(equations, root), equations.at_maximum(root.orbit), cosine)
 
 
 @eqx.filter_jit
@@ -238,7 +281,7 @@ def _oscillation(equations: CycleEquations, hopf: Equilibria) -> tuple[Orbit, Or
     return orbit, jax.tree.map(lambda leaf: leaf / length, tangent)
 
 
-def _simulated(equations: CycleEquations, cycle: LimitCycle) -> Orbit:
+def orbit_of(equations: CycleEquations, cycle: LimitCycle) -> Orbit:
     """The orbit of a cycle, as good as a guess."""
     column, dt = equations.at(cycle.value), float(cycle.period) / _SIMULATED
     ys = simulate(column, t1=_SIMULATED * dt, dt=dt, y0=cycle.states).ys

@@ -16,7 +16,15 @@ import numpy as np
 import optimistix
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_choice, check_count, check_finite, check_positive
+from .._checks import (
+    as_float,
+    check_choice,
+    check_count,
+    check_finite,
+    check_order,
+    check_positive,
+    nan_is_an_answer,
+)
 from ..column.column import Column, check_constant, check_single
 from ..column.quantities import quantities
 from .curve import GRID, REACH, at_potential, bisected, hurwitz_determinant, input_slope
@@ -54,6 +62,7 @@ class BifurcationCurves(eqx.Module):
         return f"BifurcationCurves(\n saddle-nodes: {self.saddle_nodes!r}\n Hopf points: {self.hopf_points!r})"
 
 
+@nan_is_an_answer
 def bifurcation_curves(
     column: Column, parameter: str, *, low: float, high: float, points: int = 400
 ) -> BifurcationCurves:
@@ -113,8 +122,7 @@ def checked_values(column: Column, parameter: str, low: float, high: float, poin
     check_single("column", column, "call it for each column of the batch, column[i]")
     check_count(2, points=points)
     check_finite(low=low, high=high)
-    if not low < high:
-        raise ValueError(f"`low` must be below `high`, got {low} and {high}")
+    check_order(low, high)
     for bound in (low, high):
         parameters = column.replace(**{parameter: bound}).parameters
         check_positive(**{name: getattr(parameters, name) for name in ("A", "B", "a", "b", "r")})

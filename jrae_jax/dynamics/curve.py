@@ -6,22 +6,30 @@ doi 10.1162/neco.2006.18.12.3052):
     y0 = A/a S(v)    y2 = B/b C4 S(C3 y0)    y1 = v + y2    p = a/A y1 - C2 S(C1 y0)
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..column.equations import sigmoid
 from ..column.parameters import JansenRitParameters
 from ..column.states import States
 
-REACH, GRID = 40.0, 1024
-"""How far to either side of `v0`, in 1/r, roots are looked for, and at how many potentials: beyond it the sigmoid is
-flat, to rounding."""
+REACH, GRID = 20.0, 512
+"""How far to either side of `v0`, in 1/r, roots are looked for, and at how many potentials: beyond it the sigmoid's
+slope is less than 1e-8 of what it is at `v0`."""
 
 MOST_ROOTS = 6
 """How many roots are kept; the standard column has two saddle-nodes and three Hopf points."""
+
+_MOST_CELLS, _FINER = 20, 4  # of the grid that are looked at more closely, and how many times finer
+_MOST_BRACKETS = 8  # of roots: changes of sign on the finer grid and near misses
+# How near to zero a function must turn round for a closer look, in parts of how far it bends over a step of the grid.
+# The parabola is wrong by some hundredths of this.
+_NEAR = 0.25
+_EXTREMUM_STEPS = 4  # of Newton's method, which begins a hundredth of the grid's step from the extremum
 
 
 def at_potential(v: Float[Array, ""], parameters: JansenRitParameters) -> tuple[Float[Array, ""], Float[Array, "6"]]:
@@ -74,13 +82,68 @@ def polynomial_product(first: Float[Array, " n"], second: Float[Array, " m"]) ->
 def roots(
     function: Callable[[Float[Array, ""]], Float[Array, ""]], parameters: JansenRitParameters
 ) -> Float[Array, " point"]:
-    """Of a function of v, where it changes its sign between neighbours on a fine grid; NaN for the remainder."""
-    grid = parameters.v0 + jnp.linspace(-REACH, REACH, GRID) / parameters.r
-    rising = jax.vmap(function)(grid) > 0
-    before = jnp.arange(GRID - 1)
-    changes = jnp.sort(jnp.where(rising[1:] != rising[:-1], before, GRID - 2))[:MOST_ROOTS]
-    # The last two are no bracket, as a root that far is that of rounding.
-    return bracketed_roots(function, grid[changes], jnp.where(changes < GRID - 2, grid[changes + 1], grid[changes]))
+    """Of a function of v, in order; NaN for the remainder.
+
+    They are looked for around places at which the function changes its sign between neighbours on a fine grid, or turns
+    round near zero; there once more on a finer grid; and at last on either side of an extremum, so that two roots
+    however near each other are not missed. Two of three within a quarter of a cell may be.
+    """
+    grid = jax.lax.stop_gradient(parameters.v0 + jnp.linspace(-REACH, REACH, GRID) / parameters.r)
+    crossed, turning, _ = _near_roots(jax.vmap(function)(grid))
+    # A cell is left and right of a point where the function turns round, and beside one where its sign changes.
+    left, right = (jnp.roll(there, -1) for there in (crossed, turning)), (jnp.roll(crossed, 1),)
+    cells = _first_true(functools.reduce(jnp.logical_or, (crossed, turning, *left, *right)), _MOST_CELLS)
+    # Of a cell, with one point more at either end, as an extremum may lie on an edge.
+    parts, step = jnp.arange(-1, _FINER + 2, dtype=grid.dtype), (grid[1] - grid[0]) / _FINER
+    fine = grid[cells][:, None] + step * parts[None]
+    crossed, turning, shift = jax.vmap(lambda row: _near_roots(jax.vmap(function)(row)))(fine)
+    own = ((parts >= 0) & (parts < _FINER))[None] & (cells < GRID - 1)[:, None]
+    at = _first_true((own & (crossed | turning)).ravel(), _MOST_BRACKETS)
+    here, turning = fine.ravel()[at], turning.ravel()[at]
+    lower, extremum, upper = here - jnp.where(turning, step, 0), here + shift.ravel()[at] * step, here + step
+    for _ in range(_EXTREMUM_STEPS):
+        slope, curvature = jax.vmap(lambda v: _with_slope(lambda v: _with_slope(function, v)[1], v))(extremum)
+        extremum = jnp.clip(extremum - slope / curvature, lower, upper)
+    edges = jnp.stack([lower, jnp.where(turning, extremum, lower), upper], axis=1)
+    positive = jax.vmap(jax.vmap(function))(edges) > 0
+    crossed = (positive[:, 1:] != positive[:, :-1]) & (at < fine.size)[:, None]
+    chosen = _first_true(crossed.ravel(), MOST_ROOTS)
+    lower, upper = (
+        ends.ravel().at[chosen].get(mode="fill", fill_value=jnp.nan) for ends in (edges[:, :-1], edges[:, 1:])
+    )
+    return bracketed_roots(function, lower, upper)
+
+
+def _first_true(values: Bool[Array, " value"], count: int) -> Int[Array, " index"]:
+    """The indices of the first that are true; for the remainder one beyond the last."""
+    beyond = len(values)
+    indices, found = jnp.where(values, jnp.arange(beyond), beyond), []
+    for _ in range(count):  # by as many minima, which XLA computes much faster than it sorts
+        found.append(jnp.min(indices))
+        indices = jnp.where(indices == found[-1], beyond, indices)
+    return jnp.stack(found)
+
+
+def _near_roots(
+    values: Float[Array, " point"],
+) -> tuple[Bool[Array, " point"], Bool[Array, " point"], Float[Array, " point"]]:
+    """Of a function at evenly spaced points: at which its sign changes before the next; at which it turns round without
+    a change of sign, near or beyond zero, by the parabola through a value and its neighbours; and how many steps away
+    the extremum of this is."""
+    positive = values > 0
+    crossed = jnp.append(positive[1:] != positive[:-1], False)
+    side = jnp.sign(values[1:-1])
+    before, at, after = (side * each for each in (values[:-2], values[1:-1], values[2:]))
+    bend = before - 2 * at + after
+    shift = (before - after) / (2 * bend)
+    turning = (at > 0) & (at <= before) & (at <= after) & (at - bend * shift**2 / 2 < _NEAR * bend)
+    return crossed, jnp.pad(turning, 1), jnp.pad(jnp.where(turning, shift, 0), 1)
+
+
+def _with_slope(
+    function: Callable[[Float[Array, ""]], Float[Array, ""]], v: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    return jax.jvp(function, (v,), (jnp.ones_like(v),))
 
 
 def bracketed_roots(

@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Complex, Float
 
-from .._checks import as_float, check_positive, of_numbers
+from .._checks import as_float, check_positive, nan_is_an_answer, of_numbers
 from ..column.column import Column, check_constant
 from ..column.simulate import simulate
 from ..column.states import STATES, eeg
 from .collocation import CycleEquations, Root
 from .equilibria import described_points
 from .points import table_of_points
+from .precision import in_double
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,7 @@ class LimitCycle(eqx.Module):
         return jnp.isfinite(self.period)
 
     @property
+    @nan_is_an_answer
     def stable(self) -> Bool[Array, "*batch"]:
         """Whether small deviations decay, but for those along the orbit."""
         nearest = jnp.argmin(jnp.abs(self.multipliers - 1), axis=-1)
@@ -61,10 +63,12 @@ class LimitCycle(eqx.Module):
         return self.exists & jnp.all(orbit | (jnp.abs(self.multipliers) < 1), axis=-1)
 
     @property
+    @nan_is_an_answer
     def frequency(self) -> Float[Array, "*batch"]:
         """Hz"""
         return 1 / self.period
 
+    @nan_is_an_answer
     def to_dataframe(self) -> "pd.DataFrame":
         """As that of `Equilibria`."""
         with jax.enable_x64(self.p.dtype == jnp.float64):  # it may be disabled by now
@@ -73,6 +77,7 @@ class LimitCycle(eqx.Module):
             columns |= {"frequency": self.frequency, "stable": self.stable}
             return table_of_points(self.exists, columns)
 
+    @nan_is_an_answer
     @of_numbers
     def __repr__(self) -> str:
         with jax.enable_x64(self.p.dtype == jnp.float64):  # so that it prints after double precision is disabled, too
@@ -82,13 +87,15 @@ class LimitCycle(eqx.Module):
             return described_points("LimitCycle", self.exists, self.stable, quantities)
 
 
+@nan_is_an_answer
 def limit_cycle(
     column: Column, *, y0: ArrayLike | None = None, burn_in: float = 20.0, longest: float = 1.0
 ) -> LimitCycle:
     """The cycle that a column comes to at constant input, by simulation and then by Newton's method.
 
-    In double precision periods are right to some nine digits, in single precision to some four; right beside a Hopf
-    point, where cycles are ill-conditioned, single precision may find none.
+    Other cycles, stable or not, are found by `limit_cycles`. Newton's method is in double precision where values are
+    concrete; under a JAX transformation in single precision periods are right to some four digits, and none may be
+    found right beside a Hopf point.
 
     **Arguments:**
 
@@ -106,7 +113,7 @@ def limit_cycle(
     check_positive(burn_in=burn_in, longest=longest)
     burn_in, longest = (round(seconds / _DT) * _DT for seconds in (burn_in, longest))
     ys = simulate(column, t1=burn_in + 2 * longest, dt=_DT, y0=y0, burn_in=burn_in, throw=False).ys
-    return _near(column, ys) if ys.ndim == 2 else jax.vmap(_near, in_axes=(column.axes, 0))(column, ys)
+    return in_double(_near if ys.ndim == 2 else jax.vmap(_near, in_axes=(column.axes, 0)), column, ys)
 
 
 @eqx.filter_jit

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import Progress, as_float, check_choice, of_numbers
+from .._checks import Progress, check_choice, nan_is_an_answer, of_numbers
 from ..column.column import Column, check_constant
 from .branches import folds_of, followed_branches, stacked_branches
 from .continuation import checked_values, continued_equilibria
 from .cycles import LimitCycle
 from .equilibria import Equilibria, equilibria_between
+from .precision import in_double
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ class BifurcationDiagram(eqx.Module):
         """Its unit."""
         return self.column.quantities[self.parameter]
 
+    @nan_is_an_answer
     def to_dataframe(self) -> "pd.DataFrame":
         """All points, one a row: its kind, the value of what changes, p (1/s), least and largest y1 - y2 (mV), the
         frequency (Hz), and whether it is stable."""
@@ -66,6 +68,7 @@ class BifurcationDiagram(eqx.Module):
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
 
+    @nan_is_an_answer
     @of_numbers
     def __repr__(self) -> str:
         unit = "" if self.unit == "1" else f" {self.unit}"
@@ -83,6 +86,7 @@ class BifurcationDiagram(eqx.Module):
         return "\n".join(lines) + ")"
 
 
+@nan_is_an_answer
 def bifurcation_diagram(
     column: Column,
     *,
@@ -98,8 +102,7 @@ def bifurcation_diagram(
 
     **Arguments:**
 
-    - `column`: one column with a `ConstantInput`; its own value of what changes does not matter. Enable double
-        precision, as cycles near folds need it.
+    - `column`: one column with a `ConstantInput`; its own value of what changes does not matter.
     - `parameter`: the name of what changes: `"p"`, or a parameter, as `"C"`.
     - `low`, `high`: its bounds, in its unit. Where p changes, the curve of equilibria reaches to them, and bifurcations
         and cycles are reported wherever they are. Where a parameter changes nothing is looked for beyond them; a branch
@@ -121,16 +124,19 @@ def bifurcation_diagram(
         if progress is not None:
             progress(done, 3, message)
 
-    report(0, "equilibria")
-    if parameter == "p":
-        rest, meeting, hopf = equilibria_between(column, as_float(low), as_float(high), points)
-        bounds = (-np.inf, np.inf)
-    else:
-        rest, meeting, hopf = continued_equilibria(column, parameter, values)
-        bounds = (low, high)
-    report(1, "branches of limit cycles")
-    branches = followed_branches(column, hopf, _STEPS, bounds, _LONGEST)
-    report(2, "folds of cycles")
-    cycles, folds = stacked_branches(branches, _STEPS, parameter), folds_of(branches, parameter)
-    report(3, "done")
-    return BifurcationDiagram(rest, meeting, hopf, cycles, folds, as_float([low, high]), column)
+    def diagram(column: Column, values: Float[Array, " value"]) -> BifurcationDiagram:
+        report(0, "equilibria")
+        if parameter == "p":
+            rest, meeting, hopf = equilibria_between(column, values[0], values[-1], points)
+            bounds = (-np.inf, np.inf)
+        else:
+            rest, meeting, hopf = continued_equilibria(column, parameter, values)
+            bounds = (low, high)
+        report(1, "branches of limit cycles")
+        branches = followed_branches(column, hopf, _STEPS, bounds, _LONGEST)
+        report(2, "folds of cycles")
+        cycles, folds = stacked_branches(branches, _STEPS, parameter), folds_of(branches, parameter)
+        report(3, "done")
+        return BifurcationDiagram(rest, meeting, hopf, cycles, folds, values[jnp.array([0, -1])], column)
+
+    return in_double(diagram, column, values)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from .._checks import check_positive, of_numbers
+from .._checks import check_positive, nan_is_an_answer, of_numbers
 from ..column.column import Column, check_constant, check_single
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
@@ -50,22 +50,26 @@ class Equilibria(eqx.Module):
         return jnp.isfinite(self.p)
 
     @property
+    @nan_is_an_answer
     def stable(self) -> Bool[Array, "*batch"]:
         """Whether small deviations decay."""
         return self.exists & jnp.all(self.eigenvalues.real < 0, axis=-1)
 
     @property
+    @nan_is_an_answer
     def extrema(self) -> Float[Array, "*batch 2"]:
         """Least and largest y1 - y2, mV: at rest the same, twice."""
         return jnp.repeat(eeg(self.states)[..., None], 2, axis=-1)
 
     @property
+    @nan_is_an_answer
     def on_imaginary_axis(self) -> Bool[Array, "*batch"]:
         """Whether a pair of complex eigenvalues is on the imaginary axis, but for rounding."""
         imaginary = self.eigenvalues.imag
         return jnp.any((imaginary > 0) & (jnp.abs(self.eigenvalues.real) < _IMAGINARY * imaginary), axis=-1)
 
     @property
+    @nan_is_an_answer
     def frequency(self) -> Float[Array, "*batch"]:
         """Hz: of the pair of complex eigenvalues that is nearest to the imaginary axis; NaN if none is complex."""
         distance = jnp.where(self.eigenvalues.imag > 0, jnp.abs(self.eigenvalues.real), jnp.inf)
@@ -73,6 +77,7 @@ class Equilibria(eqx.Module):
         imaginary = jnp.take_along_axis(self.eigenvalues.imag, nearest, axis=-1)[..., 0]
         return jnp.where(jnp.isfinite(jnp.min(distance, axis=-1)), imaginary, jnp.nan) / (2 * np.pi)
 
+    @nan_is_an_answer
     def to_dataframe(self) -> "pd.DataFrame":
         """Those that exist, one a row: the value of what changes, p (1/s), least and largest y1 - y2 (mV), frequency
         (Hz) and whether it is stable; numbered by their place along each axis."""
@@ -82,6 +87,7 @@ class Equilibria(eqx.Module):
             columns |= {"frequency": self.frequency, "stable": self.stable}
             return table_of_points(self.exists, columns)
 
+    @nan_is_an_answer
     @of_numbers
     def __repr__(self) -> str:
         with jax.enable_x64(self.p.dtype == jnp.float64):  # so that it prints after double precision is disabled, too
@@ -90,6 +96,7 @@ class Equilibria(eqx.Module):
             return described_points("Equilibria", self.exists, self.stable, quantities)
 
 
+@nan_is_an_answer
 def equilibria(column: Column) -> Equilibria:
     """All equilibria of a column at constant input, and their eigenvalues.
 
@@ -107,6 +114,7 @@ def equilibria(column: Column) -> Equilibria:
     return _each_column(_equilibria, _checked(column))
 
 
+@nan_is_an_answer
 def saddle_nodes(column: Column) -> Equilibria:
     """Where two equilibria meet as p changes: the extrema of p along the curve.
 
@@ -121,6 +129,7 @@ def saddle_nodes(column: Column) -> Equilibria:
     return _each_column(_saddle_nodes, _checked(column))
 
 
+@nan_is_an_answer
 def hopf_points(column: Column) -> Equilibria:
     """Where equilibria begin to oscillate as p changes: a pair of eigenvalues crosses the imaginary axis.
 
@@ -138,6 +147,7 @@ def hopf_points(column: Column) -> Equilibria:
     return _each_column(_hopf_points, _checked(column))
 
 
+@nan_is_an_answer
 def equilibrium_curve(column: Column, v: Float[Array, " point"]) -> Equilibria:
     """The equilibria whose y1 - y2 is `v` (mV), at whatever input holds them.
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_count, check_positive, check_type, of_numbers
+from .._checks import as_float, check_count, check_positive, check_type, nan_is_an_answer, of_numbers
 from ..column.column import Column
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
@@ -48,6 +48,7 @@ class LyapunovExponents(eqx.Module):
         """Of the means, from the scatter of the blocks."""
         return self.blocks.std(axis=-2, ddof=1) / self.blocks.shape[-2] ** 0.5
 
+    @nan_is_an_answer
     def to_dataframe(self) -> "pd.DataFrame":
         """A row for each column and exponent: `value` and `standard_error`, 1/s."""
         import pandas as pd  # here, as importing it is slow
@@ -71,6 +72,7 @@ class LyapunovExponents(eqx.Module):
         )
 
 
+@nan_is_an_answer
 def lyapunov_exponents(
     column: Column,
     *,

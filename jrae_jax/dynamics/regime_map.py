@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float, Shaped
 
-from .._checks import Progress, check_names
+from .._checks import Progress, check_names, nan_is_an_answer
 from ..column.column import Column, check_constant, check_single
 from ..column.solvers import RK4
 from ..column.states import STATES
@@ -32,6 +32,7 @@ _BESIDE = 1.1  # factor of y0 at the start: as near an equilibrium as is left in
 _AT_ONCE = 8192  # points whose equilibria are looked for together, each on a grid of 1024 potentials: 34 MB an array
 
 
+@nan_is_an_answer
 def regime_map(
     column: Column, axes: Mapping[str, ArrayLike] | Sequence[Axis], *, progress: Progress | None = None
 ) -> "xr.Dataset":

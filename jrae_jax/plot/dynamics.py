@@ -12,6 +12,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from .._checks import nan_is_an_answer
 from ..column.states import eeg
 from ..dynamics.continuation import BifurcationCurves
 from ..dynamics.diagram import BifurcationDiagram
@@ -22,6 +23,7 @@ _PURPLE = "#6d4c8d"
 _UNSTABLE_DASHES = (0, (3, 2))
 
 
+@nan_is_an_answer
 def bifurcation_diagram(diagram: BifurcationDiagram) -> Figure:
     """y1 - y2 and the frequency of cycles against what changes; stable in full lines, unstable in broken ones.
 
