@@ -1,5 +1,6 @@
 """All limit cycles of a column at its input, read off the branches that pass there."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 
@@ -64,7 +65,9 @@ def limit_cycles(column: Column, *, longest: float = 1.0) -> LimitCycle:
                 cycles += [seed]
                 cycles += [cycle for branch in _both_ways(column, seed, longest) for cycle in _passing(branch, p)]
         cycles = distinct([jax.device_get(cycle) for cycle in cycles])
-        return stacked(sorted(cycles, key=lambda cycle: -cycle.period), "p")
+        cycles = stacked(sorted(cycles, key=lambda cycle: -cycle.period), "p")
+        own = jnp.full_like(cycles.p, p)  # exactly; Newton's method knows it in other units
+        return dataclasses.replace(cycles, p=own, value=own)
 
     return in_double(found, column)
 
