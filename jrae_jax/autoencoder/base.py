@@ -20,6 +20,13 @@ Features = TypeVar("Features")
 AutoencoderType = TypeVar("AutoencoderType", bound="AbstractAutoencoder")
 
 
+# Not to resample: what an amplifier has taken away is not there again, and intervals no longer hold.
+_OTHER_RATES = (
+    "for another rate there are estimators that know the column, as jrae.estimators.KalmanSmoother(column), or "
+    "autoencoders trained at it; resampled, it is not what this one was made for"
+)
+
+
 class Gaussian(eqx.Module):
     """Independent normal distributions."""
 
@@ -147,11 +154,13 @@ def float_type(autoencoder: AbstractAutoencoder) -> np.dtype:
     return jax.tree.leaves(eqx.filter(autoencoder, eqx.is_inexact_array))[0].dtype
 
 
-def check_dt(autoencoder: AbstractAutoencoder, argument: str, dt: float) -> None:
+def check_dt(autoencoder: AbstractAutoencoder, argument: str, dt: float, remedy: str = _OTHER_RATES) -> None:
     """Raise if `argument`, the seconds between samples, is not as an autoencoder reads them."""
     expected = autoencoder.dt
     if expected is not None and abs(dt - expected) > 1e-4 * expected:
-        raise ValueError(f"`{argument}` must be {expected:g} s, as the autoencoder was made for, got {dt:g} s")
+        raise ValueError(
+            f"`{argument}` must be {expected:g} s, as the autoencoder was made for, got {dt:g} s: {remedy}"
+        )
 
 
 def check_inputs(autoencoder: AbstractAutoencoder, kinds: Bool[np.ndarray, "kind 7"]) -> None:

@@ -151,7 +151,7 @@ class DatasetPasses(AbstractTrainingData):
         """See `AbstractTrainingData`."""
         source = self.member(index)
         check_inputs(autoencoder, source.kinds)
-        check_dt(autoencoder, "data.dt", source.dt)
+        check_dt(autoencoder, "data.dt", source.dt, f"make it with dt={source.dt:g}")
 
     def settings(self, loss):
         """See `AbstractTrainingData`."""
@@ -236,7 +236,7 @@ class SimulatedDraws(AbstractTrainingData):
     def check(self, autoencoder, index):
         """See `AbstractTrainingData`."""
         check_inputs(autoencoder, self.recordings.masks)
-        check_dt(autoencoder, "data.dt", self.recordings.dt)
+        check_dt(autoencoder, "data.dt", self.recordings.dt, f"make it with dt={self.recordings.dt:g}")
         if not autoencoder.distinguishes_missing and (len(self.recordings.masks) > 1 or self.recordings.gaps):
             raise ValueError(
                 "`autoencoder` must have a window to be trained on several kinds of recordings, or with gaps, got "

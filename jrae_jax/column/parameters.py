@@ -1,11 +1,14 @@
 """Parameters of the Jansen-Rit model, and the published sets of them."""
 
+import warnings
 from types import MappingProxyType
+from typing import NamedTuple
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_choice, check_finite, check_positive
+from .._checks import as_float, check_choice, check_finite, check_positive, is_concrete
 from .quantities import described, unit
 
 
@@ -22,6 +25,8 @@ class JansenRitParameters(eqx.Module):
     `column.replace(C=200.0)`.
 
     Source of the standard values: Jansen and Rit (1995), doi 10.1007/BF00199471.
+
+    Warns of values that are hardly in these units, but as they would be in 1/ms or volts.
 
     **Raises:** `ValueError` if a value is not finite, or if `a` or `b` is not positive.
     """
@@ -54,6 +59,7 @@ class JansenRitParameters(eqx.Module):
     def __check_init__(self):
         check_finite(**vars(self))
         check_positive(a=self.a, b=self.b)
+        _warn_of_units(self)
 
     def __repr__(self) -> str:
         return described(self)
@@ -100,7 +106,45 @@ class JansenRitParameters(eqx.Module):
         return cls(**_PRESETS[name])
 
 
+class _OtherUnit(NamedTuple):
+    symbol: str
+    factor: float
+    """By which a value in it is multiplied to be in ours."""
+    least: float
+    most: float
+    """Twice as far as values are varied in the literature, in that unit."""
+
+
 _PER_MILLISECOND = 1000.0  # 1/ms in 1/s
+
+# In The Virtual Brain's ranges a is 50 to 150 /s, b 25 to 75 /s, e0 1.25 to 3.75 /s, A 2.6 to 9.75 mV, B 17.6 to
+# 110 mV, v0 3.12 to 6 mV and r 0.28 to 0.84 /mV. What is legal and near none of them is nobody's mistake.
+_OTHER_UNITS = MappingProxyType(
+    {
+        "a": _OtherUnit("1/ms", _PER_MILLISECOND, 0.025, 0.3),
+        "b": _OtherUnit("1/ms", _PER_MILLISECOND, 0.0125, 0.15),
+        "e0": _OtherUnit("1/ms", _PER_MILLISECOND, 6e-4, 7.5e-3),
+        "A": _OtherUnit("V", 1000.0, 1.3e-3, 0.02),
+        "B": _OtherUnit("V", 1000.0, 9e-3, 0.22),
+        "v0": _OtherUnit("V", 1000.0, 1.5e-3, 0.012),
+        "r": _OtherUnit("1/V", 1e-3, 140.0, 1700.0),
+    }
+)
+
+
+def _warn_of_units(parameters: JansenRitParameters) -> None:
+    for name, other in _OTHER_UNITS.items():
+        value = getattr(parameters, name)
+        if is_concrete(value):
+            values = np.asarray(value)
+            if values.size and np.all((other.least <= values) & (values <= other.most)):
+                ours, some = JansenRitParameters.__dataclass_fields__[name].metadata["unit"], values.flat[0]
+                warnings.warn(
+                    f"`{name}` = {some:.4g} {ours} is as if it were in {other.symbol}: that would be "
+                    f"{some * other.factor:.4g} {ours}",
+                    stacklevel=3,
+                )
+
 
 _PRESETS = MappingProxyType(
     {

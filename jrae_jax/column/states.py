@@ -92,4 +92,12 @@ def to_channels(ys: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
 def _check_states_last(ys: Float[Array, "*batch 6"]) -> None:
     shape = jnp.shape(ys)
     if not shape or shape[-1] != len(STATES):
-        raise ValueError(f"`ys` must end in an axis of the {len(STATES)} states, got shape {shape}")
+        raise ValueError(
+            f"`ys` must end in an axis of the {len(STATES)} states, got shape {shape}{states_first(shape)}"
+        )
+
+
+def states_first(shape: tuple[int, ...]) -> str:
+    """The remedy for an array of this shape, for a message: empty where its states do not come before time."""
+    before = [axis for axis in range(max(0, len(shape) - 2), len(shape)) if shape[axis] in (len(STATES), len(CHANNELS))]
+    return ": states come last, np.swapaxes(array, -1, -2)" if before == [len(shape) - 2] else ""

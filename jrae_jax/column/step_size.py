@@ -49,7 +49,9 @@ _USABLE = 0.85
 # kick does then lies within a step, and five of six columns with a rhythm have lost it (`test_step_limits.py`).
 _LONGEST_STRANG = 2.0
 
-_MOST_STEPS = 2**23  # beyond it a float32 cannot hold the middle of a step
+MOST_STEPS = 2**23
+"""Of one call: beyond it a float32 cannot hold the middle of a step."""
+
 _LONGEST = 0.5  # of dt times the faster rate constant; beyond it nothing was measured
 
 
@@ -167,9 +169,9 @@ def count_steps(t0: float, t1: float, dt: float, burn_in: float) -> int:
     steps = round((t1 - t0) / dt)
     if abs(steps * dt - (t1 - t0)) > 1e-6 * dt * max(steps, 1):
         raise ValueError(f"`t1 - t0` must be a whole number of steps of `dt` = {dt} s, got {t1 - t0} s")
-    if steps > _MOST_STEPS:
+    if steps > MOST_STEPS:
         raise ValueError(
-            f"`dt` = {dt} s makes {steps} steps, at most {_MOST_STEPS} fit one call: continue with `t0` and `y0`"
+            f"`dt` = {dt} s makes {steps} steps, at most {MOST_STEPS} fit one call: continue with `t0` and `y0`"
         )
     if not 0 <= burn_in < t1 - t0:
         raise ValueError(f"`burn_in` must be from 0 to less than the {t1 - t0} s simulated, got {burn_in} s")

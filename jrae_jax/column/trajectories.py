@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_count, check_finite, check_positive
 from .labelled import by_channel, over_time
-from .states import STATES, eeg, to_channels
+from .states import STATES, eeg, states_first, to_channels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,7 +40,7 @@ class Trajectories(eqx.Module):
     def __check_init__(self):
         shape = np.shape(self.ys)
         if len(shape) not in (2, 3) or shape[-1] != len(STATES):
-            raise ValueError(f"`ys` must have shape (time, 6) or (batch, time, 6), got {shape}")
+            raise ValueError(f"`ys` must have shape (time, 6) or (batch, time, 6), got {shape}{states_first(shape)}")
         check_positive(dt=self.dt)
         check_count(1, every=self.every)
         check_finite(t0=self.t0)

@@ -139,7 +139,7 @@ def _check_input(free: FreeParameters, dt: float) -> None:
     if input.hold is not None and (round(input.hold / step) < 1 or not is_whole(input.hold / step)):
         raise ValueError(
             f"`column` must hold its input for a whole number of steps, which are {step:g} s for this recording, got "
-            f"hold={input.hold} s: take another, or resample the recording"
+            f"hold={input.hold} s: take a multiple"
         )
 
 

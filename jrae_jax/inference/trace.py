@@ -15,6 +15,7 @@ from ..column.column import Column
 from ..column.quantities import described
 from ..column.simulate import simulate
 from ..column.states import STATES, States, eeg
+from ..column.step_size import MOST_STEPS
 from ..recording.recording import Recording
 from .free_parameters import FreeParameters
 from .least_squares import (
@@ -74,7 +75,7 @@ class MatchTrace(AbstractFitMethod):
     def fit(self, recording: Recording, free: FreeParameters, *, key: PRNGKeyArray, progress: Progress) -> ParameterFit:
         """The parameters that fit a recording best.
 
-        **Raises:** `ValueError` for a column whose input is random.
+        **Raises:** `ValueError` for a column whose input is random, or a recording that is too long.
         """
         if free.known.input.random:
             raise ValueError(
@@ -82,6 +83,12 @@ class MatchTrace(AbstractFitMethod):
                 f"{type(free.known.input).__name__}, got MatchTrace()"
             )
         values, dt = recorded_eeg(recording), recording.dt
+        longest = MOST_STEPS // steps_per_sample(dt)
+        if len(values) > longest:
+            raise ValueError(
+                f"`recording` must have at most {longest:,} samples of {dt:g} s to be followed by MatchTrace(), got "
+                f"{len(values):,}: cut out a part; minutes determine a column"
+            )
         t0 = round(float(recording.ts[0]) - dt, 12)  # rounded, so that a simulation from 0 on is fitted from 0 on
         whole = _TraceProblem(free, as_float(values), as_float(np.std(values)), self.y0, t0, dt)
         windows = _windows(len(values), dt)

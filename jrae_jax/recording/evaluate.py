@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_choice, check_count, check_type, of_numbers
+from .._checks import check_choice, check_count, of_numbers
 from ..column.quantities import described
 from ..column.states import STATES
 from .dataset import Dataset
@@ -79,8 +79,15 @@ def evaluate(estimate: Estimate, data: Dataset, *, on: str = "held_out") -> Scor
 
     **Raises:** `ValueError` if `data` has no such part, or `estimate` is of other recordings.
     """
-    check_type(Estimate, estimate=estimate)
-    check_type(Dataset, data=data)
+    if not isinstance(data, Dataset):
+        raise ValueError(
+            f"`data` must be a Dataset, got {type(data).__name__}: make_dataset(trajectories, ..., held_out=4) has "
+            "recordings to score on"
+        )
+    if not isinstance(estimate, Estimate):
+        raise ValueError(
+            f"`estimate` must be an Estimate, got {type(estimate).__name__}: estimator(data.{on}.recording)"
+        )
     check_choice(("held_out", "train"), on=on)
     split = data.held_out if on == "held_out" else data.train
     if split is None:

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._checks import as_float, check_not_negative, check_positive, is_concrete
 from ..column.labelled import by_channel, over_time
-from ..column.states import CHANNELS, STATES, to_channels
+from ..column.states import CHANNELS, STATES, states_first, to_channels
 from .mask import ObservationMask, Observed, as_mask
 from .sampling import even_sampling
 from .suspect import check_signal
@@ -147,7 +147,7 @@ class Recording(eqx.Module):
         if channels.ndim not in (2, 3) or channels.shape[-1] not in (len(STATES), len(CHANNELS)):
             raise ValueError(
                 f"`values` must have shape (time, {len(CHANNELS)}) or (batch, time, {len(CHANNELS)}), or {len(STATES)} "
-                f"for the states, got {channels.shape}{_states_first(channels.shape)}"
+                f"for the states, got {channels.shape}{states_first(channels.shape)}"
             )
         factor = millivolts(unit)
         channels = to_channels(channels) if channels.shape[-1] == len(STATES) else channels
@@ -244,12 +244,6 @@ class Recording(eqx.Module):
             noise = ", ".join(f"{level:.3g}" for level in levels)
         names = ", ".join(self.observed.names) if is_concrete(self.observed.channels) else "traced"
         return f"Recording({names}: {of} samples at {1 / self.dt:g} Hz{missing}, noise_std {noise})"
-
-
-def _states_first(shape: tuple[int, ...]) -> str:
-    """The remedy for an array whose last two axes are swapped."""
-    swapped = len(shape) in (2, 3) and shape[-2] in (len(STATES), len(CHANNELS))
-    return ": time comes before the states, np.swapaxes(values, -1, -2)" if swapped else ""
 
 
 def _check_not_infinite(channels: Float[Array, "*batch time 7"], measured: Bool[Array, "*batch time 7"]) -> None:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..column.states import STATES
+from ..column.states import STATES, states_first
 
 
 def pearson_r(truth: Float[Array, "sample 6"], estimate: Float[Array, "sample 6"]) -> Float[Array, "6"]:
@@ -43,6 +43,6 @@ def _check_shapes(truth: Float[Array, "sample 6"], estimate: Float[Array, "sampl
     shapes = np.shape(truth), np.shape(estimate)
     if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != len(STATES):
         raise ValueError(
-            f"`truth` and `estimate` must both have shape (sample, {len(STATES)}), got {shapes[0]} and {shapes[1]}: "
-            f"reshape(-1, {len(STATES)}) pools trajectories"
+            f"`truth` and `estimate` must both have shape (sample, {len(STATES)}), got {shapes[0]} and {shapes[1]}"
+            f"{states_first(shapes[0]) or f': reshape(-1, {len(STATES)}) pools trajectories'}"
         )

@@ -9,14 +9,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from .._checks import check_count, check_names, check_positive, of_numbers
 from ..column.column import Column, check_single
 from ..column.simulate import simulate
 from ..column.solvers import RK4
-from ..column.states import to_channels
+from ..column.states import CHANNELS, to_channels
 from .mask import ObservationMask, Observed, as_masks, in_words
+from .recording import broadcast_noise_std
 from .standardizer import Standardizer
 
 _LONGEST_GAP = 0.2  # s, two alpha cycles: a blink or a saturated amplifier
@@ -42,8 +43,10 @@ class SimulatedRecordings(eqx.Module):
     - `column`: one column.
     - `kinds`: kinds of recordings, each a mask, names of channels, or truth values; every column is recorded in one of
         them, drawn at random.
-    - `noise`: standard deviation of the sensor noise, as a fraction of each channel's own over all columns; or the
-        least and the largest, between which each recording's is drawn, its logarithm uniformly.
+    - `noise`: standard deviation of the sensor noise, as a fraction of each channel's own; or the least and the
+        largest fraction, between which each recording's is drawn, its logarithm uniformly. A channel's own is that over
+        all columns; with `ranges`, where columns differ in size, that of each recording.
+    - `noise_std`: the same in mV and mV/s instead, one number for all channels or one for each of `CHANNELS`.
     - `gaps`: fraction of the samples that are missing, in runs of up to 0.2 s.
     - `ranges`: quantities of the column, each drawn uniformly between two values for each recording.
     - `solver`: `RK4()` if `None`.
@@ -58,7 +61,9 @@ class SimulatedRecordings(eqx.Module):
     masks: Bool[np.ndarray, "kind 7"]
     """The channels that each kind of recording has."""
     noise: tuple[float, float] = eqx.field(static=True)
-    """Least and largest sensor noise."""
+    """Least and largest sensor noise, as a fraction of each channel's standard deviation."""
+    noise_std: Float[Array, "7"] | None
+    """Sensor noise of each channel, mV and mV/s, where it is given so."""
     gaps: float = eqx.field(static=True)
     ranges: tuple[tuple[str, float, float], ...] = eqx.field(static=True)
     """Quantities drawn anew for each column, with their least and largest value."""
@@ -75,6 +80,7 @@ class SimulatedRecordings(eqx.Module):
         *,
         kinds: Sequence[Observed],
         noise: float | tuple[float, float] = 0.0,
+        noise_std: ArrayLike | None = None,
         gaps: float = 0.0,
         ranges: Mapping[str, Any] | None = None,
         solver: diffrax.AbstractSolver | None = None,
@@ -91,6 +97,9 @@ class SimulatedRecordings(eqx.Module):
         if not 0 <= gaps < 1:
             raise ValueError(f"`gaps` must be a fraction from 0 to below 1, got {gaps}")
         self.column, self.masks, self.noise, self.gaps = column, as_masks(kinds), _noise_levels(noise), float(gaps)
+        if noise_std is not None and self.noise != (0, 0):
+            raise ValueError(f"`noise` and `noise_std` exclude each other, got {noise} and {noise_std}")
+        self.noise_std = None if noise_std is None else broadcast_noise_std(noise_std, (samples, len(CHANNELS)))
         ranges = {} if ranges is None else ranges
         check_names(column.quantities, ranges=ranges)
         self.ranges = tuple((name, *_limits(name, values)) for name, values in ranges.items())
@@ -107,11 +116,15 @@ class SimulatedRecordings(eqx.Module):
         ys = self._simulated(columns, samples, value_key)
         truth = self.standardizer.standardize(to_channels(ys))
         level_key, sample_key = jax.random.split(noise_key)
-        level = _log_uniform(level_key, self.noise, columns)[:, None, None]
+        if self.noise_std is None:
+            own = jnp.std(truth, axis=1, keepdims=True) if self.ranges else jnp.ones((), truth.dtype)
+            std = own * _log_uniform(level_key, self.noise, columns)[:, None, None]
+        else:
+            std = (self.noise_std / self.standardizer.std)[None, None]
         noise = jax.random.normal(sample_key, truth.shape, truth.dtype)
         mask = jnp.asarray(self.masks)[jax.random.randint(mask_key, (columns,), 0, len(self.masks))]
         measured = mask[:, None] & self._outside_gaps(columns, samples, gap_key)[..., None]
-        return Draw(truth + level * noise, measured, truth)
+        return Draw(truth + std * noise, measured, truth)
 
     @property
     def observed(self) -> ObservationMask:

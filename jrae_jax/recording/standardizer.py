@@ -33,6 +33,7 @@ class Standardizer(eqx.Module):
 
     def destandardize(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 6"]:
         """Standardized states in mV and mV/s again."""
+        _check_states(states)
         mean, std, states = jnp.broadcast_arrays(self.mean[: len(STATES)], self.std[: len(STATES)], states)
         return states * std + mean
 
@@ -42,6 +43,7 @@ class Standardizer(eqx.Module):
 
     def with_eeg(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
         """Standardized states, and the standardized EEG that follows from them."""
+        _check_states(states)
         state, std = States.unstack_last(states), _by_channel(self.std)
         difference = state.y1 * std["y1"] - state.y2 * std["y2"]
         return jnp.concatenate([states, (difference / std["eeg"])[..., None]], axis=-1)
@@ -50,6 +52,13 @@ class Standardizer(eqx.Module):
     def __repr__(self) -> str:
         each = zip(CHANNELS, np.asarray(self.mean), np.asarray(self.std), strict=True)
         return f"Standardizer({', '.join(f'{name}={mean:.4g} +- {std:.4g}' for name, mean, std in each)})"
+
+
+def _check_states(states: Array) -> None:
+    if states.shape[-1:] != (len(STATES),):
+        raise ValueError(
+            f"`autoencoder` must decode {len(STATES)} states, got an array of shape {states.shape} at each instant"
+        )
 
 
 def _by_channel(values: Float[Array, "7"]) -> dict[str, Array]:

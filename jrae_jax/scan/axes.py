@@ -128,6 +128,19 @@ def _axis_values(name: str, numbers: ArrayLike) -> np.ndarray:
     return values
 
 
+def _check_distinct(axis: Axis) -> None:
+    """Raise for an axis with the same point twice: points differ in their noise only by their place in the scan."""
+    if all(len(np.unique(along)) < len(axis) for along in axis.values.values()):
+        points, counts = np.unique(np.stack([*axis.values.values()]), axis=1, return_counts=True)
+        if counts.max() > 1:
+            values = points[:, counts.argmax()]
+            came = ", ".join(f"{name} = {value:g}" for name, value in zip(axis.values, values, strict=True))
+            raise ValueError(
+                f"`axes` must have different values along an axis, got {came} {counts.max()} times: `repeats` gives "
+                "every point other noise"
+            )
+
+
 def scannable(column: Column) -> dict[str, str]:
     """Name and unit of all that can change along an axis: quantities of the column, and its states at t = 0."""
     return column.quantities | INITIAL_STATES
@@ -153,6 +166,8 @@ class Grid:
             check_count(1, repeats=repeats)
         self.start, self.axes, self.repeats = start, tuple(axes), repeats
         check_names(scannable(start.column), axes=[name for axis in self.axes for name in axis.values])
+        for axis in self.axes:
+            _check_distinct(axis)
         twice = {dim for dim in self.dims if self.dims.count(dim) > 1}
         if twice:
             raise ValueError(f"`axes` must have different dimensions, got {', '.join(sorted(twice))} twice")

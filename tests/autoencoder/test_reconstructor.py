@@ -182,6 +182,14 @@ def test_the_kind_is_read_from_the_recording_under_tracing_too():
 MANY = windowed(SOME, PYRAMIDAL, EEG, FULL)
 
 
+def nine_outputs():
+    whole = reconstructor()
+    last = whole.autoencoder.decoder[-1]
+    wider = eqx.nn.Linear(last.in_features, 9, key=jax.random.key(0))
+    return eqx.tree_at(lambda whole: whole.autoencoder.decoder[-1], whole, wider)
+
+
+@pytest.mark.usefixtures("without_type_checker")
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -191,10 +199,14 @@ MANY = windowed(SOME, PYRAMIDAL, EEG, FULL)
         ),
         (lambda: reconstructor()(recorded(measured(5), EEG)), r"`recording` must be .* \(y0, y4, eeg\), got eeg"),
         (lambda: MANY.latents(recorded(measured(5), "y1")), "`recording` must be of a kind"),
-        (lambda: MANY(recorded(measured(5), dt=1e-3)), r"`recording.dt` must be 0\.002 s, .*, got 0\.001 s$"),
+        (
+            lambda: MANY(recorded(measured(5), dt=1e-3)),
+            r"`recording.dt` must be 0\.002 s, .*, got 0\.001 s: .*KalmanSmoother",
+        ),
         (lambda: MANY.latents(recorded(measured(5), dt=2.001e-3)), r"must be 0\.002 s, .*, got 0\.002001 s"),
         (lambda: MANY(recorded(measured(0))), "`recording` must have at least one sample, got none"),
         (lambda: reconstructor("y7"), r"must be one of 'y0', .*, got 'y7'"),
+        (lambda: nine_outputs()(recorded(measured(5))), r"`autoencoder` must decode 6 states, got .* shape \(9,\) at"),
     ],
 )
 def test_invalid_arguments(call, message):

@@ -256,7 +256,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(one_kind):
         (windowed(), {"calibration_draws": 0}, "`calibration_draws` must be a whole number of at least 1, got 0"),
         (windowed(inputs=EEG), {}, "`autoencoder` must read what is observed in `data`, y0, y1, y2, eeg, got .* eeg:"),
         (windowed(inputs=FULL), {}, "`autoencoder` must read what is observed in `data`, .*, got .* y0, y1, .*y5"),
-        (windowed(past=0.1, dt=2e-3), {}, r"`data.dt` must be 0\.002 s, .* got 0\.001 s"),
+        (windowed(past=0.1, dt=2e-3), {}, r"`data.dt` must be 0\.002 s, .* got 0\.001 s: make it with dt=0\.001"),
         (memoryless(), {}, "`autoencoder` must have a window to be trained on several kinds of recordings, or with"),
         (windowed(), {"loss": ReconstructionLoss.observed()}, "`loss` must score the same for all 2 kinds"),
     ],

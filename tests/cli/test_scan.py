@@ -258,6 +258,8 @@ NAMES = "must name some of A, B, a, b, e0, v0, r, C, alpha1"
         ("--axis dim=1,2", f"`--axis` {NAMES}"),
         ("--axis C=1,2 --axis C=3,4", "`--axis` must name each quantity once, got C 2 times"),
         ("--axis C=1,2+C=3,4", "`--axis` must name each quantity once, got C 2 times"),
+        ("--axis C=100,100", "`--axis` must have different values along an axis, got C = 100 2 times: `--repeats`"),
+        ("--axis C=1e+2,x+p=1,2", "`--axis C` must be a number, got 'x'"),
         ("--axis C=1,2+p=1,2,3", "`--axis` must be as many for each quantity of axis"),
         ("--axis C=1:2:70000 --axis p=1:2:70000", "`--axis` must make at most 4294967296 points, got 4900000000"),
         (

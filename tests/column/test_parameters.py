@@ -75,6 +75,39 @@ def test_leaves_are_double_in_double_precision(x64):
     assert all(leaf.dtype == jnp.float64 for leaf in leaves)
 
 
+@pytest.mark.parametrize(
+    ("values", "messages"),
+    [
+        (
+            {"a": 0.1, "b": 0.05, "e0": 0.0025},
+            ["`a` = 0.1 1/s is as if it were in 1/ms: that would be 100 1/s", "`b`", "`e0`"],
+        ),
+        ({"a": np.linspace(0.05, 0.15, 5)}, ["`a` = 0.05 1/s is as if it were in 1/ms"]),
+        (
+            {"A": 0.00325, "r": 560.0},
+            ["`A` = 0.00325 mV is as if it were in V: that would be 3.25 mV", "`r` = 560 1/mV"],
+        ),
+        ({"B": 0.022, "v0": 0.006}, ["`B` = 0.022 mV", "`v0` = 0.006 mV"]),
+    ],
+)
+def test_values_as_in_other_units_are_warned_of(values, messages):
+    with pytest.warns(UserWarning, match="is as if it were in") as found:
+        JansenRitParameters(**values)
+    shown = [str(warning.message) for warning in found]
+    assert len(shown) == len(messages)
+    for message in messages:
+        assert any(message in line for line in shown)
+
+
+def test_legal_values_far_from_the_standard_ones_are_not_warned_of():
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        far = {name: np.exp(random.uniform(np.log(0.1), np.log(10))) for name in NAMES}
+        JansenRitParameters(**{name: far[name] * np.asarray(getattr(JansenRitParameters(), name)) for name in NAMES})
+    JansenRitParameters(A=0.0, B=0.0, e0=0.0, v0=0.0, a=1.0, b=1.0)
+    JansenRitParameters(a=np.linspace(0.1, 200.0, 5), A=np.linspace(0.0, 10.0, 1001))
+
+
 def test_replace_converts_and_checks():
     parameters = dataclasses.replace(JansenRitParameters(), C=[100, 200])
     np.testing.assert_array_equal(parameters.C, [100, 200])

@@ -62,5 +62,6 @@ def test_channels_are_the_states_and_their_eeg(batch):
 @pytest.mark.parametrize("function", [eeg, to_channels])
 @pytest.mark.parametrize("shape", [(), (6, 5), (7,), (2, 6, 1)])
 def test_states_that_are_not_last_are_refused(function, shape):
-    with pytest.raises(ValueError, match=r"`ys` must end in an axis of the 6 states, got shape \("):
+    remedy = r": states come last, np.swapaxes\(array, -1, -2\)$" if 6 in shape else r"\)$"
+    with pytest.raises(ValueError, match=rf"`ys` must end in an axis of the 6 states, got shape \(.*{remedy}"):
         function(jnp.zeros(shape))

@@ -99,7 +99,7 @@ def test_repr_has_sizes_and_times(batch):
     ("shape", "arguments", "message"),
     [
         ((6,), {}, r"`ys` must have shape \(time, 6\) or \(batch, time, 6\), got \(6,\)"),
-        ((6, 5), {}, r"`ys` must have shape \(time, 6\) .*, got \(6, 5\)"),
+        ((6, 5), {}, r"`ys` must have shape \(time, 6\) .*, got \(6, 5\): states come last, np.swapaxes"),
         ((1, 2, 3, 6), {}, r"`ys` must have shape \(time, 6\) .*, got \(1, 2, 3, 6\)"),
         ((5, 6), {"dt": 0.0}, "`dt` must be positive, got 0.0"),
         ((5, 6), {"every": 0}, "`every` must be a whole number of at least 1, got 0"),

@@ -92,6 +92,14 @@ def test_from_a_known_state_a_quarter_of_a_second_is_enough_and_a_fit_at_a_bound
     assert "NOT converged" in repr(at_bound)
 
 
+def test_a_recording_that_is_too_long_is_refused_on_entry():
+    for dt, longest in ((1e-3, 2**23), (4e-3, 2**21)):
+        long = Recording.of(eeg=np.sin(0.06 * np.arange(longest + 1, dtype=np.float32)), dt=dt)
+        message = f"`recording` must have at most {longest:,} samples of {dt:g} s .*, got {longest + 1:,}: cut out"
+        with pytest.raises(ValueError, match=message):
+            fit_parameters(COLUMN, long, bounds=BOUNDS, key=jax.random.key(0))
+
+
 @pytest.mark.slow
 def test_nine_of_ten_random_problems_are_solved_to_a_percent():
     generator = np.random.default_rng(0)

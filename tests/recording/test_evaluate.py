@@ -136,8 +136,14 @@ def estimate(trajectories=2):
             r"`data` must hold out a trajectory, got none: make_dataset\(\.\.\., held_out=1\) or on=.train.",
         ),
         ({"on": "validation"}, "`on` must be one of 'held_out', 'train', got 'validation'"),
-        ({"estimate": estimate().mean}, "`estimate` must be an instance of Estimate"),
-        ({"data": dataset().held_out}, "`data` must be an instance of Dataset"),
+        (
+            {"estimate": estimate().mean},
+            r"`estimate` must be an Estimate, got ArrayImpl: estimator\(data.held_out.recording\)",
+        ),
+        (
+            {"data": dataset().held_out},
+            r"`data` must be a Dataset, got Split: make_dataset\(trajectories, ..., held_out=4\)",
+        ),
         (
             {"estimate": estimate(3)},
             r"`estimate` must be of data\.held_out\.recording, of shape \(2, 30, 6\), got \(3, 30, 6\)",

@@ -220,7 +220,10 @@ def test_what_is_hidden_may_be_infinite():
         (of(noise_std=np.nan), "`noise_std` must be finite and not negative, got nan"),
         (of(noise_std=np.ones(6)), r"`noise_std` must be one number or 7, one a channel, got shape \(6,\)"),
         (of(noise_std=np.ones((2, 7))), r"`noise_std` must be one number or 7, .* got shape \(2, 7\)"),
-        (from_array(np.ones((6, 40))), r"`values` must have shape \(time, 7\) .*, or 6 for the states, got \(6, 40\)"),
+        (
+            from_array(np.ones((6, 40))),
+            r"`values` must have shape \(time, 7\) .*, or 6 for the states, got \(6, 40\): states come last",
+        ),
         (from_array(np.ones(7)), r"`values` must have shape \(time, 7\) .*, got \(7,\)"),
         (from_array(np.ones((1, 2, 4, 7))), r"`values` must have shape .*, got \(1, 2, 4, 7\)"),
         (from_array(INFINITE), "`values` must be finite, .*, got inf in y3 of recording 1, sample 2"),

@@ -111,6 +111,8 @@ def test_relations_between_the_scores(truth, estimate):
     [((5, 6), (1, 6)), ((1, 6), (5, 6)), ((5, 6), (6,)), ((6, 5), (6, 5)), ((2, 5, 6), (2, 5, 6)), ((6,), (6,))],
 )
 def test_other_shapes_are_refused(score, truth, estimate):
-    message = rf"`truth` and `estimate` must both have shape \(sample, 6\), got {re.escape(f'{truth} and {estimate}')}"
+    remedy = "states come last" if truth == (6, 5) else r"reshape\(-1, 6\) pools"
+    shapes = re.escape(f"{truth} and {estimate}")
+    message = rf"`truth` and `estimate` must both have shape \(sample, 6\), got {shapes}: {remedy}"
     with pytest.raises(ValueError, match=message):
         score(jnp.ones(truth), jnp.ones(estimate))

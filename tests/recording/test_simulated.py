@@ -79,6 +79,19 @@ def test_the_size_of_the_sensor_noise_is_log_uniform_over_columns(draw):
     assert np.max(np.abs(np.corrcoef(scaled[:40].reshape(40, -1)) - np.eye(40))) < 0.12
 
 
+def test_noise_is_relative_to_each_column_where_columns_differ_and_can_be_absolute():
+    ranges = {"C": (20.0, 300.0)}
+    relative = simulated(noise=0.1, ranges=ranges)
+    draw = jax.device_get(drawn(relative, jax.random.key(1), columns=16))
+    noise, own = (np.std(values, axis=1) for values in (draw.values - draw.truth, draw.truth))
+    np.testing.assert_allclose(noise / own, 0.1, rtol=0.2)
+    assert np.max(own / own.min(axis=0)) > 3  # so that a noise relative to all columns would differ from this
+    absolute = simulated(noise_std=np.arange(1.0, 8.0), ranges=ranges)
+    draw = jax.device_get(drawn(absolute, jax.random.key(1), columns=16))
+    noise = np.std((draw.values - draw.truth) * np.asarray(absolute.standardizer.std), axis=1)
+    np.testing.assert_allclose(noise, np.tile(np.arange(1.0, 8.0), (16, 1)), rtol=0.2)
+
+
 def test_noise_masks_and_gaps_leave_the_truth_and_the_standardizer_alone(plain, rich, draw):
     assert eqx.tree_equal(plain.standardizer, rich.standardizer)
     np.testing.assert_allclose(drawn(plain, jax.random.key(1)).truth, draw.truth, atol=1e-4)
@@ -202,6 +215,9 @@ def test_columns_that_blow_up_are_replaced_by_others():
         ({"noise": (0.0, 0.1)}, r"both positive, got \(0\.0, 0\.1\)"),
         ({"noise": (0.1, float("nan"))}, r"both positive, got \(0\.1, nan\)"),
         ({"noise": (0.1, 0.2, 0.3)}, r"both positive, got \(0\.1, 0\.2, 0\.3\)"),
+        ({"noise": 0.1, "noise_std": 0.2}, r"`noise` and `noise_std` exclude each other, got 0\.1 and 0\.2"),
+        ({"noise_std": -0.2}, "`noise_std` must be finite and not negative, got -0.2"),
+        ({"noise_std": np.ones(6)}, r"`noise_std` must be one number or 7, one a channel, got shape \(6,\)"),
         ({"gaps": -0.1}, r"`gaps` must be a fraction from 0 to below 1, got -0\.1"),
         ({"gaps": 1.0}, r"`gaps` must be a fraction from 0 to below 1, got 1\.0"),
         ({"gaps": float("nan")}, "`gaps` must be a fraction from 0 to below 1, got nan"),

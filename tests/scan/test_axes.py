@@ -105,7 +105,7 @@ def test_shape_and_dimensions():
 
 
 def test_coordinates_have_units():
-    axes = [zipped("x", C=np.ones(2), p=np.ones(2)), zipped("y", initial_y3=np.ones(1)), zipped("z", A=np.ones(1))]
+    axes = [zipped("x", C=np.arange(2.0), p=np.ones(2)), zipped("y", initial_y3=np.ones(1)), zipped("z", A=np.ones(1))]
     found = {coordinate.name: coordinate for coordinate in grid_of(axes, 2).coordinates}
     units = {name: coordinate.attributes.get("units") for name, coordinate in found.items()}
     assert units == {"C": "1", "p": "1/s", "initial_y3": "mV/s", "A": "mV", "repeat": None}
@@ -229,7 +229,9 @@ def scan(axes, **changed: Any):
         ([zipped(C=TWO), zipped("x", C=THREE)], "`axes` must name each quantity once, got C 2 times"),
         ([zipped(C=TWO), zipped(p=THREE)], "`axes` must have different dimensions, got point twice"),
         ([zipped("repeat", C=TWO)], "`axes` must have different dimensions, got repeat twice"),
-        ({"C": np.ones(70_000), "p": np.ones(70_000)}, "`axes` must make at most 4294967296 points, got 4900000000"),
+        ({"C": np.array([100.0, 90.0, 100.0])}, r"`axes` must have different values .* got C = 100 2 times: `repeats`"),
+        ([zipped(C=np.array([9.0, 8.0, 9.0]), p=np.array([1.0, 2.0, 1.0]))], r"got C = 9, p = 1 2 times"),
+        ({"C": np.arange(7e4), "p": np.arange(7e4)}, "`axes` must make at most 4294967296 points, got 4900000000"),
     ],
 )
 def test_axes_that_do_not_fit(axes, message):
