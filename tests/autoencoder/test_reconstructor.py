@@ -183,10 +183,9 @@ MANY = windowed(SOME, PYRAMIDAL, EEG, FULL)
 
 
 def nine_outputs():
-    whole = reconstructor()
-    last = whole.autoencoder.decoder[-1]
-    wider = eqx.nn.Linear(last.in_features, 9, key=jax.random.key(0))
-    return eqx.tree_at(lambda whole: whole.autoencoder.decoder[-1], whole, wider)
+    autoencoder = Autoencoder(latent_size=2, widths=(5,), key=jax.random.key(0))
+    wider = eqx.tree_at(lambda model: model.decoder[-1], autoencoder, eqx.nn.Linear(5, 9, key=jax.random.key(0)))
+    return Reconstructor(wider, [SOME], STANDARDIZER)
 
 
 @pytest.mark.usefixtures("without_type_checker")
