@@ -1,7 +1,5 @@
 """`python -m jrae_jax` is `jrae`."""
 
-import sys
+from .cli.main import run
 
-from .cli.main import main
-
-sys.exit(main())
+run()

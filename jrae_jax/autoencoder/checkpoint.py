@@ -1,8 +1,5 @@
-"""Trainings on disk: one line of JSON, the arrays, a digest of both. Nothing in a file is ever executed."""
+"""Trainings on disk."""
 
-import hashlib
-import io
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import check_type
-from .._files import atomic_path
 from .._version import __version__
 from ..column.states import CHANNELS
 from ..recording.mask import ObservationMask
@@ -21,6 +17,7 @@ from ..recording.standardizer import Standardizer
 from .autoencoder import Autoencoder
 from .base import float_type
 from .calibration import Calibration
+from .container import read_container, write_container
 from .reconstructor import Reconstructor
 from .sources import EpochSettings, StepSettings
 from .train import Training
@@ -32,8 +29,6 @@ _OLD_FORMAT = "jrae_jax fit"  # what format 2 and older were called; known to re
 _VERSION = 3
 _ARCHITECTURES = {kind.__name__: kind for kind in (Autoencoder, WindowedAutoencoder)}
 _SETTINGS = {kind.__name__: kind for kind in (EpochSettings, StepSettings)}
-_LONGEST_HEADER = 1 << 20
-_DIGEST_BYTES = hashlib.sha256().digest_size
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -69,11 +64,7 @@ def save(path: str | os.PathLike, training: Training) -> None:
         "failed_epoch": training.failed_epoch,
         "best_epoch": training.best_epoch,
     }
-    content = io.BytesIO()
-    content.write((json.dumps(header) + "\n").encode())
-    eqx.tree_serialise_leaves(content, _arrays(training))
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
+    write_container(path, header, _arrays(training))
 
 
 def load(path: str | os.PathLike) -> Training:
@@ -84,15 +75,12 @@ def load(path: str | os.PathLike) -> Training:
     **Raises:** `ValueError` if the file is no training of this package, is of another format, is cut short or damaged,
         or holds float64 where that is not enabled; `OSError` if it cannot be read.
     """
-    content = Path(path).read_bytes()
-    header = _read_header(path, content)
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
+    header, whole, file = read_container(path)
+    header = _checked_header(path, header)
+    if not whole:
         raise ValueError(f"`path` is a damaged or truncated training: {os.fspath(path)}")
     if header["dtype"] == "float64" and not jax.config.read("jax_enable_x64"):
         raise ValueError(f"`path` holds float64, enable jax_enable_x64 to load {os.fspath(path)}")
-    file = io.BytesIO(body)
-    file.readline()
     try:
         blank = _blank(header)
         arrays = eqx.tree_deserialise_leaves(file, _arrays(blank))
@@ -123,12 +111,8 @@ def _arrays(training: Training) -> Any:
     return training.reconstructor, training.train_loss, training.validation_loss
 
 
-def _read_header(path: str | os.PathLike, content: bytes) -> dict[str, Any]:
-    try:
-        header = json.loads(content.partition(b"\n")[0][:_LONGEST_HEADER])
-    except (ValueError, RecursionError):
-        header = None
-    if not isinstance(header, dict) or header.get("format") not in (_FORMAT, _OLD_FORMAT):
+def _checked_header(path: str | os.PathLike, header: dict[str, Any] | None) -> dict[str, Any]:
+    if header is None or header.get("format") not in (_FORMAT, _OLD_FORMAT):
         raise ValueError(f"`path` must be a file written by jrae_jax.save, got {os.fspath(path)}")
     version = header.get("version")
     if version != _VERSION:

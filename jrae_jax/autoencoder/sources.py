@@ -26,8 +26,9 @@ _WARM_UP = 200  # steps: Adam's first ones are of full size however uncertain th
 # How often a training of any length returns to Python, to report and to see whether all members have stopped.
 _EPOCH_REPORTS, _DRAW_REPORTS = 10, 100
 
-Advance = Callable[[State, int], tuple[State, Float[Array, "member epoch 2"]]]
-"""From the state before an epoch, and its number from 0, to the state after `report_every` epochs and their losses."""
+Advance = Callable[[State, int, int], tuple[State, Float[Array, "member epoch 2"]]]
+"""From the state before an epoch, its number from 0 and that of the first that is left out, at most `report_every` on,
+to the state after those between and their losses, behind which there may be NaN."""
 
 
 class EpochSettings(eqx.Module):
@@ -183,9 +184,10 @@ class DatasetPasses(AbstractTrainingData):
         keys = program.place(keys)
         constant = jnp.asarray(factor(0), program.dtype)
 
-        def some_epochs(state, start):
+        def some_epochs(state, start, stop):
+            # Always as many, so that all are one compiled program.
             numbers = jnp.asarray(np.arange(start, start + self.report_every, dtype=np.int32))
-            return train_epochs(program, state, data, keys, constant, numbers, jnp.int32(self.epochs))
+            return train_epochs(program, state, data, keys, constant, numbers, jnp.int32(stop))
 
         return some_epochs
 
@@ -198,8 +200,9 @@ class SimulatedDraws(AbstractTrainingData):
     """Draws of simulated recordings, with some steps on each; an epoch is one draw."""
 
     recordings: SimulatedRecordings
+    steps: int
     epochs: int
-    """How many draws there are."""
+    """How many draws there are; the last may have fewer steps."""
     steps_per_draw: int
     batch_size: int
     patience: int | None
@@ -220,7 +223,7 @@ class SimulatedDraws(AbstractTrainingData):
         check_count(1, steps=steps, steps_per_draw=steps_per_draw, batch_size=batch_size)
         check_count(1, calibration_draws=calibration_draws, calibration_instants=calibration_instants)
         self.recordings, self.batch_size, self.steps_per_draw = recordings, int(batch_size), int(steps_per_draw)
-        self.epochs, self.patience = -(-steps // self.steps_per_draw), None
+        self.steps, self.epochs, self.patience = int(steps), -(-steps // self.steps_per_draw), None
         self.calibration_draws, self.calibration_instants = int(calibration_draws), int(calibration_instants)
 
     @property
@@ -245,12 +248,12 @@ class SimulatedDraws(AbstractTrainingData):
 
     def settings(self, loss):
         """See `AbstractTrainingData`."""
-        return StepSettings(loss, self.epochs * self.steps_per_draw, self.batch_size)
+        return StepSettings(loss, self.steps, self.batch_size)
 
     def schedule(self, learning_rate):
         """Warmed up, then lowered to 0 along a cosine."""
-        peak, steps = 2e-3 if learning_rate is None else learning_rate, self.epochs * self.steps_per_draw
-        return optax.warmup_cosine_decay_schedule(0.0, peak, min(_WARM_UP, steps // 2), steps)
+        peak = 2e-3 if learning_rate is None else learning_rate
+        return optax.warmup_cosine_decay_schedule(0.0, peak, min(_WARM_UP, self.steps // 2), self.steps)
 
     def whiteners(self, autoencoders, keys):
         """Each of new recordings, without sensor noise."""
@@ -265,10 +268,11 @@ class SimulatedDraws(AbstractTrainingData):
         """See `AbstractTrainingData`."""
         losses, whiteners, keys = program.spread(losses), program.spread(whiteners), program.place(keys)
 
-        def some_draws(state, start):
+        def some_draws(state, start, stop):
             history = []
-            for number in range(start, min(start + self.report_every, self.epochs)):
-                counts = number * self.steps_per_draw + jnp.arange(self.steps_per_draw)
+            for number in range(start, stop):
+                first = number * self.steps_per_draw
+                counts = first + jnp.arange(min(self.steps_per_draw, self.steps - first))
                 with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
                     factors = jnp.broadcast_to(jnp.asarray(factor(counts), program.dtype), counts.shape)
                 state, losses_of_draw = train_on_draw(

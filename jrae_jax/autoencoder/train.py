@@ -1,5 +1,6 @@
 """Training: one compiled program for one autoencoder or for an ensemble of them."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from ..recording.simulated import SimulatedRecordings
 from .base import AbstractAutoencoder, float_type
 from .loss import AbstractLoss, ReconstructionLoss
 from .reconstructor import Reconstructor
-from .sources import AbstractTrainingData, DatasetPasses, EpochSettings, SimulatedDraws, StepSettings
+from .sources import AbstractTrainingData, Advance, DatasetPasses, EpochSettings, SimulatedDraws, StepSettings
 from .train_step import Program, initial_states
+from .unfinished import Reached, UnfinishedTraining, training_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +77,7 @@ def train(
     steps_per_draw: int = 32,
     calibration_draws: int = 16,
     calibration_instants: int = 8192,
+    checkpoint: str | os.PathLike | None = None,
     progress: Progress | None = None,
 ) -> Training:
     """Train one autoencoder to reconstruct all six states from what is observed.
@@ -97,10 +100,12 @@ def train(
         recordings.
     - `epochs`, `patience`: on a dataset, passes over the training instants, 50 if `None`; and after how many without a
         better loss on the validation trajectories to stop and keep the best, which needs `make_dataset(validation=1)`.
-    - `steps`, `steps_per_draw`: on simulated recordings, steps of the optimiser, rounded up to whole draws, and steps
-        before new recordings are drawn.
+    - `steps`, `steps_per_draw`: on simulated recordings, steps of the optimiser, and steps before new recordings are
+        drawn.
     - `calibration_draws`, `calibration_instants`: on simulated recordings, how many times they are drawn to calibrate
         the standard deviations of a variational autoencoder, and instants of each draw.
+    - `checkpoint`: a file that the training is written to every half a minute, when it is interrupted and at its end.
+        The same call resumes there, and ends with the same bits on the same device. Delete it once the result is saved.
     - `progress`: called with the epochs done, how many there are, and the training loss.
 
     **Returns:** a `Training`, whose `reconstructor` turns recordings into estimates.
@@ -122,6 +127,7 @@ def train(
         steps_per_draw=steps_per_draw,
         calibration_draws=calibration_draws,
         calibration_instants=calibration_instants,
+        checkpoint=checkpoint,
         progress=progress,
     )
     if training.failed_epoch is not None:
@@ -147,6 +153,7 @@ def train_ensemble(
     steps_per_draw: int = 32,
     calibration_draws: int = 16,
     calibration_instants: int = 8192,
+    checkpoint: str | os.PathLike | None = None,
     progress: Progress | None = None,
 ) -> list[Training]:
     """Train many autoencoders at once, each as `train` would: they are vmapped, and shared out over all devices.
@@ -196,6 +203,10 @@ def train_ensemble(
         check_positive(learning_rate=learning_rate)
     if optimiser is not None and learning_rate is not None:
         raise ValueError(f"`learning_rate` must be left out where there is an `optimiser`, got {learning_rate}")
+    unfinished = None
+    if checkpoint is not None:
+        settings = training_settings(autoencoders, source, losses, keys, optimiser, learning_rate)
+        unfinished = UnfinishedTraining(checkpoint, settings)
     schedule = source.schedule(learning_rate)
 
     def descent(count):
@@ -203,7 +214,7 @@ def train_ensemble(
 
     # The updates of an optimiser of the user's are taken as they are.
     optimiser, factor = (_ADAM, descent) if optimiser is None else (optimiser, optax.constant_schedule(1.0))
-    return _trained(source, list(autoencoders), losses, keys, optimiser, factor, progress)
+    return _trained(source, list(autoencoders), losses, keys, optimiser, factor, unfinished, progress)
 
 
 def _trained(
@@ -213,6 +224,7 @@ def _trained(
     keys: Key[Array, " member"],
     optimiser: optax.GradientTransformation,
     factor: optax.Schedule,
+    unfinished: UnfinishedTraining | None,
     progress: Progress | None,
 ) -> list[Training]:
     """The trainings, by updates that are those of the optimiser times a factor at each step."""
@@ -231,20 +243,14 @@ def _trained(
     program = Program(skeletons[0], optimiser, data.batch_size, data.patience, mesh, float_type(autoencoders[0]))
     whiteners = data.whiteners(autoencoders, keys)
     advance = data.advance(program, resolved, whiteners, keys, factor)
-    state, history = program.place(initial_states(program, program.spread(parameters))), []
-    for start in range(0, data.epochs, data.report_every):
-        state, epoch_losses = advance(state, start)
-        history.append(np.asarray(epoch_losses)[: len(members), : data.epochs - start])
-        if progress is not None:
-            last = history[-1][:, -1, 0]
-            known = last[~np.isnan(last)]  # of members that have not stopped
-            loss = f", loss {known.mean():.4g}" if known.size else ""
-            progress(start + history[-1].shape[1], data.epochs, f"training{loss}")
-        if np.all(np.asarray(state.stopped)):
-            break
-    history = np.concatenate(history, axis=1)
-    history = np.pad(history, ((0, 0), (0, data.epochs - history.shape[1]), (0, 0)), constant_values=np.nan)
-    trained = jax.device_get(state)
+    state = program.place(initial_states(program, program.spread(parameters)))
+    reached = Reached(0, state, np.zeros((len(members), 0, 2), program.dtype))
+    if unfinished is not None:
+        reached = unfinished.restored(reached, program)
+    reached = _run_epochs(data, advance, reached, unfinished, progress)
+    missing = data.epochs - reached.epochs
+    history = np.pad(reached.losses, ((0, 0), (0, missing), (0, 0)), constant_values=np.nan)
+    trained = jax.device_get(reached.state)
     trainings = []
     for index in members:
         own = jax.tree.map(lambda leaf, index=index: leaf[index], trained)
@@ -262,6 +268,40 @@ def _trained(
             )
         )
     return trainings
+
+
+def _run_epochs(
+    data: AbstractTrainingData,
+    advance: Advance,
+    reached: Reached,
+    unfinished: UnfinishedTraining | None,
+    progress: Progress | None,
+) -> Reached:
+    """Train to the end, or until all members have stopped."""
+    members = len(reached.losses)
+    try:
+        if progress is not None and reached.epochs:
+            progress(reached.epochs, data.epochs, "resumed")
+        while reached.epochs < data.epochs and not np.all(np.asarray(reached.state.stopped)):
+            start = reached.epochs
+            epochs = data.report_every - start % data.report_every
+            if unfinished is not None:
+                epochs = min(epochs, unfinished.advance)
+            stop = min(start + epochs, data.epochs)
+            state, losses = advance(reached.state, start, stop)
+            losses = np.asarray(losses)[:members, : stop - start]
+            reached = Reached(stop, state, np.concatenate([reached.losses, losses], axis=1))
+            if unfinished is not None:
+                unfinished.keep(reached)
+            if progress is not None:
+                last = losses[:, -1, 0]
+                known = last[~np.isnan(last)]  # of members that have not stopped
+                loss = f", loss {known.mean():.4g}" if known.size else ""
+                progress(stop, data.epochs, f"training{loss}")
+    finally:  # also when it is interrupted
+        if unfinished is not None:
+            unfinished.write(reached)
+    return reached
 
 
 def _check_left_out(data: str, **arguments: int | None) -> None:

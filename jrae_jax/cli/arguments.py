@@ -78,19 +78,26 @@ class ColumnAndStart(NamedTuple):
 
 @contextlib.contextmanager
 def options_named(options: Mapping[str, str]) -> Iterator[None]:
-    """Let the message of a `ValueError` name options where it names arguments of the library.
+    """Let the message of a `ValueError` or an `OSError` name options where it names arguments of the library.
 
     **Arguments:**
 
     - `options`: by the name of the argument, such as `{"burn_in": "--burn-in"}`.
     """
+
+    def renamed(message: str) -> str:
+        for argument, option in options.items():
+            message = message.replace(f"`{argument}`", f"`{option}`")
+        return message
+
     try:
         yield
     except ValueError as error:
-        message = str(error)
-        for argument, option in options.items():
-            message = message.replace(f"`{argument}`", f"`{option}`")
-        raise ValueError(message) from error
+        raise ValueError(renamed(str(error))) from error
+    except OSError as error:
+        if error.strerror is None:
+            raise OSError(renamed(str(error))) from error
+        raise OSError(error.errno, renamed(error.strerror), error.filename) from error
 
 
 def column_from(preset: str, input: str, settings: Sequence[str], hold: float = 1e-3) -> Column:

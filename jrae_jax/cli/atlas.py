@@ -39,9 +39,11 @@ def add_commands(commands: Any) -> None:
     add_run_options(atlas)
     atlas.set_defaults(run=_atlas)
 
-    pretrain = commands.add_parser("pretrain", help="train an autoencoder as those that come with the package")
+    pretrain = commands.add_parser(
+        "pretrain", help="train an autoencoder as those that come with the package; resumes if it was interrupted"
+    )
     pretrain.add_argument("--causal", action="store_true", help="one that reads the past only")
-    pretrain.add_argument("--steps", type=int, help="of the optimiser, rounded up to a multiple of 32 (30000)")
+    pretrain.add_argument("--steps", type=int, help="of the optimiser (30000)")
     pretrain.add_argument("--seed", type=int, default=0, help="of all randomness (0)")
     pretrain.add_argument("--out", type=Path, required=True, help="a file for the training, such as centred.jrae")
     add_run_options(pretrain)
@@ -58,6 +60,7 @@ def _atlas(options: argparse.Namespace) -> int:
     from .printing import save_figure
 
     key_from_seed(options.seed)  # refuses a seed that JAX does not take
+    options.interrupts.kept = options.store
     check_output("--store", options.store, folder=True)  # sooner than the weights are read
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
@@ -101,9 +104,12 @@ def _pretrain(options: argparse.Namespace) -> int:
     from .arguments import key_from_seed, options_named
 
     check_output("--out", options.out)
+    unfinished = options.out.with_name(f"{options.out.name}.unfinished")
+    options.interrupts.kept = unfinished
     key, steps = key_from_seed(options.seed), PRETRAINING_STEPS if options.steps is None else options.steps
-    with options_named(_OPTIONS):
-        training = pretrain(causal=options.causal, steps=steps, key=key, progress=progress)
-    save(options.out, training)
+    with options_named({**_OPTIONS, "checkpoint": "--out", "path": "--out"}):
+        training = pretrain(causal=options.causal, steps=steps, key=key, checkpoint=unfinished, progress=progress)
+        save(options.out, training)
+    unfinished.unlink(missing_ok=True)
     print(f"{time.perf_counter() - start:.0f} s; the training is in {options.out}")
     return 0

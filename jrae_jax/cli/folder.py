@@ -1,36 +1,52 @@
-"""The folder that a report is written to: a new one, or an empty one."""
+"""The folder that a report is written to: a new one, an empty one, or one whose work was interrupted."""
 
 import contextlib
+import json
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from .._files import atomic_path, check_output
+
+UNFINISHED = "unfinished"
+"""What an interrupted run leaves in its folder, by which it is resumed."""
 
 _NAME = "reproduce"
+_MADE_WITH = "options.json"
 
 
 @contextlib.contextmanager
-def new_folder(out: str | None) -> Iterator[Path]:
+def report_folder(out: str | None, made_with: Mapping[str, Any]) -> Iterator[Path]:
     """A folder for a report: that of `--out`, or the next of `reproduce-001`, `reproduce-002`, ... in this one.
 
-    It is there, and known to be writable, before the work begins. If the work fails, what was made here and is still
-    empty is removed. Loads nothing but the standard library, so that a folder is refused at once.
+    It is there, and known to be writable, before the work begins, with a folder `unfinished` in it for what resumes the
+    work; that is removed at the end. If the work fails before anything is there, what was made here is removed. Loads
+    nothing but the standard library, so that a folder is refused at once.
 
-    **Raises:** `ValueError` if the folder of `--out` holds something already, or cannot be written.
+    **Arguments:**
+
+    - `made_with`: options that make the report what it is; those of a run that is resumed must be the same.
+
+    **Raises:** `ValueError` if the folder of `--out` holds something else already, or cannot be written.
     """
     made: list[Path] = []
     try:
         try:
             folder = _numbered(made) if out is None else _named(Path(out), made)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
+            check_output("--out", folder, folder=True)
+            unfinished = _unfinished(folder, made_with, made)
         except OSError as error:
             came = f"{out or '.'}: {error.strerror}"
             raise ValueError(f"`--out` must be a folder that can be written, got {came}") from error
         yield folder
+        shutil.rmtree(unfinished)
     except BaseException:
         with contextlib.suppress(OSError):
             for each in reversed(made):
+                if list(each.iterdir()) == [each / _MADE_WITH]:
+                    (each / _MADE_WITH).unlink()
                 each.rmdir()
         raise
 
@@ -41,7 +57,7 @@ def _named(folder: Path, made: list[Path]) -> Path:
         if not each.exists():
             each.mkdir()
             made.append(each)
-    if any(folder.iterdir()):
+    if any(folder.iterdir()) and not (folder / UNFINISHED).is_dir():
         raise ValueError(f"`--out` must be a new or empty folder, got {folder}, which holds something already")
     return folder
 
@@ -56,3 +72,25 @@ def _numbered(made: list[Path]) -> Path:
             continue  # another run was quicker
         made.append(folder)
         return folder
+
+
+def _unfinished(folder: Path, made_with: Mapping[str, Any], made: list[Path]) -> Path:
+    """The folder of what resumes the work, new or that of a run with the same options."""
+    unfinished, described = folder / UNFINISHED, folder / UNFINISHED / _MADE_WITH
+    if not described.exists():
+        unfinished.mkdir(exist_ok=True)
+        made.append(unfinished)
+        with atomic_path(described, "--out") as beside:
+            beside.write_text(json.dumps(made_with), encoding="utf-8")
+        return unfinished
+    try:
+        before = dict(json.loads(described.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"`--out`: {described} is damaged; delete {unfinished} to begin anew") from error
+    differ = [f"{name} was {before.get(name)}, now {now}" for name, now in made_with.items() if before.get(name) != now]
+    if differ:
+        raise ValueError(
+            f"`--out` {folder} holds what was interrupted with other options: {'; '.join(differ)}; give those, or "
+            f"delete {unfinished} to begin anew"
+        )
+    return unfinished

@@ -1,12 +1,15 @@
 """The command `jrae`: its parser, and what becomes of errors. It loads nothing heavy before a command runs."""
 
 import argparse
+import contextlib
+import os
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from .._version import __version__
 from . import atlas, dynamics, fit, reproduce, scan
-from .runtime import print_error
+from .interrupts import Interrupts, print_error
 
 
 class _Parser(argparse.ArgumentParser):
@@ -18,17 +21,32 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `jrae`.
 
-    **Returns:** the exit code: 0, 1 for a fit that did not converge, 2 after an error, 130 when interrupted.
+    **Returns:** the exit code: 0, 1 for a fit that did not converge, 2 after an error, 130 and 143 after SIGINT and
+        SIGTERM.
     """
-    options = _parser().parse_args(arguments)
+    interrupts = Interrupts()
+    written = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments, argparse.Namespace(interrupts=interrupts, written=written))
     try:
-        return options.run(options)
+        with interrupts.caught():
+            return options.run(options)
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         print_error(f"jrae: error: {_in_one_line(error)}")
         return 2
     except KeyboardInterrupt:
-        print_error("jrae: interrupted")
-        return 130
+        print_error(str(interrupts))
+        return interrupts.code
+
+
+def run() -> NoReturn:
+    """Run `jrae` as a process of its own."""
+    code = main()
+    if code > 128:
+        # Without unwinding: XLA crashes at the end of a process whose threads still compile or compute.
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _in_one_line(error: Exception) -> str:

@@ -1,13 +1,15 @@
 """The command `reproduce`."""
 
 import argparse
+import math
 import re
+import shlex
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import runtime
-from .folder import new_folder
+from .folder import UNFINISHED, report_folder
 from .options import add_run_options
 
 if TYPE_CHECKING:
@@ -15,15 +17,19 @@ if TYPE_CHECKING:
 
     from .._checks import Progress
 
-_OPTIONS = {"seeds": "--seeds", "epochs": "--epochs", "latent_size": "--latent-size"}
+_OPTIONS = {"seeds": "--seeds", "epochs": "--epochs", "latent_size": "--latent-size", "checkpoint": "--out"}
 """The options by the arguments that they become."""
 
 # Of XLA: there is a device for each core, so that products of small matrices need not be divided further; and vectors
 # are as long as the CPU has them. Together an eighth of the time of training.
 _TRAINING_FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512"
 
+_DECISIVE = ("seeds", "epochs", "latent_size", "seed", "quick", "latent_sizes")  # of a report that is resumed
+
 _EPOCHS = 50
-_STEPS_AN_EPOCH = 20  # of an autoencoder that is trained on simulated recordings, which have no epochs
+# Of an autoencoder that is trained on simulated recordings, which have no epochs: steps, in whole draws of recordings,
+# as a shorter last one would be a program of its own to compile.
+_STEPS_AN_EPOCH, _STEPS_PER_DRAW = 20, 32
 
 
 def add_commands(commands: Any) -> None:
@@ -33,7 +39,9 @@ def add_commands(commands: Any) -> None:
     reproduce.add_argument("--epochs", type=int, help=f"passes over the training data ({_EPOCHS})")
     reproduce.add_argument("--latent-size", type=int, help="size of the latent (3)")
     reproduce.add_argument("--seed", type=int, default=0, help="of all randomness (0)")
-    reproduce.add_argument("--out", help="a new or empty folder (the next reproduce-NNN)")
+    reproduce.add_argument(
+        "--out", help="a new or empty folder, or an interrupted one to resume (the next reproduce-NNN)"
+    )
     reproduce.add_argument(
         "--quick", action="store_true", help="a look without verdicts: 3 seeds, 3 epochs, 2 s of each"
     )
@@ -47,8 +55,12 @@ def add_commands(commands: Any) -> None:
 def _reproduce(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     sizes = None if options.latent_sizes is None else latent_sizes_from(options)
+    made_with = {f"--{name.replace('_', '-')}": vars(options)[name] for name in _DECISIVE}
     # The folder comes before JAX, which takes a second to load: a mistake is to be refused at once.
-    with new_folder(options.out) as folder:
+    with report_folder(options.out, made_with) as folder:
+        options.interrupts.kept = folder / UNFINISHED
+        if options.out is None:
+            options.interrupts.command = f"`jrae {shlex.join(options.written)} --out {folder}`"
         progress = runtime.start(options, flags=_TRAINING_FLAGS)
         if sizes is None:
             text = _study(options, folder, progress, start)
@@ -99,7 +111,7 @@ def _study(options: argparse.Namespace, folder: "Path", progress: "Progress", st
     chosen = {name: value for name, value in given.items() if value is not None} | {"seed": options.seed}
     with options_named(_OPTIONS):
         settings = StudySettings.quick(**chosen) if options.quick else StudySettings(**chosen)
-    study = reproduce(settings, progress=progress)
+        study = reproduce(settings, checkpoints=folder / UNFINISHED, progress=progress)
     judged = write_report(study, folder, durations={"compute": time.perf_counter() - start})
     return answer(study, judged)
 
@@ -111,13 +123,14 @@ def _latent_sizes(
     from .._checks import check_count
     from ..report import latent_sizes_answer, write_latent_sizes
     from ..studies.latent_sizes import compare_latent_sizes
-    from .arguments import key_from_seed
+    from .arguments import key_from_seed, options_named
 
     key = key_from_seed(options.seed)
     epochs = _EPOCHS if options.epochs is None else options.epochs
     check_count(1, **{"--epochs": epochs})
-    steps = _STEPS_AN_EPOCH * epochs
-    found = compare_latent_sizes(sizes, steps=steps, key=key, progress=progress)
+    steps = _STEPS_PER_DRAW * math.ceil(_STEPS_AN_EPOCH * epochs / _STEPS_PER_DRAW)
+    with options_named(_OPTIONS):
+        found = compare_latent_sizes(sizes, steps=steps, key=key, checkpoints=folder / UNFINISHED, progress=progress)
     durations = {"compute": time.perf_counter() - start}
     write_latent_sizes(found, folder, steps=steps, seed=options.seed, durations=durations)
     return latent_sizes_answer(found, steps=steps)

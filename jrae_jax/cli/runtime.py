@@ -5,12 +5,12 @@ import contextlib
 import hashlib
 import os
 import platform
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from .interrupts import print_error
 from .progress import ProgressBar
 
 _PLATFORMS = {"cpu": "cpu", "gpu": "cuda"}
@@ -128,10 +128,3 @@ def _drop_unfinished(folder: Path) -> None:
         for path in folder.glob("*-cache"):
             if path.name.removesuffix("-cache") not in times:
                 path.unlink(missing_ok=True)
-
-
-def print_error(line: str) -> None:
-    """One line on standard error, if there is one."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):  # closed
-            print(line, file=sys.stderr, flush=True)

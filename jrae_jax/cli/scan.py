@@ -160,6 +160,7 @@ def _scan(options: argparse.Namespace) -> int:
     )
     from .printing import print_scan, save_figure
 
+    options.interrupts.kept = options.store
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
     column, y0 = column_and_start_from(options.preset, options.input, options.set, options.hold)

@@ -88,7 +88,7 @@ def write_latent_sizes(
         durations,
         {"enough": [answer._asdict() for answer in answers]},
     )
-    (folder / "figures").mkdir()
+    (folder / "figures").mkdir(exist_ok=True)  # of a report that was interrupted
     picture = Picture(
         "latent_sizes",
         "A panel for each kind of recording: r of each state against the size of the latent; the numbers are in the "

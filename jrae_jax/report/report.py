@@ -34,7 +34,7 @@ def write_report(study: Study, folder: Path, *, durations: Mapping[str, float]) 
     not_judged = None if study.settings.conclusive else why_not_judged(study.settings)
     write_csv(folder / "scores.csv", list(_score_rows(study)))
     write_csv(folder / "latents.csv", latent_dynamics_rows(study))
-    (folder / "trainings").mkdir()
+    (folder / "trainings").mkdir(exist_ok=True)  # of a report that was interrupted
     for case in study.cases:
         for seed, training in enumerate(case.trainings):
             save(folder / "trainings" / f"{case.name}-seed{seed:02d}.jrae", training)
@@ -48,7 +48,7 @@ def write_report(study: Study, folder: Path, *, durations: Mapping[str, float]) 
             "not_judged": not_judged,
         },
     )
-    (folder / "figures").mkdir()
+    (folder / "figures").mkdir(exist_ok=True)
     first, *others = pictures(study, folder / "figures")
     page = render(
         "study.html",

@@ -1,17 +1,14 @@
-"""The settings of a parameter scan as its store records them, in a form that can be compared."""
+"""The settings of a parameter scan, as its store records them."""
 
-import dataclasses
-import hashlib
-import inspect
 import os
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from .axes import Grid
+from .comparison import comparable
 from .engine import ScanPlan
 
 
@@ -34,25 +31,3 @@ def scan_settings(grid: Grid, plan: ScanPlan, key: PRNGKeyArray) -> dict[str, An
         "dtype": str(start.column.parameters.A.dtype),
         "compiled_for": [jax.default_backend(), *compiler_options],
     }
-
-
-def comparable(value: Any) -> Any:
-    """A setting in a form that JSON can hold: a record as a dictionary, an array as its first and last value and a
-    digest of all, a function by its name."""
-    match value:
-        case eqx.Module():
-            fields = {field.name: comparable(getattr(value, field.name)) for field in dataclasses.fields(value)}
-            return {"type": type(value).__name__, **fields}
-        case jax.Array() | np.ndarray():
-            array = np.asarray(value)
-            if not array.ndim:
-                return array.item()
-            digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:12]
-            return f"{array.flat[0]:.6g} to {array.flat[-1]:.6g}, {array.size} values, sha256 {digest}"
-        case tuple():
-            return [comparable(item) for item in value]
-        case int() | float() | str() | None:
-            return value
-    if inspect.isroutine(value) or inspect.isclass(value):  # whose repr would say where it lies in memory
-        return f"{value.__module__}.{value.__qualname__}"
-    return repr(value)

@@ -8,7 +8,6 @@ zarr and xarray are imported where they are used, as they take half a second tha
 """
 
 import errno
-import json
 import math
 import warnings
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from .._files import atomic_path
+from .comparison import differences
 from .layout import Layout
 from .summaries import Variable
 
@@ -142,23 +142,13 @@ def resume(path: Path, settings: dict[str, Any]) -> ScanStore:
     **Raises:** `ValueError` that names the settings that differ, or the chunk that is damaged.
     """
     group = _opened(path, "r+")
-    made, wanted = _flat(json.loads(str(group.attrs["settings"]))), _flat(json.loads(json.dumps(settings)))
-    differ = [name for name in {**made, **wanted} if made.get(name) != wanted.get(name)]
-    if differ:
-        changes = "; ".join(f"{name} was {made.get(name)}, now {wanted.get(name)}" for name in differ[:5])
-        more = f"; and {len(differ) - 5} more" if len(differ) > 5 else ""
-        raise ValueError(f"`store` {path} was made with other settings: {changes}{more}")
+    found = differences(json.loads(str(group.attrs["settings"])), settings)
+    if found:
+        raise ValueError(f"`store` {path} was made with other settings: {found}")
     store = ScanStore(group)
     _check_coordinates(path, store)
     _check_complete_chunks(path, store)
     return store
-
-
-def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in settings.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return flat
 
 
 def _check_coordinates(path: Path, store: ScanStore) -> None:

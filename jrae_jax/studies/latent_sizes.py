@@ -1,6 +1,7 @@
 """How large a latent must be: recovery against its size, of autoencoders with a window."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -69,10 +70,11 @@ class LatentSizes(eqx.Module):
 def compare_latent_sizes(
     sizes: Sequence[int] = range(1, 9),
     *,
-    steps: int = 1000,
+    steps: int = 1024,
     columns: int = 128,
     samples: int = 2048,
     key: PRNGKeyArray,
+    checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> LatentSizes:
     """Train an autoencoder for each latent size and kind of recording, and score it on held-out trajectories.
@@ -86,6 +88,7 @@ def compare_latent_sizes(
     - `steps`: of the optimiser, for each autoencoder.
     - `columns`, `samples`: of each draw of simulated recordings, as in `SimulatedRecordings`.
     - `key`: for recordings and autoencoders.
+    - `checkpoints`: a folder for a file of each training, by which the same call resumes where it was interrupted.
     - `progress`: called with the draws done, how many there are, and the loss.
 
     **Raises:** `ValueError` for numbers below 1.
@@ -126,6 +129,7 @@ def compare_latent_sizes(
                 source,
                 steps=steps,
                 keys=jnp.stack([training_key] * len(group)),
+                checkpoint=None if checkpoints is None else checkpoints / f"{name}-{'-'.join(map(str, group))}",
                 progress=report,
             )
             rows += [evaluate(training.reconstructor(data.held_out.recording), data).r for training in trainings]

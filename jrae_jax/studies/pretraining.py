@@ -1,6 +1,7 @@
 """How the autoencoders that come with the package are trained: one for every kind of recording, on simulations."""
 
 import itertools
+import os
 
 import jax
 from jaxtyping import PRNGKeyArray
@@ -37,7 +38,12 @@ _STEPS_PER_DRAW = 32
 
 
 def pretrain(
-    *, causal: bool = False, steps: int = PRETRAINING_STEPS, key: PRNGKeyArray, progress: Progress | None = None
+    *,
+    causal: bool = False,
+    steps: int = PRETRAINING_STEPS,
+    key: PRNGKeyArray,
+    checkpoint: str | os.PathLike | None = None,
+    progress: Progress | None = None,
 ) -> Training:
     """Train one autoencoder on all kinds of recordings and noise levels at once.
 
@@ -46,8 +52,9 @@ def pretrain(
     **Arguments:**
 
     - `causal`: whether it reads the past only, to decode as it happens.
-    - `steps`: of the optimiser, rounded up to a multiple of 32.
+    - `steps`: of the optimiser.
     - `key`: for recordings, autoencoder and training. The autoencoders of the package are those of key 0.
+    - `checkpoint`: a file by which the training can be interrupted and resumed, as in `train`.
     - `progress`: called with the steps done, how many there are, and the loss.
 
     **Raises:** `ValueError` for `steps` below 1.
@@ -55,10 +62,11 @@ def pretrain(
     check_count(1, steps=steps)
 
     def report(draws: int | float, total: int | float, message: str) -> None:
+        del total  # of draws
         if progress is not None:
-            progress(_STEPS_PER_DRAW * draws, _STEPS_PER_DRAW * total, f"steps, {message}")
+            progress(min(_STEPS_PER_DRAW * draws, steps), steps, f"steps, {message}")
 
-    report(0, -(-steps // _STEPS_PER_DRAW), "compiling")
+    report(0, 1, "compiling")
     source_key, autoencoder_key, training_key = jax.random.split(key, 3)
     source = SimulatedRecordings(
         Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=_DT)),
@@ -76,4 +84,12 @@ def pretrain(
         variational=True,
         key=autoencoder_key,
     )
-    return train(autoencoder, source, steps=steps, steps_per_draw=_STEPS_PER_DRAW, key=training_key, progress=report)
+    return train(
+        autoencoder,
+        source,
+        steps=steps,
+        steps_per_draw=_STEPS_PER_DRAW,
+        key=training_key,
+        checkpoint=checkpoint,
+        progress=report,
+    )

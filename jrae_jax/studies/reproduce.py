@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -157,12 +158,16 @@ def _pairs(protocol: Protocol) -> list[tuple[str, str]]:
     return [(condition, loss) for condition in CONDITIONS for loss in losses_of(protocol, condition)]
 
 
-def reproduce(settings: StudySettings | None = None, *, progress: Progress | None = None) -> Study:
+def reproduce(
+    settings: StudySettings | None = None, *, checkpoints: Path | None = None, progress: Progress | None = None
+) -> Study:
     """Run both protocols: simulate, hide states, train, score, and measure chance with untrained autoencoders.
 
     **Arguments:**
 
     - `settings`: `StudySettings()` if `None`; `StudySettings.quick()` for a look.
+    - `checkpoints`: a folder for a file of each protocol's trainings, by which the same call resumes where it was
+        interrupted.
     - `progress`: called with the epochs done, over all autoencoders, how many there are, and what is being done.
 
     **Returns:** a `Study`.
@@ -190,6 +195,7 @@ def reproduce(settings: StudySettings | None = None, *, progress: Progress | Non
             trajectories,
             autoencoder_key,
             shuffle_key,
+            None if checkpoints is None else checkpoints / protocol.name,
             lambda done, total, message, report=report: report(_TRAINING * done / total, message),
         )
         report(_TRAINING, "measuring latents")
@@ -220,7 +226,7 @@ def _latent_dynamics(
         }
         return {name: [found.result() for found in each] for name, each in measured.items()}
     finally:
-        pool.shutdown(cancel_futures=True)  # when it is interrupted, what has not begun
+        pool.shutdown(wait=False, cancel_futures=True)  # when it is interrupted, what has not begun
 
 
 def _simulate(protocol: Protocol, settings: StudySettings, key: PRNGKeyArray) -> list[Trajectories]:
@@ -249,6 +255,7 @@ def _train_and_score(
     trajectories: Sequence[Trajectories],
     autoencoder_key: PRNGKeyArray,
     shuffle_key: PRNGKeyArray,
+    checkpoint: Path | None,
     progress: Progress,
 ) -> list[Case]:
     """One ensemble: every condition and loss times every seed."""
@@ -277,6 +284,7 @@ def _train_and_score(
         keys=jnp.stack([jax.random.fold_in(shuffle_key, seed) for *_, seed in members]),
         loss=[LOSSES[loss] for _, loss, _ in members],
         epochs=settings.epochs,
+        checkpoint=checkpoint,
         progress=progress,
     )
     untrained = [

@@ -16,6 +16,7 @@ from jrae_jax.autoencoder import (
     WindowedAutoencoder,
     load,
     save,
+    sources,
     train,
     train_ensemble,
 )
@@ -198,11 +199,24 @@ def test_another_training_of_several_kinds_compiles_nothing(several, training, c
     assert compilations == []
 
 
+@pytest.mark.parametrize(("steps", "draws"), [(2, [2]), (64, [32, 32]), (70, [32, 32, 6])])
+def test_the_last_draw_has_the_steps_that_are_left(one_kind, monkeypatch, steps, draws):
+    trained_on = []
+
+    def counted(program, state, loss, whitener, keys, recordings, factors, number):
+        trained_on.append(len(factors))
+        return state, jnp.zeros((1, 2))
+
+    monkeypatch.setattr(sources, "train_on_draw", counted)
+    assert trained(one_kind, memoryless(), steps=steps).settings == StepSettings("ReconstructionLoss.all()", steps, 128)
+    assert trained_on == draws
+
+
 @pytest.mark.slow
 def test_every_draw_is_new(one_kind, new):
     """Without learning, nothing but the recordings makes the loss of one draw differ from that of another."""
     still = trained(one_kind, memoryless(), optimiser=optax.sgd(0.0), steps=50)
-    assert still.settings == StepSettings("ReconstructionLoss.all()", 64, 128)  # whole draws
+    assert still.settings == StepSettings("ReconstructionLoss.all()", 50, 128)
     assert len(set(still.train_loss.tolist())) == 2
     assert eqx.tree_equal(still.reconstructor.autoencoder, memoryless())
 

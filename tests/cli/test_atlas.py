@@ -57,11 +57,11 @@ def test_quick_is_small_and_can_be_refined(calls):
     assert (settings.seeds, settings.noise, len(settings.masks), settings.duration) == (2, (0.05,), 4, 5.0)
 
 
-def test_pretrain_counts_whole_draws_and_saves(monkeypatch, here, capsys):
+def test_pretrain_counts_steps_and_saves(monkeypatch, here, capsys):
     pretrained = jrae.load(Path(jrae.__file__).parent / "autoencoder" / "weights" / "causal.jrae")
     trained = []
 
-    def done(autoencoder, data, *, steps, steps_per_draw, key, progress):
+    def done(autoencoder, data, *, steps, steps_per_draw, key, checkpoint, progress):
         trained.append((autoencoder.future, steps))
         for draw in (1, 2):
             progress(draw, 2, "training, loss 0.5")
@@ -72,7 +72,7 @@ def test_pretrain_counts_whole_draws_and_saves(monkeypatch, here, capsys):
     assert trained == [(0, 33)]
     output = capsys.readouterr()
     first, last = output.err.splitlines()
-    assert first == "  0% of 64  steps, compiling"
-    assert last.startswith("100% of 64, ")
+    assert first == "  0% of 33  steps, compiling"
+    assert last.startswith("100% of 33, ")
     assert output.out.endswith("the training is in x.jrae\n")
     assert repr(jrae.load(here / "x.jrae")) == repr(pretrained)

@@ -17,9 +17,11 @@ def asked(monkeypatch, small_study, tmp_path):
     monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
     # The modules, as the room's names of them are those of the functions.
     study = importlib.import_module("jrae_jax.studies.reproduce")
-    monkeypatch.setattr(study, "reproduce", lambda settings, progress: asked.append(settings) or small_study)
+    monkeypatch.setattr(
+        study, "reproduce", lambda settings, checkpoints, progress: asked.append(settings) or small_study
+    )
 
-    def compare(sizes, *, steps, key, progress):
+    def compare(sizes, *, steps, key, checkpoints, progress):
         asked.append((sizes, steps))
         r = np.full((len(sizes), 6), 0.9)
         return LatentSizes(sizes, {"full": r, "pyramidal": r})
@@ -58,7 +60,7 @@ def test_quick_is_small_gives_no_verdict_and_numbers_its_folder(asked, tmp_path,
 @pytest.mark.parametrize(("text", "sizes"), [("1:4", (1, 2, 3, 4)), ("3:3", (3,)), ("3", (3,)), ("6,1,3,3", (1, 3, 6))])
 def test_latent_sizes_are_a_study_of_their_own(asked, tmp_path, capsys, text, sizes):
     assert cli.main(["reproduce", "--latent-sizes", text, "--epochs", "60", "--out", "out"]) == 0
-    assert asked == [(sizes, 1200)]
+    assert asked == [(sizes, 1216)]  # whole draws of recordings
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "figures",
         "latent_sizes.csv",
@@ -102,13 +104,38 @@ def test_what_cannot_be_taken_is_one_line_and_leaves_no_folder(asked, tmp_path, 
 
 
 def test_a_study_that_is_interrupted_leaves_no_folder(asked, tmp_path, monkeypatch, capsys):
-    def interrupted(settings, progress):
+    def interrupted(settings, checkpoints, progress):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(importlib.import_module("jrae_jax.studies.reproduce"), "reproduce", interrupted)
     assert cli.main(["reproduce", "--out", "above/out"]) == 130
     assert capsys.readouterr().err == "jrae: interrupted\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "resumes"),
+    [(["--out", "reproduce-001"], "the same command"), ([], "`jrae reproduce --seeds 4 --out reproduce-001`")],
+)
+def test_a_study_that_is_interrupted_says_how_it_is_resumed(
+    asked, small_study, tmp_path, monkeypatch, capsys, options, resumes
+):
+    def interrupted(settings, checkpoints, progress):
+        (checkpoints / "as_published").write_text("trained so far")
+        raise KeyboardInterrupt
+
+    def resumed(settings, checkpoints, progress):
+        assert (checkpoints / "as_published").read_text() == "trained so far"
+        return small_study
+
+    study = importlib.import_module("jrae_jax.studies.reproduce")
+    monkeypatch.setattr(study, "reproduce", interrupted)
+    assert cli.main(["reproduce", "--seeds", "4", *options]) == 130
+    hint = f"jrae: interrupted; reproduce-001/unfinished holds what is done, and {resumes} resumes\n"
+    assert capsys.readouterr().err == hint
+    monkeypatch.setattr(study, "reproduce", resumed)
+    assert cli.main(["reproduce", "--seeds", "4", "--out", "reproduce-001"]) == 0
+    assert not (tmp_path / "reproduce-001" / "unfinished").exists()
 
 
 WITHOUT_JAX = """
