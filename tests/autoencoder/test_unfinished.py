@@ -56,7 +56,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(members, whole, tmp_pat
         with pytest.raises(Interrupted):
             members(tmp_path / "x", interrupt)
     resumed, from_the_end = members(tmp_path / "x"), members(tmp_path / "x")
-    assert compilations == []
+    assert len(compilations) <= 1  # what reads the keys, but nothing of the training
     assert same(resumed, whole)
     assert same(from_the_end, whole)
 
