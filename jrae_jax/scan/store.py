@@ -8,6 +8,7 @@ zarr and xarray are imported where they are used, as they take half a second tha
 """
 
 import errno
+import json
 import math
 import warnings
 from collections.abc import Mapping
