@@ -134,12 +134,15 @@ class SimulatedRecordings(eqx.Module):
     @of_numbers
     def __repr__(self) -> str:
         units, (low, high) = self.column.quantities, self.noise
+        noise = f"{low:g} to {high:g} of the standard deviation"
+        if self.noise_std is not None:
+            noise = "of " + ", ".join(f"{std:g}" for std in np.asarray(self.noise_std)) + " mV, derivatives mV/s"
         ranges = [f"{name} {least:g} to {most:g} {units[name]}".removesuffix(" 1") for name, least, most in self.ranges]
         return "\n  ".join(
             [
                 f"SimulatedRecordings({in_words(self.masks)}",
                 f"{self.columns} x {self.samples} samples a draw, every {self.dt:g} s after {self.burn_in:g} s",
-                f"noise {low:g} to {high:g} of the standard deviation, {self.gaps:.1%} missing",
+                f"noise {noise}, {self.gaps:.1%} missing",
                 *([f"ranges: {', '.join(ranges)}"] if ranges else []),
                 f"{self.column!r})",
             ]

@@ -75,6 +75,7 @@ def test_a_sample_that_is_lost_or_repeated_is_refused(start, rate, samples):
         ((8388 + 1e-3 * N).astype(np.float32), "`ts` must rise evenly"),
         (np.concatenate([N, N]) / 1000, "and of -1.999 s after sample 1999: cut out one continuous part"),
         (-N / 1000, "`ts` must rise evenly"),
+        (np.round(N / 500 + 1e-3 * (N > 700), 3), r"two readings: .* and of 0.003 s after sample 700: give `sfreq`"),
         (np.ones(5), "`ts` must rise evenly"),
         (np.array([0.0]), r"`ts` must be the times of two or more samples, got shape \(1,\)"),
         (np.ones((2, 2)), "`ts` must be the times of two or more samples"),

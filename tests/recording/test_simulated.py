@@ -87,6 +87,7 @@ def test_noise_is_relative_to_each_column_where_columns_differ_and_can_be_absolu
     np.testing.assert_allclose(noise / own, 0.1, rtol=0.2)
     assert np.max(own / own.min(axis=0)) > 3  # so that a noise relative to all columns would differ from this
     absolute = simulated(noise_std=np.arange(1.0, 8.0), ranges=ranges)
+    assert "noise of 1, 2, 3, 4, 5, 6, 7 mV, derivatives mV/s, 0.0% missing" in repr(absolute)
     draw = jax.device_get(drawn(absolute, jax.random.key(1), columns=16))
     noise = np.std((draw.values - draw.truth) * np.asarray(absolute.standardizer.std), axis=1)
     np.testing.assert_allclose(noise, np.tile(np.arange(1.0, 8.0), (16, 1)), rtol=0.2)
