@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
 Record = TypeVar("Record", bound=eqx.Module)
 
 Progress = Callable[[float, float, str], None]
@@ -61,6 +63,17 @@ def of_numbers(describe: Callable[[Record], str]) -> Callable[[Record], str]:
 def is_whole(value: float) -> bool:
     """Whether `value` is a whole number, apart from rounding."""
     return abs(value - round(value)) <= 1e-6 * max(abs(value), 1)
+
+
+def nan_is_data(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+    """`function`, in which NaN stands for what is missing or has failed: not an error to `jax_debug_nans`."""
+
+    @functools.wraps(function)
+    def unsearched(*arguments: Parameters.args, **named: Parameters.kwargs) -> Returned:
+        with jax.debug_nans(False):
+            return function(*arguments, **named)
+
+    return unsearched
 
 
 def check_finite(**arguments: Any) -> None:
@@ -130,6 +143,15 @@ def check_key(**arguments: Any) -> None:
         if not typed or value.shape != ():
             what = f"{value.shape} keys" if typed else " ".join(repr(value).split())
             raise ValueError(f"`{name}` must be one key of jax.random.key, as in jax.random.key(0), got {what:.60}")
+
+
+def check_keys(count: int, **arguments: Any) -> None:
+    """Raise if a named argument is not so many typed keys of `jax.random`."""
+    for name, value in arguments.items():
+        typed = isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+        if not typed or value.shape != (count,):
+            what = f"an array of shape {value.shape}" if typed else " ".join(repr(value).split())
+            raise ValueError(f"`{name}` must be {count} keys, as jax.random.split(key, {count}) gives, got {what:.60}")
 
 
 def check_type(expected: type, **arguments: Any) -> None:

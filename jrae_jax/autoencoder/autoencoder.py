@@ -10,7 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_choice, check_count
+from .._checks import check_choice, check_count, check_key
 from ..column.states import CHANNELS, STATES
 from ..recording.mask import Observed, as_mask
 from .base import AbstractAutoencoder, Gaussian, through
@@ -58,6 +58,7 @@ class Autoencoder(AbstractAutoencoder[Float[Array, "7"]]):
         key: PRNGKeyArray,
     ):
         """See the class."""
+        check_key(key=key)
         latent_size, widths = checked_sizes(latent_size, widths)
         check_choice(tuple(ACTIVATIONS), activation=activation)
         self.inputs, self.activation = input_channels(inputs), activation

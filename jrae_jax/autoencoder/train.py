@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from .._checks import Progress, check_count, check_positive, check_type, of_numbers
+from .._checks import Progress, check_count, check_key, check_keys, check_positive, check_type, nan_is_data, of_numbers
 from ..recording.dataset import Dataset
 from ..recording.simulated import SimulatedRecordings
 from .base import AbstractAutoencoder, float_type
@@ -113,6 +113,7 @@ def train(
     **Raises:** `ValueError` for arguments that do not fit together; `RuntimeError` naming the epoch, which on
         simulated recordings is a draw of them, if the loss becomes non-finite.
     """
+    check_key(key=key)
     (training,) = train_ensemble(
         [autoencoder],
         data,
@@ -138,6 +139,7 @@ def train(
     return training
 
 
+@nan_is_data
 def train_ensemble(
     autoencoders: Sequence[AbstractAutoencoder],
     data: Dataset | Sequence[Dataset] | SimulatedRecordings,
@@ -198,7 +200,8 @@ def train_ensemble(
             patience=patience,
         )
     losses = _losses(loss, members)
-    _check_members(members, keys=keys, loss=losses)
+    check_keys(members, keys=keys)
+    _check_members(members, loss=losses)
     if learning_rate is not None:
         check_positive(learning_rate=learning_rate)
     if optimiser is not None and learning_rate is not None:

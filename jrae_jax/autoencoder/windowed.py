@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_choice, check_count
+from .._checks import check_choice, check_count, check_key
 from ..column.states import CHANNELS, STATES
 from ..recording.mask import Observed
 from .autoencoder import ACTIVATIONS, checked_sizes, input_channels, linear_layers
@@ -74,6 +74,7 @@ class WindowedAutoencoder(AbstractAutoencoder[WindowFeatures]):
     ):
         """See the class."""
         check_count(1, filters=filters, **{"len(widths)": len(widths)})
+        check_key(key=key)
         latent_size, widths = checked_sizes(latent_size, widths)
         check_choice(tuple(ACTIVATIONS), activation=activation)
         self.window = Window(past=past, future=future, dt=dt)

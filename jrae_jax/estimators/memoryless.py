@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_not_negative, of_numbers
+from .._checks import as_float, check_key, check_not_negative, of_numbers
 from ..column.states import CHANNELS, STATES
 from ..recording.estimate import AbstractEstimator, Estimate, check_concrete, check_observed
 from ..recording.mask import ObservationMask, Observed, as_mask
@@ -57,6 +57,7 @@ class MemorylessPredictor(AbstractEstimator):
         if noise.shape not in ((), (len(CHANNELS),)):
             raise ValueError(f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got {noise.shape}")
         check_not_negative(noise_std=noise)
+        check_key(key=key)
         sample = pool[:: -(-len(pool) // _SAMPLES)]
         by_name = dict(zip(STATES, sample.T, strict=True))
         channels = np.column_stack([sample, by_name["y1"] - by_name["y2"]])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from .._checks import Progress, check_type
+from .._checks import Progress, check_key, check_type, nan_is_data
 from ..column.column import Column
 from ..column.states import CHANNELS
 from ..recording.mask import EEG
@@ -21,6 +21,7 @@ _LONGEST_DT = 0.01  # s; the excitatory time constant 1/a: slower sampling misse
 _LEAST_CHANGE, _SMALLEST_VALUE = 1e-5, 1e-3
 
 
+@nan_is_data
 def fit_parameters(
     column: Column,
     recording: Recording,
@@ -59,6 +60,7 @@ def fit_parameters(
         change, too short or too slowly sampled, for bounds of quantities that do not exist or that no EEG can
         distinguish, or a method that does not go with the column's input.
     """
+    check_key(key=key)
     free = FreeParameters.from_bounds(column, bounds)
     _check_recording(recording)
     if method is None:

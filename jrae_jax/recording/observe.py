@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import check_type, is_concrete
+from .._checks import check_key, check_type, is_concrete
 from ..column.states import STATES, to_channels
 from ..column.trajectories import Trajectories
 from .mask import Observed, as_mask
@@ -73,6 +73,7 @@ def with_noise(
     """The channels with Gaussian noise."""
     if key is None:
         raise ValueError("`key` must be a PRNG key where there is sensor noise, got None")
+    check_key(key=key)
     std = jnp.broadcast_to(noise_std, channels.shape)
     return channels + std * jax.random.normal(key, channels.shape, channels.dtype)
 

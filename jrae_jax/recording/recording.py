@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._checks import as_float, check_not_negative, check_positive, is_concrete
+from .._checks import as_float, check_not_negative, check_positive, is_concrete, nan_is_data
 from ..column.labelled import by_channel, over_time
 from ..column.states import CHANNELS, STATES, states_first, to_channels
 from .mask import ObservationMask, Observed, as_mask
@@ -73,6 +73,7 @@ class Recording(eqx.Module):
         check_positive(dt=self.dt)
 
     @classmethod
+    @nan_is_data
     def of(
         cls,
         *,
@@ -123,6 +124,7 @@ class Recording(eqx.Module):
         return cls.from_array(values, observed=mask, dt=dt, unit=unit, noise_std=noise_std, info=info)
 
     @classmethod
+    @nan_is_data
     def from_array(
         cls,
         values: ArrayLike,

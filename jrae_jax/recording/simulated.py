@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
-from .._checks import check_count, check_names, check_positive, of_numbers
+from .._checks import check_count, check_key, check_names, check_positive, of_numbers
 from ..column.column import Column, check_single
 from ..column.simulate import simulate
 from ..column.solvers import RK4
@@ -93,6 +93,7 @@ class SimulatedRecordings(eqx.Module):
         """See the class."""
         check_single("column", column, "give what differs from column to column as `ranges`")
         check_positive(dt=dt)
+        check_key(key=key)
         check_count(1, columns=columns, samples=samples)
         if not 0 <= gaps < 1:
             raise ValueError(f"`gaps` must be a fraction from 0 to below 1, got {gaps}")

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import of_numbers
+from .._checks import check_key, of_numbers
 from ..timeseries.dimension import CorrelationDimension, Dimension, correlation_dimension, two_nn_dimension
 from ..timeseries.lyapunov import RosensteinExponent, rosenstein_exponent
 from ..timeseries.shape import first_component_variance, participation_ratio, straightness
@@ -46,6 +46,7 @@ def measure_latent_dynamics(
 
     Points no more than 50 ms apart are no neighbours; prediction is 10 ms ahead.
     """
+    check_key(key=key)
     theiler = round(_THEILER / dt)
     no_correlation = CorrelationDimension(np.nan, np.nan, _NONE, _NONE, (np.nan, np.nan))
     no_exponent = RosensteinExponent(np.nan, np.nan, False, np.nan, _NONE, _NONE)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from .._checks import Progress, check_count, of_numbers
+from .._checks import Progress, check_count, check_key, of_numbers
 from ..autoencoder.base import zero_padded
 from ..autoencoder.train import train_ensemble
 from ..autoencoder.windowed import WindowedAutoencoder
@@ -94,6 +94,7 @@ def compare_latent_sizes(
     **Raises:** `ValueError` for numbers below 1.
     """
     sizes = tuple(int(size) for size in sizes)
+    check_key(key=key)
     check_count(1, steps=steps, sizes=min(sizes, default=0))
     column = Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=_DT))
     # Every autoencoder has the same key, so that they differ in nothing else than size and recording.

@@ -6,7 +6,7 @@ import os
 import jax
 from jaxtyping import PRNGKeyArray
 
-from .._checks import Progress, check_count
+from .._checks import Progress, check_count, check_key
 from ..autoencoder.train import Training, train
 from ..autoencoder.windowed import WindowedAutoencoder
 from ..column.column import Column
@@ -60,6 +60,7 @@ def pretrain(
     **Raises:** `ValueError` for `steps` below 1.
     """
     check_count(1, steps=steps)
+    check_key(key=key)
 
     def report(draws: int | float, total: int | float, message: str) -> None:
         del total  # of draws
