@@ -13,8 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-Parameters = ParamSpec("Parameters")
-Returned = TypeVar("Returned")
 Record = TypeVar("Record", bound=eqx.Module)
 
 Progress = Callable[[float, float, str], None]
@@ -63,17 +61,6 @@ def of_numbers(describe: Callable[[Record], str]) -> Callable[[Record], str]:
 def is_whole(value: float) -> bool:
     """Whether `value` is a whole number, apart from rounding."""
     return abs(value - round(value)) <= 1e-6 * max(abs(value), 1)
-
-
-def nan_is_data(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
-    """`function`, in which NaN stands for what is missing or has failed: not an error to `jax_debug_nans`."""
-
-    @functools.wraps(function)
-    def unsearched(*arguments: Parameters.args, **named: Parameters.kwargs) -> Returned:
-        with jax.debug_nans(False):
-            return function(*arguments, **named)
-
-    return unsearched
 
 
 def check_finite(**arguments: Any) -> None:

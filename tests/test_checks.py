@@ -62,11 +62,10 @@ def drawing():
 
 @pytest.mark.usefixtures("without_type_checker")
 def test_every_verb_that_draws_refuses_what_is_no_key():
-    for name, verb in drawing().items():
+    for verb in drawing().values():
         for wrong in (0, jax.random.PRNGKey(0)):
             with pytest.raises(ValueError, match=r"^`key` must be one key of jax\.random\.key"):
                 verb(wrong)
-                pytest.fail(name)
 
 
 def test_keys_of_an_ensemble():

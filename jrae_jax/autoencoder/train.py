@@ -11,7 +11,16 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from .._checks import Progress, check_count, check_key, check_keys, check_positive, check_type, nan_is_data, of_numbers
+from .._checks import (
+    Progress,
+    check_count,
+    check_key,
+    check_keys,
+    check_positive,
+    check_type,
+    nan_is_an_answer,
+    of_numbers,
+)
 from ..recording.dataset import Dataset
 from ..recording.simulated import SimulatedRecordings
 from .base import AbstractAutoencoder, float_type
@@ -139,7 +148,7 @@ def train(
     return training
 
 
-@nan_is_data
+@nan_is_an_answer
 def train_ensemble(
     autoencoders: Sequence[AbstractAutoencoder],
     data: Dataset | Sequence[Dataset] | SimulatedRecordings,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from .._checks import Progress, check_key, check_type, nan_is_data
+from .._checks import Progress, check_key, check_type, nan_is_an_answer
 from ..column.column import Column
 from ..column.states import CHANNELS
 from ..recording.mask import EEG
@@ -21,7 +21,7 @@ _LONGEST_DT = 0.01  # s; the excitatory time constant 1/a: slower sampling misse
 _LEAST_CHANGE, _SMALLEST_VALUE = 1e-5, 1e-3
 
 
-@nan_is_data
+@nan_is_an_answer
 def fit_parameters(
     column: Column,
     recording: Recording,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._checks import as_float, check_not_negative, check_positive, is_concrete, nan_is_data
+from .._checks import as_float, check_not_negative, check_positive, is_concrete, nan_is_an_answer
 from ..column.labelled import by_channel, over_time
 from ..column.states import CHANNELS, STATES, states_first, to_channels
 from .mask import ObservationMask, Observed, as_mask
@@ -73,7 +73,7 @@ class Recording(eqx.Module):
         check_positive(dt=self.dt)
 
     @classmethod
-    @nan_is_data
+    @nan_is_an_answer
     def of(
         cls,
         *,
@@ -124,7 +124,7 @@ class Recording(eqx.Module):
         return cls.from_array(values, observed=mask, dt=dt, unit=unit, noise_std=noise_std, info=info)
 
     @classmethod
-    @nan_is_data
+    @nan_is_an_answer
     def from_array(
         cls,
         values: ArrayLike,

@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import ArrayLike, PRNGKeyArray
 
-from .._checks import Progress, as_float, check_finite, check_type, is_whole, nan_is_data
+from .._checks import Progress, as_float, check_finite, check_type, is_whole, nan_is_an_answer
 from .._files import check_output
 from ..column.bounds import longest_bounded
 from ..column.column import Column, check_single
@@ -43,7 +43,7 @@ _MOST_POINTS = 2**32  # the number of a trajectory is a uint32
 _LONGEST_BLOCK = 20_000  # samples; a tile of columns holds a block of them in memory
 
 
-@nan_is_data
+@nan_is_an_answer
 def parameter_scan(
     column: Column,
     axes: Mapping[str, ArrayLike] | Sequence[Axis],
