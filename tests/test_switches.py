@@ -39,8 +39,9 @@ def test_recordings_with_gaps_scans_with_failures_and_trainings():
     made, gaps = recorded()
     assert not np.any(np.asarray(gaps.measured)[GAP])
     quiet, key = column(jrae.ConstantInput(220.0)), jax.random.key(0)
+    huge = float(np.finfo(jax.numpy.result_type(float)).max) / 2
     scan = jrae.parameter_scan(
-        quiet, {"initial_y1": np.array([0.0, 3e38])}, t1=0.05, dt=1e-3, summaries=(jrae.scan.Moments(),), key=key
+        quiet, {"initial_y1": np.array([0.0, huge])}, t1=0.05, dt=1e-3, summaries=(jrae.scan.Moments(),), key=key
     )
     assert scan.failed.values.tolist() == [False, True]
     assert np.isnan(scan.eeg_mean.values).tolist() == [False, True]

@@ -44,7 +44,7 @@ def check_signal(name: str, signal: ArrayLike, dt: float) -> None:
             )
         for found in (_far_values(row), _flat(row, dt)):
             if found:
-                warnings.warn(f"`{name}`{of} has {found}", SuspectValuesWarning, stacklevel=3)
+                warnings.warn(f"`{name}`{of} has {found}", SuspectValuesWarning, stacklevel=4)
 
 
 def _far_values(values: Float[np.ndarray, " time"]) -> str:

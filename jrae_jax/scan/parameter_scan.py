@@ -106,7 +106,7 @@ def parameter_scan(
     if grid.size > _MOST_POINTS:
         raise ValueError(f"`axes` must make at most {_MOST_POINTS} points, got {grid.size}")
     corners = grid.points(grid.corners()).column  # raises for values that the column cannot take
-    check_step(corners, dt, plan.solver, each=False, stacklevel=3)
+    check_step(corners, dt, plan.solver, each=False, stacklevel=4)  # the caller of the decorated verb
     fastest = float(np.max(fastest_rates(corners)))
     plan = dataclasses.replace(plan, check_bounds=fastest * dt > longest_bounded(plan.solver))
     key = checked_key(column.input, key) if column.input.random else jax.random.key(0)

@@ -319,7 +319,10 @@ def test_members_that_do_not_fit_together_are_refused(dataset):
             train_ensemble(**fitting | unfit)
 
     refused(r"`len\(autoencoders\)` must be a whole number of at least 1, got 0", autoencoders=[])
-    refused("`keys` must have one entry for each of 2 autoencoders, got 3", keys=jax.random.split(key, 3))
+    refused(
+        r"`keys` must be 2 keys, as jax.random.split\(key, 2\) gives, got an array of shape \(3,\)",
+        keys=jax.random.split(key, 3),
+    )
     refused("`data` must have one entry for each of 2 autoencoders, got 1", data=[data])
     refused("`loss` must have one entry for each of 2 autoencoders, got 1", loss=[ALL])
     refused("`data` must have one shape", data=[data, dataset(times=9)])
