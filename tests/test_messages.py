@@ -16,6 +16,7 @@ CALLED_BY = {
     "sources.__init__": "train.train",
     "whitening.fit": "train.train",
     "trace.fit": "fit_parameters.fit_parameters",
+    "unfinished.restored": "train.train",
     "inputs.statistics": "kalman.__init__",
 }
 NAMED = re.compile(r"`([a-z_0-9]+)(?:\.[a-z_]+)?`.* must ")
@@ -27,7 +28,7 @@ def writable(node, owner):
     names = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     names |= {each.arg for each in (arguments.vararg, arguments.kwarg) if each is not None} | {node.name}
     if owner is not None:
-        names |= {part.target.id for part in owner.body if isinstance(part, ast.AnnAssign)}
+        names |= {ast.unparse(part.target) for part in owner.body if isinstance(part, ast.AnnAssign)}
     return names
 
 

@@ -1,6 +1,7 @@
 """Under the switches that people use: `jax_debug_nans`, warnings as errors, double and single precision."""
 
 import itertools
+from typing import Any
 
 import jax
 import numpy as np
@@ -75,9 +76,9 @@ def test_estimators_of_recordings_with_gaps():
 @pytest.mark.usefixtures("switched")
 def test_training_on_simulations():
     driven, key = column(DRIVEN(120.0, 320.0, hold=1e-3)), jax.random.key(0)
-    few = {"columns": 8, "samples": 64, "burn_in": 0.1, "key": key}
-    steps = {"steps": 4, "steps_per_draw": 2, "batch_size": 8, "key": key}
-    calibrated = {"calibration_draws": 1, "calibration_instants": 64}
+    few: dict[str, Any] = {"columns": 8, "samples": 64, "burn_in": 0.1, "key": key}
+    steps: dict[str, Any] = {"steps": 4, "steps_per_draw": 2, "batch_size": 8, "key": key}
+    calibrated: dict[str, Any] = {"calibration_draws": 1, "calibration_instants": 64}
     for variational, loss in ((True, None), (False, jrae.PhysicsLoss(driven, steps=4))):
         source = jrae.SimulatedRecordings(driven, kinds=["eeg"], noise=0.05, gaps=0.0 if loss else 0.05, **few)
         small = jrae.WindowedAutoencoder(past=0.01, widths=(8,), filters=2, variational=variational, key=key)
