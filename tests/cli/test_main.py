@@ -93,6 +93,7 @@ def test_installed_command_in_a_process_of_its_own(tmp_path):
             "atlas --store x.zarr --quick",
             "pretrain --out x.jrae",
             "dynamics",
+            "fit rest.csv --free C=100:200",
         )
     ],
 )
