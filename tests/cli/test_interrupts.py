@@ -11,13 +11,13 @@ import pytest
 from jrae_jax.cli.interrupts import Interrupts
 
 RUNNING = """
-import hashlib, sys, time
+import hashlib, sys, threading, time
 from pathlib import Path
 from jrae_jax.cli import main
 
 def work(options):
     options.interrupts.kept = Path("kept")
-    print("ready", flush=True)
+    threading.Timer(0.5, print, ["ready"], {{"flush": True}}).start()  # once the work has begun for sure
     {work}
 
 main.scan._show = work
