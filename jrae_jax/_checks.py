@@ -35,8 +35,36 @@ def nan_is_an_answer(verb: Callable[_Arguments, _Result]) -> Callable[_Arguments
 
 
 def as_float(value: Any) -> jax.Array:
-    """`value` as an array of the default float type: float32, or float64 where x64 is enabled."""
-    return jnp.asarray(value, dtype=jnp.result_type(float))
+    """`value` as an array of the default float type: float32, or float64 where x64 is enabled.
+
+    **Raises:** `ValueError` for what is no number and no array of numbers.
+    """
+    try:
+        return jnp.asarray(value, dtype=jnp.result_type(float))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"a quantity must be a number or an array of numbers, got {_short(value)}") from error
+
+
+def as_number(name: str, value: Any) -> float:
+    """A named argument that a compiled program is made for, as a Python number.
+
+    **Raises:** `ValueError` for a traced value, an array, or what is no number.
+    """
+    if not is_concrete(value):
+        raise ValueError(
+            f"`{name}` must be known before tracing, as it decides on the program, got a traced value: make it "
+            "a static argument of jax.jit"
+        )
+    if isinstance(value, str | bytes | None) or np.ndim(value):
+        raise ValueError(f"`{name}` must be a number, got {_short(value)}")
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must be a number, got {_short(value)}") from error
+
+
+def _short(value: Any) -> str:
+    return f"{' '.join(repr(value).split()):.60}"
 
 
 def is_concrete(value: Any) -> bool:
@@ -81,11 +109,25 @@ def check_not_negative(**arguments: Any) -> None:
 def _check_each(expected: str, holds: Callable[[np.ndarray], np.ndarray], arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if is_concrete(value):
-            values = np.asarray(value)
+            values = as_numbers(name, value)
             wrong = values[~holds(values)]
             if wrong.size:
                 where = f" in an array of shape {values.shape}" if values.ndim else ""
                 raise ValueError(f"`{name}` must be {expected}, got {wrong.flat[0].item()}{where}")
+
+
+def as_numbers(name: str, value: Any) -> np.ndarray:
+    """A named argument as an array of numbers.
+
+    **Raises:** `ValueError` for text, records, or lists of different lengths.
+    """
+    try:
+        values = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        values = np.asarray(None)
+    if values.dtype.kind in "OSUc":
+        raise ValueError(f"`{name}` must be a number or an array of numbers, got {_short(value)}")
+    return values
 
 
 def check_count(minimum: int, **arguments: Any) -> None:
@@ -128,7 +170,7 @@ def check_key(**arguments: Any) -> None:
     for name, value in arguments.items():
         typed = isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
         if not typed or value.shape != ():
-            what = f"{value.shape} keys" if typed else " ".join(repr(value).split())
+            what = f"{value.shape} keys" if typed else _short(value)
             raise ValueError(f"`{name}` must be one key of jax.random.key, as in jax.random.key(0), got {what:.60}")
 
 
@@ -145,5 +187,4 @@ def check_type(expected: type, **arguments: Any) -> None:
     """Raise if a named argument is not an instance of `expected`."""
     for name, value in arguments.items():
         if not isinstance(value, expected):
-            came = " ".join(repr(value).split())
-            raise ValueError(f"`{name}` must be an instance of {expected.__name__}, got {came:.60}")
+            raise ValueError(f"`{name}` must be an instance of {expected.__name__}, got {_short(value)}")

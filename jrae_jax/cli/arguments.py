@@ -45,6 +45,7 @@ from ..scan.regime import Regime
 from ..scan.spectrum import Spectrum
 from ..scan.summaries import AbstractSummary, Moments, Samples
 from .options import SEPARATORS
+from .runtime import print_error
 
 INPUTS: Mapping[str, Callable[[float], AbstractExternalInput]] = {
     # sigma = 2000 mV s^-3/2 on y4, as in the inference literature; see `WhiteNoiseInput`
@@ -78,7 +79,9 @@ class ColumnAndStart(NamedTuple):
 
 @contextlib.contextmanager
 def options_named(options: Mapping[str, str]) -> Iterator[None]:
-    """Let the message of a `ValueError` or an `OSError` name options where it names arguments of the library.
+    """Let the message of a `ValueError`, an `OSError` or a warning name options where it names arguments of the library.
+
+    A warning becomes one line on standard error.
 
     **Arguments:**
 
@@ -90,14 +93,20 @@ def options_named(options: Mapping[str, str]) -> Iterator[None]:
             message = message.replace(f"`{argument}`", f"`{option}`")
         return message
 
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(renamed(str(error))) from error
-    except OSError as error:
-        if error.strerror is None:
-            raise OSError(renamed(str(error))) from error
-        raise OSError(error.errno, renamed(error.strerror), error.filename) from error
+    def show(message, category, filename, lineno, file=None, line=None):
+        del category, filename, lineno, file, line
+        print_error(f"jrae: warning: {renamed(str(message))}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(renamed(str(error))) from error
+        except OSError as error:
+            if error.strerror is None:
+                raise OSError(renamed(str(error))) from error
+            raise OSError(error.errno, renamed(error.strerror), error.filename) from error
 
 
 def column_from(preset: str, input: str, settings: Sequence[str], hold: float = 1e-3) -> Column:

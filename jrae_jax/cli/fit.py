@@ -82,8 +82,10 @@ def _record(found: "ParameterFit") -> dict[str, Any]:
     import numpy as np
 
     quantities = {
-        name: {"value": value, "std": std if np.isfinite(std) else None}
-        for name, value, std in zip(found.names, found.values.tolist(), found.std.tolist(), strict=True)
+        name: {"value": value, "std": std if np.isfinite(std) else None, "at_bound": at_bound}
+        for name, value, std, at_bound in zip(
+            found.names, found.values.tolist(), found.std.tolist(), found.at_bound.tolist(), strict=True
+        )
     }
     return {
         "found": quantities,

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import ArrayLike
 
-from .._checks import check_names, check_type
+from .._checks import as_numbers, check_names, check_type, is_concrete
 from .inputs import AbstractExternalInput, ConstantInput
 from .parameters import JansenRitParameters
 from .quantities import batch_axes, batch_size, described, quantities, replaced
@@ -59,6 +59,9 @@ class Column(eqx.Module):
         given: dict[str, Any] = {"parameters": self.parameters, "input": self.input, **values}
         column = Column(given.pop("parameters"), given.pop("input"))
         check_names(column.quantities, replace=given)
+        for name, value in given.items():
+            if is_concrete(value):
+                as_numbers(name, value)
         own = quantities(column.parameters)
         return Column(
             replaced(column.parameters, {name: value for name, value in given.items() if name in own}),

@@ -2,15 +2,23 @@
 
 import math
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
-from .._checks import as_float, check_count, check_finite, check_not_negative, check_positive, check_type
+from .._checks import (
+    as_float,
+    as_number,
+    check_count,
+    check_finite,
+    check_not_negative,
+    check_positive,
+    check_type,
+)
 from .noise import NoiseStream
 from .quantities import described, unit
 
@@ -154,7 +162,7 @@ class UniformNoiseInput(AbstractExternalInput):
     low: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
     high: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
     hold: float = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
-        static=True, kw_only=True, converter=float, metadata=unit("s")
+        static=True, kw_only=True, converter=partial(as_number, "hold"), metadata=unit("s")
     )
 
     def __check_init__(self):
@@ -264,7 +272,7 @@ class OrnsteinUhlenbeckInput(AbstractExternalInput):
     sd: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
     correlation_time: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("s"))
     hold: float = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
-        static=True, kw_only=True, converter=float, metadata=unit("s")
+        static=True, kw_only=True, converter=partial(as_number, "hold"), metadata=unit("s")
     )
 
     def __check_init__(self):
@@ -388,13 +396,3 @@ def _no_statistics(input: AbstractExternalInput) -> ValueError:
     return ValueError(
         f"`column` must have a ConstantInput, WhiteNoiseInput or UniformNoiseInput, got {type(input).__name__}"
     )
-
-
-def checked_key(input: AbstractExternalInput, key: PRNGKeyArray | None) -> PRNGKeyArray:
-    """`key`, if it is one key, which a random input needs.
-
-    **Raises:** `ValueError` for none, or for several.
-    """
-    if key is None or (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim):
-        raise ValueError(f"`key` must be one PRNG key for a {type(input).__name__}, got {key}")
-    return key

@@ -1,5 +1,6 @@
 """One `diffeqsolve`: over a batch with a fixed step, or over one column with tolerances."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -7,15 +8,18 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from .._checks import as_float, is_whole
 from .inputs import AbstractExternalInput
-from .noise import NoiseStream
+from .noise import NoiseStream, checked_key
 from .quantities import batch_axes
+from .step_size import steps_per_hold
 from .terms import ColumnTerm, RandomInput
 
 _LONGEST_ADAPTIVE_STEP = 0.02  # s; the synapses' slowest standard time constant, so that no pulse is stepped over
 _BACKWARD = diffrax.RecursiveCheckpointAdjoint()
+_MOST_COUNTED = 2**31 - 1  # steps from t = 0 on, an int32
 _ADAPTIVE_STEPS_PER_DT, _FEWEST_ADAPTIVE_STEPS = 256, 4096
 
 
@@ -37,6 +41,48 @@ class Holds(eqx.Module):
     def random_input(self, stream: NoiseStream, steps: int, table: Float[Array, "holds *batch"] | None) -> RandomInput:
         """The random input over `steps` steps."""
         return RandomInput(stream, self.first_step, self.first, self.offset + steps, self.steps_per_hold, table)
+
+
+def aligned_holds(
+    input: AbstractExternalInput,
+    t0: float,
+    dt: float,
+    steps: int,
+    key: PRNGKeyArray | None,
+    batch: int | None,
+    *,
+    fixed_step: bool,
+) -> Holds | None:
+    """How steps from `t0` on and the holds of a random input are aligned; `None` for an input that is not random.
+
+    **Raises:** `ValueError` for times that do not go with the input.
+    """
+    if not input.random:
+        return None
+    kind = type(input).__name__
+    checked_key(kind, key)
+    if input.white is not None and not fixed_step:
+        raise ValueError(f"`rtol` and `atol` are not for white noise, which has no smooth path, got a {kind}")
+    ratio, start = (input.hold or dt) / dt, t0 / dt
+    if fixed_step:
+        if t0 < 0 or not is_whole(start):
+            raise ValueError(f"`t0` must be a whole number of `dt` = {dt} s for a {kind}, got {t0} s")
+        ratio, start = float(steps_per_hold(input, dt)), float(round(start))
+    elif t0 < 0:
+        raise ValueError(f"`t0` must not be negative for a {kind}, got {t0} s")
+    if start + steps > _MOST_COUNTED:
+        raise ValueError(
+            f"`t1` must be at most {_MOST_COUNTED * dt:.6g} s for a {kind}, whose values are counted from t = 0 by a "
+            f"32-bit number of `dt` = {dt:g} s, got {t0 + steps * dt:.6g} s"
+        )
+    first = math.floor(start / ratio * (1 + 1e-12))
+    count = math.ceil((start + steps) / ratio * (1 - 1e-12)) - first
+    first_step, offset = round(start), start - first * ratio
+    # The start is data, so that a run is carried on by the same program; but the alignment of steps and holds, which is
+    # mostly the same, is a constant for a single column, whose loop is to touch little: see `ColumnTerm`.
+    starts = jnp.asarray(first_step, jnp.int32), jnp.asarray(first, jnp.int32)
+    carried_on = first > 0 and input.memory is not None
+    return Holds(*starts, offset if batch is None else as_float(offset), ratio, count, carried_on)
 
 
 def held_with_memory(

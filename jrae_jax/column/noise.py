@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, UInt32
 
+from .._checks import check_key
 from .quantities import described
 
 _WEYL = np.uint32(0x9E3779B9)
@@ -64,6 +65,17 @@ def noise_stream(key: PRNGKeyArray, trajectory: Integer[Array, "*batch"] | int) 
 
     first, second = (jax.vmap(words, out_axes=1) if jnp.ndim(trajectory) else words)(trajectory)
     return NoiseStream(first, second)
+
+
+def checked_key(kind: str, key: PRNGKeyArray | None) -> PRNGKeyArray:
+    """`key`, if it is one typed key, which a random input of this kind needs.
+
+    **Raises:** `ValueError` for none, for several, or for what is no key.
+    """
+    if key is None:
+        raise ValueError(f"`key` must be one key of jax.random.key for a {kind}, got None")
+    check_key(key=key)
+    return key
 
 
 def _mix(x: UInt32[Array, "*batch"]) -> UInt32[Array, "*batch"]:

@@ -1,6 +1,7 @@
 """Integration of a column, or of a batch of columns, with Diffrax."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,17 +13,27 @@ import numpy as np
 from equinox.internal import unvmap_any
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import Progress, as_float, check_count, check_finite, check_positive, check_type, is_concrete, is_whole
+from .._checks import (
+    Progress,
+    as_float,
+    as_number,
+    as_numbers,
+    check_count,
+    check_finite,
+    check_positive,
+    check_type,
+    is_concrete,
+)
 from .bounds import longest_bounded, out_of_bounds
 from .column import Column
-from .inputs import AbstractExternalInput, checked_key
-from .integrate import Holds, held_with_memory, solve_adaptive, solve_fixed
+from .inputs import AbstractExternalInput
+from .integrate import Holds, aligned_holds, held_with_memory, solve_adaptive, solve_fixed
 from .noise import noise_stream
 from .pieces import in_pieces
 from .quantities import batch_axes
 from .solvers import RK4
 from .states import STATES
-from .step_size import check_step, count_steps, fastest_rates, longest_stable, steps_per_hold
+from .step_size import check_step, count_steps, fastest_rates, longest_stable
 from .terms import Clock, ColumnTerm, RandomInput
 from .trajectories import Trajectories
 
@@ -33,7 +44,7 @@ def simulate(
     t1: float,
     dt: float,
     t0: float = 0.0,
-    y0: ArrayLike | None = None,
+    y0: ArrayLike | Sequence[float | int] | Sequence[Sequence[float | int]] | None = None,
     solver: diffrax.AbstractSolver | None = None,
     rtol: float | None = None,
     atol: float | None = None,
@@ -93,15 +104,21 @@ def simulate(
     **Warns:** `LongStepWarning` for a step longer than any whose accuracy was measured; see `suggest_dt`.
     """
     check_type(Column, column=column)
+    t0, t1, dt, burn_in = (
+        as_number(name, value) for name, value in {"t0": t0, "t1": t1, "dt": dt, "burn_in": burn_in}.items()
+    )
     steps = count_steps(t0, t1, dt, burn_in)
     solver = RK4() if solver is None else solver
     check_type(diffrax.AbstractSolver, solver=solver)
     tolerances = _checked_tolerances(solver, rtol, atol)
-    batch = _resolved_batch(column, y0, batch)
-    holds = _holds(column.input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
-    every, ts = _save_times(saveat, t0, dt, steps, burn_in)
+    if y0 is not None:
+        check_finite(y0=y0)
     state = as_float(np.zeros(len(STATES)) if y0 is None else y0)
-    check_finite(y0=state)
+    batch = _resolved_batch(column, y0, batch)
+    holds = aligned_holds(column.input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
+    every, ts = _save_times(saveat, t0, dt, steps, burn_in)
+    adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
+    check_type(diffrax.AbstractAdjoint, adjoint=adjoint)
     if progress is not None and every and tolerances is None and throw:
         first = round((ts[0] - t0) / dt)
         own = {"dt": dt, "solver": solver, "saveat": diffrax.SaveAt(steps=every)}
@@ -123,18 +140,26 @@ def simulate(
         )
     if tolerances is None:
         check_step(column, dt, solver, each=throw, stacklevel=3)
-    ys, result = _integrate(
-        column,
-        _columns_last(state, batch),
-        Clock(as_float(t0), as_float(dt), steps),
-        holds,
-        _Plan(every, batch, longest_stable(solver), _longest_unchecked(column, dt, solver)),
-        None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0)),
-        solver,
-        tolerances,
-        key,
-        diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
-    )
+    try:
+        ys, result = _integrate(
+            column,
+            _columns_last(state, batch),
+            Clock(as_float(t0), as_float(dt), steps),
+            holds,
+            _Plan(every, batch, longest_stable(solver), _longest_unchecked(column, dt, solver)),
+            None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0)),
+            solver,
+            tolerances,
+            key,
+            adjoint,
+        )
+    except TypeError as error:
+        if "forward-mode autodiff" not in str(error):
+            raise
+        raise ValueError(
+            f"`adjoint` must be diffrax.ForwardMode() for jax.jvp and jax.jacfwd, got {type(adjoint).__name__}(), "
+            "which is for jax.grad"
+        ) from error
     saved: dict[str, Any] = {"every": every, "t0": float(ts[0])} if every else {"times": tuple(ts.tolist())}
     trajectories = Trajectories(ys[..., -len(ts) :, :], result, dt=float(dt), **saved)
     return _raise_failures(trajectories) if throw else trajectories
@@ -175,7 +200,7 @@ def _checked_tolerances(
     return (float(rtol), float(atol))
 
 
-def _resolved_batch(column: Column, y0: ArrayLike | None, batch: int | None) -> int | None:
+def _resolved_batch(column: Column, y0: Any, batch: int | None) -> int | None:
     sizes = {"batch": batch, "column": column.batch}
     if y0 is not None:
         shape = np.shape(y0)
@@ -192,44 +217,12 @@ def _resolved_batch(column: Column, y0: ArrayLike | None, batch: int | None) -> 
     return batch
 
 
-def _holds(
-    input: AbstractExternalInput,
-    t0: float,
-    dt: float,
-    steps: int,
-    key: PRNGKeyArray | None,
-    batch: int | None,
-    *,
-    fixed_step: bool,
-) -> Holds | None:
-    if not input.random:
-        return None
-    kind = type(input).__name__
-    checked_key(input, key)
-    if input.white is not None and not fixed_step:
-        raise ValueError(f"`rtol` and `atol` are not for white noise, which has no smooth path, got a {kind}")
-    ratio, start = (input.hold or dt) / dt, t0 / dt
-    if fixed_step:
-        if t0 < 0 or not is_whole(start):
-            raise ValueError(f"`t0` must be a whole number of `dt` = {dt} s for a {kind}, got {t0} s")
-        ratio, start = float(steps_per_hold(input, dt)), float(round(start))
-    elif t0 < 0:
-        raise ValueError(f"`t0` must not be negative for a {kind}, got {t0} s")
-    first = math.floor(start / ratio * (1 + 1e-12))
-    count = math.ceil((start + steps) / ratio * (1 - 1e-12)) - first
-    first_step, offset = round(start), start - first * ratio
-    # The start is data, so that a run is carried on by the same program; but the alignment of steps and holds, which is
-    # mostly the same, is a constant for a single column, whose loop is to touch little: see `ColumnTerm`.
-    starts = jnp.asarray(first_step, jnp.int32), jnp.asarray(first, jnp.int32)
-    carried_on = first > 0 and input.memory is not None
-    return Holds(*starts, offset if batch is None else as_float(offset), ratio, count, carried_on)
-
-
 def _save_times(
     saveat: diffrax.SaveAt | None, t0: float, dt: float, steps: int, burn_in: float
 ) -> tuple[int, np.ndarray]:
     """Every how many steps to save (0: at given times), and the times in seconds, in double precision."""
     saveat = diffrax.SaveAt(steps=1) if saveat is None else saveat
+    check_type(diffrax.SaveAt, saveat=saveat)
     sub = saveat.subs
     more = saveat.dense or saveat.solver_state or saveat.controller_state or saveat.made_jump
     if (
@@ -240,7 +233,11 @@ def _save_times(
         raise ValueError("`saveat` must be SaveAt(steps=n), SaveAt(t1=True) or SaveAt(ts=...), one of them, no more")
     first = t0 + burn_in
     if sub.ts is not None:
-        ts = np.asarray(sub.ts, dtype=float)
+        if not is_concrete(sub.ts):
+            raise ValueError("`saveat` must have times that are known before tracing, got traced ones")
+        ts = as_numbers("saveat", sub.ts).astype(float)
+        if ts.ndim != 1:
+            raise ValueError(f"`saveat` must have a row of times, got shape {ts.shape}")
         end = t0 + steps * dt
         if np.any(np.diff(ts) <= 0) or not (first - 1e-6 <= ts[0] and ts[-1] <= end * (1 + 1e-6)):
             raise ValueError(

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_count, check_finite, check_positive
+from .._checks import as_float, check_count, check_finite, check_positive
 from .labelled import by_channel, over_time
 from .states import STATES, eeg, states_first, to_channels
 
@@ -24,7 +24,7 @@ class Trajectories(eqx.Module):
     **Raises:** `ValueError` for states of another shape, or times that do not fit them.
     """
 
-    ys: Float[Array, "*batch time 6"]
+    ys: Float[Array, "*batch time 6"] = eqx.field(converter=lambda ys: as_float(ys) if isinstance(ys, list) else ys)
     """States in mV and mV/s; the batch axis, if any, is in front."""
     result: diffrax.RESULTS = eqx.field(default_factory=lambda: diffrax.RESULTS.successful)
     """How each trajectory ended: `diffrax.RESULTS.successful`, or what went wrong; shape `()` or `(batch,)`."""

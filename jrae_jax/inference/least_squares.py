@@ -62,7 +62,9 @@ class ParameterFit(eqx.Module):
     """In the order of `names`, in their units."""
     std: Float[np.ndarray, " free"]
     """Standard deviations of the values, from the Fisher information; huge for what the recording does not determine,
-    and from a spectrum wider where other starts fit nearly as well elsewhere."""
+    and from a spectrum wider where other starts fit nearly as well elsewhere; NaN at a bound, where there is none."""
+    at_bound: Bool[np.ndarray, " free"]
+    """Which values are at one of their bounds: the recording asks for more, and nothing is known of their error."""
     correlation: Float[np.ndarray, "free free"]
     """Of the errors of the values; near -1 or 1: only a combination is known."""
     column: Column
@@ -105,17 +107,18 @@ class ParameterFit(eqx.Module):
         column, gain = free.column(best)
         std = np.sqrt(np.diag(covariance))[:count]
         size = np.where(std > 0, std, 1)
-        inside = bool(np.all((fraction > _EDGE) & (fraction < 1 - _EDGE)))
+        inside = (fraction > _EDGE) & (fraction < 1 - _EDGE)
         return cls(
             free.names,
             values=np.asarray(free.values(best), float),
-            std=slope * std,
+            std=np.where(inside, slope * std, np.nan),
+            at_bound=~inside,
             correlation=covariance[:count, :count] / size[:, None] / size,
             column=column,
             gain=float(gain),
             y0=None if y0 is None else np.asarray(y0, float),
             explained=float(explained),
-            converged=bool(minima.converged[0]) and inside,
+            converged=bool(minima.converged[0]) and bool(np.all(inside)),
             agreeing=int(np.sum(minima.losses <= minima.losses[0] * (1 + _SAME) + _ROUNDING)),
             starts=len(minima.losses),
             axis=np.asarray(compared.axis, float),
@@ -129,19 +132,23 @@ class ParameterFit(eqx.Module):
         return tuple(self.column.quantities.get(name, "1") for name in self.names)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """A row a quantity: `value`, `std` and `unit`."""
-        columns = {"value": self.values, "std": self.std, "unit": self.units}
+        """A row a quantity: `value`, `std`, NaN for a value at its bound, `at_bound` and `unit`."""
+        columns = {"value": self.values, "std": self.std, "at_bound": self.at_bound, "unit": self.units}
         return pd.DataFrame(columns, index=pd.Index(self.names, name="quantity"))
 
     @of_numbers
     def __repr__(self) -> str:
-        found = zip(self.names, self.values, self.std, self.units, strict=True)
-        lines = [f"{name} = {value:.5g} +- {std:.2g} {unit}".removesuffix(" 1") for name, value, std, unit in found]
+        errors = ["" if held else f" +- {std:.2g}" for std, held in zip(self.std, self.at_bound, strict=True)]
+        found = zip(self.names, self.values, errors, self.units, self.at_bound, strict=True)
+        lines = [
+            f"{name} = {value:.5g}{error} {unit}".removesuffix(" 1") + (", at its bound" if held else "")
+            for name, value, error, unit, held in found
+        ]
         lines += [
             f"only together: {first} and {second}, whose errors have a correlation of {self.correlation[i, j]:.3f}"
             for i, first in enumerate(self.names)
             for j, second in enumerate(self.names[:i])
-            if abs(self.correlation[i, j]) > _ONLY_TOGETHER
+            if abs(self.correlation[i, j]) > _ONLY_TOGETHER and not (self.at_bound[i] or self.at_bound[j])
         ]
         state = "converged" if self.converged else "NOT converged"
         explained = f"{self.explained:.2%} of the variance explained"

@@ -26,8 +26,9 @@ def fit(found: ParameterFit) -> Figure:
         ax.set(xlabel="frequency (Hz)", ylabel="power (mV²/Hz)", yscale="log")
     else:
         ax.set(xlabel="time (s)", ylabel="EEG (mV)")
-    values = zip(found.names, found.values, found.std, strict=True)
-    title = ",  ".join(f"{name} = {value:.4g} ± {std:.2g}" for name, value, std in values)
+    errors = [" (bound)" if held else f" ± {std:.2g}" for std, held in zip(found.std, found.at_bound, strict=True)]
+    values = zip(found.names, found.values, errors, strict=True)
+    title = ",  ".join(f"{name} = {value:.4g}{error}" for name, value, error in values)
     ax.set_title(title, loc="left", fontsize=9)
     ax.legend(frameon=False, fontsize=8, loc="upper right")
     return figure

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray, UInt32
 
-from .._checks import as_float, check_count, check_finite, check_names
+from .._checks import as_float, as_numbers, check_count, check_finite, check_key, check_names, check_type, is_concrete
 from ..column.column import Column
 from ..column.states import STATE_UNITS, STATES
 from .engine import ScanPoints
@@ -36,7 +36,7 @@ class Axis:
         return len(next(iter(self.values.values())))
 
 
-def zipped(dim: str = "point", /, **values: ArrayLike) -> Axis:
+def zipped(dim: str = "point", /, **values: ArrayLike | Sequence[float | int]) -> Axis:
     """One axis along which several quantities change together.
 
     **Arguments:**
@@ -99,7 +99,11 @@ def sampled(
     if not ranges:
         raise ValueError("`ranges` must name at least one quantity, got none")
     check_names(ranges, log=log)
-    for name, (low, high) in ranges.items():
+    check_key(key=key)
+    for name, limits in ranges.items():
+        if np.shape(limits) != (2,):
+            raise ValueError(f"`{name}` must have a lowest and a highest value, got {limits}")
+        low, high = limits
         check_range(name, low, high, log=name in log)
     # As one number, so that `jax.random.key(seed)` gives the points of NumPy's generator with that seed.
     words = np.asarray(jax.random.key_data(key)).ravel().tolist()
@@ -120,8 +124,12 @@ def check_range(name: str, low: float, high: float, *, log: bool) -> None:
         raise ValueError(f"`{name}` must be positive to be spread in its logarithm, got {low:g} to {high:g}")
 
 
-def _axis_values(name: str, numbers: ArrayLike) -> np.ndarray:
-    values = np.asarray(numbers, dtype=float)
+def _axis_values(name: str, numbers: ArrayLike | Sequence[float | int]) -> np.ndarray:
+    if not is_concrete(numbers):
+        raise ValueError(
+            f"`{name}` must be known before tracing along an axis, got a traced value: scan outside jax.jit"
+        )
+    values = as_numbers(name, numbers).astype(float)
     if values.ndim != 1 or not values.size:
         raise ValueError(f"`{name}` must have a row of values along its axis, got shape {values.shape}")
     check_finite(**{name: values})
@@ -158,10 +166,19 @@ class Grid:
     **Raises:** `ValueError` for a quantity that the column does not have, or that is named twice.
     """
 
-    def __init__(self, start: ScanPoints, axes: Mapping[str, ArrayLike] | Sequence[Axis], repeats: int | None = None):
+    def __init__(
+        self,
+        start: ScanPoints,
+        axes: Mapping[str, ArrayLike | Sequence[float | int]] | Sequence[Axis],
+        repeats: int | None = None,
+    ):
         """See the class."""
         if isinstance(axes, Mapping):
             axes = [Axis(name, {name: _axis_values(name, values)}) for name, values in axes.items()]
+        elif not isinstance(axes, Sequence):
+            raise ValueError(f"`axes` must be a mapping or a list, got {type(axes).__name__}: put it into brackets")
+        for axis in axes:
+            check_type(Axis, axes=axis)
         if repeats is not None:
             check_count(1, repeats=repeats)
         self.start, self.axes, self.repeats = start, tuple(axes), repeats

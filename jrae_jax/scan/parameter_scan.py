@@ -14,11 +14,20 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import ArrayLike, PRNGKeyArray
 
-from .._checks import Progress, as_float, check_finite, check_type, is_whole, nan_is_an_answer
+from .._checks import (
+    Progress,
+    as_float,
+    as_number,
+    check_finite,
+    check_type,
+    is_concrete,
+    is_whole,
+    nan_is_an_answer,
+)
 from .._files import check_output
 from ..column.bounds import longest_bounded
 from ..column.column import Column, check_single
-from ..column.inputs import checked_key
+from ..column.noise import checked_key
 from ..column.solvers import StrangSplitting
 from ..column.states import STATES, States
 from ..column.step_size import check_step, count_steps, fastest_rates, steps_per_hold
@@ -46,13 +55,13 @@ _LONGEST_BLOCK = 20_000  # samples; a tile of columns holds a block of them in m
 @nan_is_an_answer
 def parameter_scan(
     column: Column,
-    axes: Mapping[str, ArrayLike] | Sequence[Axis],
+    axes: Mapping[str, ArrayLike | Sequence[float | int]] | Sequence[Axis],
     *,
     t1: float,
     dt: float,
     burn_in: float = 0.0,
     repeats: int | None = None,
-    y0: ArrayLike | None = None,
+    y0: ArrayLike | Sequence[float | int] | None = None,
     solver: diffrax.AbstractSolver | None = None,
     summaries: Sequence[AbstractSummary] = DEFAULT_SUMMARIES,
     store: str | Path | None = None,
@@ -95,6 +104,8 @@ def parameter_scan(
     **Warns:** `LongStepWarning` for a step longer than any whose accuracy was measured.
     """
     check_single("column", column, "give what changes as `axes`")
+    if not all(map(is_concrete, jax.tree.leaves(column))):
+        raise ValueError("`column` must be known before tracing, got a traced one: scan outside jax.jit")
     plan = _checked_plan(column, t1, dt, burn_in, solver, summaries)
     y0 = as_float(np.zeros(len(STATES)) if y0 is None else y0)
     if y0.shape != (len(STATES),):
@@ -109,7 +120,7 @@ def parameter_scan(
     check_step(corners, dt, plan.solver, each=False, stacklevel=4)  # the caller of the decorated verb
     fastest = float(np.max(fastest_rates(corners)))
     plan = dataclasses.replace(plan, check_bounds=fastest * dt > longest_bounded(plan.solver))
-    key = checked_key(column.input, key) if column.input.random else jax.random.key(0)
+    key = checked_key(type(column.input).__name__, key) if column.input.random else jax.random.key(0)
     variables = _variables(column, plan)
     _check_names(grid, variables)
     settings = scan_settings(grid, plan, key)
@@ -131,6 +142,7 @@ def _checked_plan(
     solver: diffrax.AbstractSolver | None,
     summaries: Sequence[AbstractSummary],
 ) -> ScanPlan:
+    t1, dt, burn_in = (as_number(name, value) for name, value in {"t1": t1, "dt": dt, "burn_in": burn_in}.items())
     steps = count_steps(0.0, t1, dt, burn_in)
     steps_per_hold(column.input, dt)
     solver = StrangSplitting() if solver is None else solver
@@ -139,6 +151,8 @@ def _checked_plan(
         raise ValueError(f"`solver` must be explicit in a parameter scan, got {type(solver).__name__}()")
     if not is_whole(burn_in / dt):
         raise ValueError(f"`burn_in` must be a whole number of steps of `dt` = {dt} s, got {burn_in} s")
+    if not isinstance(summaries, Sequence):
+        raise ValueError(f"`summaries` must be a list, got {type(summaries).__name__}: put it into brackets")
     if not summaries:
         raise ValueError("`summaries` must be at least one, got none")
     for summary in summaries:

@@ -6,6 +6,7 @@ on side by side. (Under `jax.vmap` over that axis each broadcast would transpose
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -119,6 +120,12 @@ class AbstractSummary(eqx.Module, Generic[_State]):
         """The results by the names of `variables`, each with its dimensions there, and the columns after them."""
 
 
+def _listed(channels: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(channels, str):
+        raise ValueError(f"`channels` must be a list of names, got {channels!r}: [{channels!r}]")
+    return tuple(channels)
+
+
 class MomentsState(NamedTuple):
     """Moments of the samples so far."""
 
@@ -140,7 +147,7 @@ class Moments(AbstractSummary[MomentsState]):
     """
 
     channels: tuple[str, ...] = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
-        static=True, default=("eeg",), converter=tuple
+        static=True, default=("eeg",), converter=_listed
     )
 
     def __check_init__(self):
@@ -211,7 +218,7 @@ class Samples(AbstractSummary[SamplesState]):
 
     every: int = eqx.field(static=True, default=1)
     channels: tuple[str, ...] = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
-        static=True, default=("eeg",), converter=tuple
+        static=True, default=("eeg",), converter=_listed
     )
 
     def __check_init__(self):

@@ -216,7 +216,10 @@ NO_ERROR_ESTIMATE = r"`solver` must estimate its error .* got StrangSplitting\(\
         (dict(input=SLOW_NOISE, dt=2e-3), "`dt` must divide the input's `hold` = 0.007 s, got 0.002 s"),
         (dict(t0=-0.1, **ADAPTIVE), "`t0` must not be negative for a UniformNoiseInput"),
         *[
-            (dict(input=input, key=None), f"`key` must be one PRNG key for a {type(input).__name__}, got None")
+            (
+                dict(input=input, key=None),
+                f"`key` must be one key of jax.random.key for a {type(input).__name__}, got None",
+            )
             for input in RANDOM_INPUTS
         ],
         *[
@@ -226,7 +229,7 @@ NO_ERROR_ESTIMATE = r"`solver` must estimate its error .* got StrangSplitting\(\
             )
             for input in RANDOM_INPUTS
         ],
-        (dict(key=jax.random.split(jax.random.key(0))), "`key` must be one PRNG key for a UniformNoiseInput, got "),
+        (dict(key=jax.random.split(jax.random.key(0))), r"`key` must be one key of jax.random.key, .* got \(2,\) keys"),
         (dict(column=JansenRitParameters()), r"`column` must be an instance of Column, got JansenRitParameters\("),
         (dict(solver=diffrax.Euler), "`solver` must be an instance of AbstractSolver, got <class "),
         (dict(input=ConstantInput(220), solver=StrangSplitting(), rtol=1e-3, atol=1e-3), NO_ERROR_ESTIMATE),

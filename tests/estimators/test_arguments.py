@@ -139,7 +139,10 @@ CASES = {
             for lag in (0.005, -1.0)
         ),
         (lambda: simulate_statistics(THREE, dt=DT, key=jax.random.key(0)), "`column` must be one column, got a batch"),
-        (lambda: simulate_statistics(COLUMN, dt=DT), "`key` must be one PRNG key for a UniformNoiseInput, got None"),
+        (
+            lambda: simulate_statistics(COLUMN, dt=DT),
+            "`key` must be one key of jax.random.key for a UniformNoiseInput, got None",
+        ),
     ],
     "the Wiener filter": [
         (lambda: wiener(observed=()), "`observed` must name at least one of y0, .*, got none"),

@@ -65,7 +65,19 @@ def test_errors_are_carried_through_the_bounds():
     np.testing.assert_allclose(fit.std, [0.25 * 2 * 0.2, 0.25 * 100 * 0.1], rtol=1e-6)
     assert fit.converged
     assert fit.agreeing == 2
-    assert not fit_with(np.eye(2), x=(0.0, 9.0)).converged
+    assert not np.any(fit.at_bound)
+
+
+@pytest.mark.parametrize("x", [9.0, -9.0])
+def test_a_value_at_its_bound_has_no_interval(x):
+    fit = fit_with([[0.04, 0.0399], [0.0399, 0.04]], x=(0.0, x))
+    assert not fit.converged
+    assert fit.at_bound.tolist() == [False, True]
+    assert np.isnan(fit.std).tolist() == [False, True]
+    lines = repr(fit).split("\n")
+    assert lines[:2] == ["A = 3 +- 0.1 mV", f"C = {150 + 49.99 * np.sign(x):.5g}, at its bound"]
+    assert len(lines) == 3
+    assert fit.to_dataframe().at_bound.tolist() == [False, True]
 
 
 def test_a_fit_prints_itself():
@@ -76,4 +88,4 @@ def test_a_fit_prints_itself():
     assert together in str(fit_with([[1.0, 0.995], [0.995, 1.0]]))
     table = fit.to_dataframe()
     assert table.loc["A", "value"] == 3.0
-    assert table.loc["C"].to_list() == [150.0, pytest.approx(2.5), "1"]
+    assert table.loc["C"].to_list() == [150.0, pytest.approx(2.5), False, "1"]

@@ -301,6 +301,7 @@ def test_an_axis_cannot_be_called_as_a_quantity_of_another_axis():
         scan([zipped("p", C=C), zipped("x", p=C)])
 
 
+@pytest.mark.usefixtures("without_type_checker")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -311,7 +312,18 @@ def test_an_axis_cannot_be_called_as_a_quantity_of_another_axis():
         (dict(burn_in=-0.01), "`burn_in` must be from 0 to less than the 0.05 s simulated, got -0.01 s"),
         (dict(burn_in=0.0497), "`burn_in` must be .* got 0.0497 s"),
         (dict(burn_in=0.0104), "`burn_in` must be a whole number of steps of `dt` = 0.001 s, got 0.0104 s"),
-        (dict(key=None), "`key` must be one PRNG key for a WhiteNoiseInput, got None"),
+        (dict(key=0), r"`key` must be one key of jax.random.key, as in jax.random.key\(0\), got 0"),
+        (dict(dt="1e-3"), "`dt` must be a number, got '1e-3'"),
+        (dict(summaries=Moments()), "`summaries` must be a list, got Moments: put it into brackets"),
+        (dict(axes={"C": ["a", "b"]}), r"`C` must be a number or an array of numbers, got \['a', 'b'\]"),
+        (dict(axes=zipped(C=[1, 2])), "`axes` must be a mapping or a list, got Axis: put it into brackets"),
+        (dict(axes=[{"C": [1, 2]}]), r"`axes` must be an instance of Axis, got \{'C': \[1, 2\]\}"),
+        (
+            dict(dt=0.025, t1=0.05),
+            r"`dt` must be below 0.02 s, where StrangSplitting\(\) becomes unstable for a synapse",
+        ),
+        (dict(axes={"a": [2e3, 3e3]}), "`dt` must be below 0.001 s, .* for a synapse with a rate of 2000 /s"),
+        (dict(key=None), "`key` must be one key of jax.random.key for a WhiteNoiseInput, got None"),
         (dict(solver=diffrax.Kvaerno5()), r"`solver` must be explicit in a parameter scan, got Kvaerno5\(\)"),
         (dict(column=WHITE.replace(B=C)), "`column` must be one column, got a batch of 4: give what changes as `axes`"),
         (
