@@ -79,9 +79,9 @@ class ColumnAndStart(NamedTuple):
 
 @contextlib.contextmanager
 def options_named(options: Mapping[str, str]) -> Iterator[None]:
-    """Let the message of a `ValueError`, an `OSError` or a warning name options where it names arguments of the library.
+    """Let the message of an error or a warning of the library name options where it names arguments.
 
-    A warning becomes one line on standard error.
+    Of `ValueError` and `OSError`; a warning becomes one line on standard error.
 
     **Arguments:**
 

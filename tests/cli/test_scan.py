@@ -204,6 +204,13 @@ def test_a_scan_its_store_its_output_and_its_picture(capsys):
     assert files(Path("x.zarr")) == before
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_long_step_is_reported_in_one_line_that_names_the_option(here, capsys):
+    assert cli.main(["simulate", *SHORT, "--dt", "0.01", "--out", "x.csv"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [next(line for line in lines if line.startswith("jrae: warning: `--dt` = 0.01 s is longer than"))]
+
+
 def test_what_failed_is_printed_with_its_place(capsys):
     arguments = ["--solver", "euler", "--axis", "a=100,1600,20000", "--set", "C=130", "--store", "x.zarr"]
     assert cli.main(["scan", *QUICK, *arguments]) == 0
