@@ -160,7 +160,7 @@ def test_results_do_not_depend_on_devices(plain, monkeypatch):
 
 
 def test_results_do_not_depend_on_what_else_is_scanned(plain):
-    more = scan({"C": np.append(C, [90.0] * 1500)}).load()
+    more = scan({"C": np.append(C, np.linspace(80.0, 90.0, 1500))}).load()
     assert_same_bits(more.isel(C=slice(4)), plain)
 
 
@@ -173,7 +173,7 @@ def test_another_key_is_other_noise(plain):
 
 def test_progress_reports_points_speed_and_failures(small_chunks):
     reports = []
-    a = np.array([90.0, 20_000.0, 100.0, 20_000.0, 95.0])
+    a = np.array([90.0, 20_000.0, 100.0, 30_000.0, 95.0])
     scan({"a": a}, solver=diffrax.Euler(), progress=lambda *report: reports.append(report))
     assert [(done, total) for done, total, _ in reports] == [(0, 5), (3, 5), (5, 5)]
     messages = [message for *_, message in reports]
