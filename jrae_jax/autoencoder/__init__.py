@@ -8,6 +8,7 @@ from .base import (
 )
 from .calibration import Calibration as Calibration
 from .checkpoint import load as load, load_pretrained as load_pretrained, save as save
+from .familiarity import Familiarity as Familiarity
 from .features import WindowFeatures as WindowFeatures
 from .loss import (
     AbstractInstantLoss as AbstractInstantLoss,

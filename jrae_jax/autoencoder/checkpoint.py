@@ -18,6 +18,7 @@ from .autoencoder import Autoencoder
 from .base import float_type
 from .calibration import Calibration
 from .container import read_container, write_container
+from .familiarity import Familiarity
 from .reconstructor import Reconstructor
 from .sources import EpochSettings, StepSettings
 from .train import Training
@@ -26,7 +27,7 @@ from .windowed import WindowedAutoencoder
 
 _FORMAT = "jrae_jax training"
 _OLD_FORMAT = "jrae_jax fit"  # what format 2 and older were called; known to refuse them by their version
-_VERSION = 3
+_VERSION = 4
 _ARCHITECTURES = {kind.__name__: kind for kind in (Autoencoder, WindowedAutoencoder)}
 _SETTINGS = {kind.__name__: kind for kind in (EpochSettings, StepSettings)}
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -60,6 +61,7 @@ def save(path: str | os.PathLike, training: Training) -> None:
         "kinds": [ObservationMask(np.asarray(kind)).names for kind in reconstructor.kinds],
         "whitened": None if whitener is None else whitener.basis.shape[-1],
         "calibrated": reconstructor.calibration is not None,
+        "familiar": reconstructor.familiarity is not None,
         "at_once": reconstructor.at_once,
         "failed_epoch": training.failed_epoch,
         "best_epoch": training.best_epoch,
@@ -135,9 +137,10 @@ def _blank(header: dict[str, Any]) -> Training:
     kinds = [ObservationMask.from_names(*names) for names in header["kinds"]]
     whitener = None if header["whitened"] is None else Whitener.blank(header["whitened"], dtype)
     calibration = Calibration.blank(len(kinds), dtype) if header["calibrated"] else None
+    familiarity = Familiarity.blank(len(kinds), dtype) if header["familiar"] else None
     losses = np.zeros(header["epochs"], dtype)
     return Training(
-        Reconstructor(autoencoder, kinds, standardizer, calibration, whitener, header["at_once"]),
+        Reconstructor(autoencoder, kinds, standardizer, calibration, whitener, familiarity, header["at_once"]),
         losses,
         losses,
         header["failed_epoch"],

@@ -13,9 +13,11 @@ from .._checks import check_type, is_concrete, of_numbers
 from ..recording.estimate import AbstractEstimator, Estimate, result_of
 from ..recording.mask import ObservationMask, as_masks, in_words
 from ..recording.recording import Recording
+from ..recording.residuals import Running
 from ..recording.standardizer import Standardizer
 from .base import AbstractAutoencoder, at_all, check_dt
 from .calibration import Calibration
+from .familiarity import Familiarity, residuals_of
 from .whitening import Whitener
 
 Guarded = TypeVar("Guarded")
@@ -36,7 +38,7 @@ class Reconstructor(AbstractEstimator):
     - `autoencoder`: trained, or untrained for comparison.
     - `kinds`: kinds of recordings that it was trained for, each a mask, names of channels, or truth values.
     - `standardizer`: fitted to the training data.
-    - `calibration`, `whitener`: as training gives them; `None` for none.
+    - `calibration`, `whitener`, `familiarity`: as training gives them; `None` for none.
     - `at_once`: how many instants are worked on together, which needs memory for as many windows.
 
     **Raises:** `ValueError` for kinds that are no masks.
@@ -49,6 +51,8 @@ class Reconstructor(AbstractEstimator):
     calibration: Calibration | None = None
     """Of the standard deviations, where the autoencoder reports any."""
     whitener: Whitener | None = None
+    familiarity: Familiarity | None = None
+    """Of the recordings that it was trained on, by which others are noticed."""
     at_once: int = eqx.field(static=True, default=1024)
 
     def __call__(self, recording: Recording) -> Estimate:
@@ -62,8 +66,11 @@ class Reconstructor(AbstractEstimator):
 
         **Raises:** `ValueError` for a recording of another kind, or of another `dt` than the autoencoder was trained
             with.
+
+        **Warns:** `InconsistentRecordingWarning` if a standard deviation is reported for a recording that is unlike
+            those that the autoencoder was trained on; under tracing, `estimate.consistency` alone says so.
         """
-        return _estimate(self, self._checked(recording))
+        return _estimate(self, self._checked(recording)).warned()
 
     def latents(self, recording: Recording) -> Float[Array, "*batch time latent"]:
         """The latent at each sample of a recording. Arguments and errors are those of a call."""
@@ -111,20 +118,49 @@ class Reconstructor(AbstractEstimator):
 
 @eqx.filter_jit
 def _estimate(reconstructor: Reconstructor, recording: Recording) -> Estimate:
-    kind = reconstructor.kind(recording.observed)
-    mean, std = _at_each_sample(reconstructor, recording, lambda features: reconstructor.states(features, kind))
-    return Estimate(mean, std, result=result_of(mean), dt=recording.dt)
+    kind, familiarity = reconstructor.kind(recording.observed), reconstructor.familiarity
+    values = reconstructor.standardizer.standardize(recording.values)
+    mean, std = at_each_sample(
+        reconstructor, values, recording.measured, lambda features: reconstructor.states(features, kind)
+    )
+    consistency = None
+    if familiarity is not None and std is not None:
+        residuals = residuals_of(values, recording.measured, mean, std, reconstructor.standardizer)
+        sums = Running.start(values.shape[:-2], recording.dt, values.dtype).add(residuals, recording.dt)
+        consistency = familiarity.check(sums, recording.observed, kind, recording.dt)
+    return Estimate(mean, std, result=result_of(mean), consistency=consistency, dt=recording.dt)
 
 
 @eqx.filter_jit
 def _latents(reconstructor: Reconstructor, recording: Recording) -> Float[Array, "*batch time latent"]:
-    return _at_each_sample(reconstructor, recording, lambda features: reconstructor.autoencoder.encode(features).mean)
+    values = reconstructor.standardizer.standardize(recording.values)
+    return at_each_sample(
+        reconstructor, values, recording.measured, lambda features: reconstructor.autoencoder.encode(features).mean
+    )
 
 
-def _at_each_sample(reconstructor: Reconstructor, recording: Recording, function: Callable[[Any], Any]) -> Any:
-    values = reconstructor.standardizer.standardize(recording.values).reshape(-1, *recording.values.shape[-2:])
-    measured = recording.measured.reshape(values.shape)
-    features = reconstructor.autoencoder.features(values, measured, reconstructor.whitener)
-    rows = jnp.asarray(features.rows.ravel())
-    found = at_all(function, features, rows, at_once=reconstructor.at_once)
-    return jax.tree.map(lambda leaf: leaf.reshape(*recording.values.shape[:-1], -1), found)
+def at_each_sample(
+    reconstructor: Reconstructor,
+    values: Float[Array, "*batch time 7"],
+    measured: Bool[Array, "*batch time 7"],
+    function: Callable[[Any], Any],
+) -> Any:
+    """A function of the features at each sample of standardized recordings."""
+    rows = values.reshape(-1, *values.shape[-2:]), measured.reshape(-1, *values.shape[-2:])
+    features = reconstructor.autoencoder.features(*rows, reconstructor.whitener)
+    found = at_all(function, features, jnp.asarray(features.rows.ravel()), at_once=reconstructor.at_once)
+    return jax.tree.map(lambda leaf: leaf.reshape(*values.shape[:-1], -1), found)
+
+
+@eqx.filter_jit
+def sums_over(
+    reconstructor: Reconstructor,
+    values: Float[Array, "recording time 7"],
+    measured: Bool[Array, "recording time 7"],
+    kind: Int[Array, ""],
+    dt: float,
+) -> Running:
+    """Over the residuals of standardized recordings of one kind, by an autoencoder that reports standard deviations."""
+    mean, std = at_each_sample(reconstructor, values, measured, lambda features: reconstructor.states(features, kind))
+    residuals = residuals_of(values, measured, mean, std, reconstructor.standardizer)
+    return Running.start(values.shape[:-2], dt, values.dtype).add(residuals, dt)

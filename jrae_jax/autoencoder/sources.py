@@ -13,18 +13,21 @@ from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 
 from .._checks import check_count, check_type
 from ..recording.dataset import Dataset
-from ..recording.simulated import SimulatedRecordings
+from ..recording.simulated import Draw, SimulatedRecordings
 from ..recording.standardizer import Standardizer
 from .base import AbstractAutoencoder, check_dt, check_inputs
 from .calibration import Calibration, calibrate
 from .examples import member_data
+from .familiarity import Familiarity
 from .loss import AbstractInstantLoss
+from .reconstructor import Reconstructor, sums_over
 from .train_step import Program, State, train_epochs, train_on_draw
 from .whitening import Whitener
 
 _WARM_UP = 200  # steps: Adam's first ones are of full size however uncertain the gradient
 # How often a training of any length returns to Python, to report and to see whether all members have stopped.
 _EPOCH_REPORTS, _DRAW_REPORTS = 10, 100
+_FAMILIAR_RECORDINGS = 64  # of each kind: what hardly any exceeds is then exceeded by one of a hundred
 
 Advance = Callable[[State, int, int], tuple[State, Float[Array, "member epoch 2"]]]
 """From the state before an epoch, its number from 0 and that of the first that is left out, at most `report_every` on,
@@ -110,6 +113,10 @@ class AbstractTrainingData(eqx.Module):
     ) -> Calibration | None:
         """The calibration of a trained member; `None` if there is none."""
 
+    @abstractmethod
+    def familiarity(self, reconstructor: Reconstructor, index: int, key: PRNGKeyArray) -> Familiarity:
+        """What recordings as a member was trained on leave of its estimates, which have standard deviations."""
+
 
 class DatasetPasses(AbstractTrainingData):
     """Passes over the training trajectories of datasets, one for each member."""
@@ -194,6 +201,13 @@ class DatasetPasses(AbstractTrainingData):
     def calibration(self, autoencoder, whitener, key):
         """None: there are no recordings to calibrate on beside those that are scored."""
         return None
+
+    def familiarity(self, reconstructor, index, key):
+        """Of the training recordings."""
+        recording = self.datasets[index].train.recording
+        values = reconstructor.standardizer.standardize(recording.values)
+        kind = reconstructor.kind(recording.observed)
+        return Familiarity.fit(sums_over(reconstructor, values, recording.measured, kind, recording.dt), recording.dt)
 
 
 class SimulatedDraws(AbstractTrainingData):
@@ -296,7 +310,24 @@ class SimulatedDraws(AbstractTrainingData):
             key=jax.random.fold_in(key, self.epochs),
         )
 
+    def familiarity(self, reconstructor, index, key):
+        """Of new recordings of each kind."""
+        kinds, dt = self.recordings.masks, self.recordings.dt
+        keys = jax.random.split(jax.random.fold_in(key, self.epochs + 2), len(kinds))
+        found = []
+        for number, kind_key in enumerate(keys):
+            one_kind = eqx.tree_at(lambda data: data.masks, self.recordings, kinds[number][None])
+            drawn = _draw(one_kind, _FAMILIAR_RECORDINGS, one_kind.samples, kind_key)
+            sums = sums_over(reconstructor, drawn.values, drawn.measured, jnp.int32(number), dt)
+            found.append(Familiarity.fit(sums, dt))
+        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *found)
+
 
 @eqx.filter_jit
 def _truth(recordings: SimulatedRecordings, samples: int, key: PRNGKeyArray) -> Float[Array, "column time 7"]:
     return recordings.draw(recordings.columns, samples, key=key).truth
+
+
+@eqx.filter_jit
+def _draw(recordings: SimulatedRecordings, columns: int, samples: int, key: PRNGKeyArray) -> Draw:
+    return recordings.draw(columns, samples, key=key)

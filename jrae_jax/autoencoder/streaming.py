@@ -11,10 +11,13 @@ from ..column.states import CHANNELS
 from ..recording.estimate import Estimate, result_of
 from ..recording.mask import ObservationMask, Observed, as_mask
 from ..recording.recording import Recording
+from ..recording.residuals import Running
 from .base import check_dt
+from .familiarity import residuals_of
 from .reconstructor import Reconstructor
 
 _BEFORE = 2  # samples before a window that its first second difference compares with, for the noise estimate
+_CHECKED_SECONDS = 10.0  # s: a recording that changes is noticed after a part of that
 
 
 class StreamState(eqx.Module):
@@ -24,6 +27,8 @@ class StreamState(eqx.Module):
     """mV and mV/s."""
     measured: Bool[Array, "*batch memory 7"]
     """False before the first sample."""
+    residuals: Running | None
+    """Of the last seconds; `None` where no standard deviation is reported."""
 
     def __repr__(self) -> str:
         return described(self, "")
@@ -78,7 +83,10 @@ class StreamingDecoder(eqx.Module):
         """
         shape = () if batch is None else (batch,)
         shape = (*shape, self.reconstructor.autoencoder.past + _BEFORE, len(CHANNELS))
-        return StreamState(jnp.zeros(shape, self.reconstructor.standardizer.mean.dtype), jnp.zeros(shape, bool))
+        dtype = self.reconstructor.standardizer.mean.dtype
+        checked = self.reconstructor.familiarity is not None and self.reconstructor.autoencoder.reports_std
+        residuals = Running.start(shape[:-2], self.dt, dtype) if checked else None
+        return StreamState(jnp.zeros(shape, dtype), jnp.zeros(shape, bool), residuals)
 
     def __call__(self, state: StreamState, chunk: Recording) -> tuple[StreamState, Estimate]:
         """The states of the next samples.
@@ -88,7 +96,10 @@ class StreamingDecoder(eqx.Module):
         - `state`: from `init`, or the last call.
         - `chunk`: the next samples. Another length compiles anew.
 
-        **Returns:** the new state, and the estimate, with standard deviations if the autoencoder is variational.
+        **Returns:** the new state, and the estimate, with standard deviations if the autoencoder is variational, and
+            with the consistency of the last 10 s.
+
+        **Warns:** `InconsistentRecordingWarning` as a `Reconstructor`.
 
         **Raises:** `ValueError` if the chunk is of another batch, `dt` or kind than the decoder's.
         """
@@ -106,7 +117,8 @@ class StreamingDecoder(eqx.Module):
                 f"`chunk` must show {', '.join(self.observed.names)}, as the decoder was made for, got "
                 f"{', '.join(chunk.observed.names)}"
             )
-        return _decode(self, state, chunk)
+        state, estimate = _decode(self, state, chunk)
+        return state, estimate.warned("chunk")
 
 
 @eqx.filter_jit
@@ -124,5 +136,10 @@ def _decode(decoder: StreamingDecoder, state: StreamState, chunk: Recording) -> 
     each_sample = jax.vmap(states, in_axes=(None, None, 0))
     each_recording = each_sample if chunk.batch is None else jax.vmap(each_sample, in_axes=(0, 0, None))
     mean, std = each_recording(standardized, measured, jnp.arange(samples))
-    state = StreamState(values[..., -memory:, :], measured[..., -memory:, :])
-    return state, Estimate(mean, std, result=result_of(mean), dt=chunk.dt)
+    residuals, consistency, familiarity = state.residuals, None, reconstructor.familiarity
+    if residuals is not None and familiarity is not None and std is not None:
+        new = residuals_of(standardized[..., memory:, :], chunk.measured, mean, std, reconstructor.standardizer)
+        residuals = residuals.add(new, decoder.dt, memory=_CHECKED_SECONDS)
+        consistency = familiarity.check(residuals, decoder.observed, kind, decoder.dt)
+    state = StreamState(values[..., -memory:, :], measured[..., -memory:, :], residuals)
+    return state, Estimate(mean, std, result=result_of(mean), consistency=consistency, dt=chunk.dt)

@@ -1,5 +1,6 @@
 """Training: one compiled program for one autoencoder or for an ensemble of them."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -270,9 +271,13 @@ def _trained(
         autoencoder = eqx.combine(jax.tree.map(jnp.asarray, kept), program.skeleton)
         calibration = data.calibration(autoencoder, whiteners[index], keys[index])
         kinds, *_, standardizer = sources[index]
+        reconstructor = Reconstructor(autoencoder, kinds, standardizer, calibration, whiteners[index])
+        if autoencoder.reports_std:
+            familiarity = data.familiarity(reconstructor, index, keys[index])
+            reconstructor = dataclasses.replace(reconstructor, familiarity=familiarity)
         trainings.append(
             Training(
-                Reconstructor(autoencoder, kinds, standardizer, calibration, whiteners[index]),
+                reconstructor,
                 *np.moveaxis(history[index], -1, 0),
                 failed_epoch=None if own.failed_epoch < 0 else int(own.failed_epoch) + 1,
                 best_epoch=None if data.patience is None or own.best_epoch < 0 else int(own.best_epoch) + 1,

@@ -18,10 +18,12 @@ from ..column.column import Column
 from ..column.quantities import described
 from ..column.states import STATES
 from ..column.transition import Transition
+from ..recording.consistency import Consistency
 from ..recording.estimate import AbstractEstimator, Estimate, QuantityEstimate, noise_std_of, result_of
 from ..recording.recording import Recording
-from ..recording.recording_model import RecordingModel
+from ..recording.recording_model import LEAST_SENSOR_NOISE, RecordingModel
 from .batches import recordings_of
+from .innovations import consistency_of
 from .square_root import Gaussian, Measurements, Moments, kalman
 
 UNKNOWN = ("A", "B", "a", "b", "C", "p")
@@ -64,9 +66,12 @@ class KalmanFilter(AbstractEstimator):
     def __call__(self, recording: Recording) -> Estimate:
         """Mean and standard deviation of the states, and of the unknown parameters.
 
+        **Warns:** `InconsistentRecordingWarning` where the innovations, which are white where column and sensors are
+            as was said, are not, or are too large; under tracing, `estimate.consistency` alone says so.
+
         **Raises:** `ValueError` for a recording without `noise_std`, or whose `dt` or batch does not fit the column.
         """
-        return _estimate(self.column, self.unknown, self.prior_std, recording, "KalmanFilter", smooth=False)
+        return _estimate(self.column, self.unknown, self.prior_std, recording, "KalmanFilter", smooth=False).warned()
 
     def __repr__(self) -> str:
         return described(self)
@@ -90,9 +95,12 @@ class KalmanSmoother(AbstractEstimator):
     def __call__(self, recording: Recording) -> Estimate:
         """Mean and standard deviation of the states, and of the unknown parameters.
 
+        **Warns:** `InconsistentRecordingWarning` where the innovations, which are white where column and sensors are
+            as was said, are not, or are too large; under tracing, `estimate.consistency` alone says so.
+
         **Raises:** `ValueError` for a recording without `noise_std`, or whose `dt` or batch does not fit the column.
         """
-        return _estimate(self.column, self.unknown, self.prior_std, recording, "KalmanSmoother", smooth=True)
+        return _estimate(self.column, self.unknown, self.prior_std, recording, "KalmanSmoother", smooth=True).warned()
 
     def __repr__(self) -> str:
         return described(self)
@@ -116,14 +124,14 @@ def _estimate(
     recordings = recordings_of(column, recording)
     check_unknown(column, recording.dt, unknown)
     noise_std_of(recording, estimator)
-    moments, values = _moments(column, recordings, unknown, prior_std, smooth=smooth)
+    moments, values, consistency = _moments(column, recordings, unknown, prior_std, smooth=smooth)
     count = len(STATES)
     parameters = {
         name: QuantityEstimate(values[..., i], values[..., i] * moments.std[..., count + i])
         for i, name in enumerate(unknown)
     }
     mean, std = moments.mean[..., :count], moments.std[..., :count]
-    found = Estimate(mean, std, parameters, result=result_of(mean), dt=recording.dt)
+    found = Estimate(mean, std, parameters, result=result_of(mean), consistency=consistency, dt=recording.dt)
     return found if recording.batch is not None or column.batch is not None else found[0]
 
 
@@ -138,16 +146,27 @@ def check_unknown(column: Column, dt: float, unknown: Sequence[str]) -> None:
 @eqx.filter_jit
 def _moments(
     column: Column, recordings: Recording, unknown: tuple[str, ...], prior_std: Float[Array, ""], *, smooth: bool
-) -> tuple[Moments, Float[Array, "batch time unknown"]]:
-    """Moments in units, the unknowns' as those of logarithms; and the values of the unknowns."""
+) -> tuple[Moments, Float[Array, "batch time unknown"], Consistency]:
+    """Moments in units, the unknowns' as those of logarithms; the values of the unknowns; and the consistency."""
 
     def of_recording(column, recording):
         model = Transition(column, recording.dt, unknown)
         measurements = measurements_of(model, recording)
-        mean, std = kalman(model, prior(model, prior_std), measurements, smooth=smooth)
+        mean, std, innovations = kalman(model, prior(model, prior_std), measurements, smooth=smooth)
+        known = RecordingModel.from_scales(model.scale, noise_std_of(recording, "this estimator"))
+        consistency = consistency_of(
+            innovations,
+            recording.measured,
+            jnp.asarray(recording.observed.channels),
+            mean[:, : len(STATES)],
+            known.noise,
+            least_noise=LEAST_SENSOR_NOISE,
+            unknown_std=prior_std if unknown else jnp.zeros_like(prior_std),
+            dt=recording.dt,
+        )
         scale = jnp.pad(model.scale, (0, len(unknown)), constant_values=1)
         values = model.unknown_values[None] * jnp.exp(jnp.split(mean, [len(STATES)], axis=1)[1])
-        return Moments(mean * scale[None], std * scale[None]), values
+        return Moments(mean * scale[None], std * scale[None], innovations), values, consistency
 
     return jax.vmap(of_recording, in_axes=(column.axes, recordings.axes))(column, recordings)
 

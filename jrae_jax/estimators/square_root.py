@@ -38,6 +38,9 @@ class Moments(NamedTuple):
 
     mean: Float[Array, "time n"]
     std: Float[Array, "time n"]
+    innovations: Float[Array, "time channel"]
+    """Each sample less what was expected of it from those before, in its expected standard deviations; 0 where nothing
+    was measured."""
 
 
 class _Return(NamedTuple):
@@ -73,24 +76,26 @@ def kalman(
     def filter_step(state, now):
         sample, there, about = now
         state = state if about is None else state._replace(mean=about)
-        state = update(predict(transition, state), sensors, sample, there)
-        return state, Moments(state.mean, _std(state.factor))
+        state, innovations = update(predict(transition, state), sensors, sample, there)
+        return state, Moments(state.mean, _std(state.factor), innovations)
 
     def returning_filter_step(state, now):
         sample, there, about = now
         state = state if about is None else state._replace(mean=about)
         state, back = _predict_and_return(transition, state)
-        return update(state, sensors, sample, there), back
+        state, innovations = update(state, sensors, sample, there)
+        return state, (back, innovations)
 
-    def smoother_step(later, back):
-        return _smoothed(later, back), Moments(later.mean, _std(later.factor))
+    def smoother_step(later, step):
+        back, innovations = step
+        return _smoothed(later, back), Moments(later.mean, _std(later.factor), innovations)
 
     along = (samples, measured, previous)
     if not smooth:
         return jax.lax.scan(filter_step, start, along)[1]
-    last, back = jax.lax.scan(returning_filter_step, start, along)
+    last, steps = jax.lax.scan(returning_filter_step, start, along)
     # The last step leads back to `start`, which is not asked for: leaving it out would copy all that was kept.
-    return jax.lax.scan(smoother_step, last, back, reverse=True)[1]
+    return jax.lax.scan(smoother_step, last, steps, reverse=True)[1]
 
 
 def update(
@@ -98,17 +103,20 @@ def update(
     sensors: Float[Array, "channel n"],
     sample: Float[Array, " channel"],
     there: Bool[Array, " channel"],
-) -> Gaussian:
-    """The state given a sample, one channel after the other: their noise is independent."""
+) -> tuple[Gaussian, Float[Array, " channel"]]:
+    """The state given a sample, and the innovations; one channel after the other, as their noise is independent."""
     sensors, sample = jnp.where(there[:, None], sensors, 0), jnp.where(there, sample, 0)
     mean, factor = state
+    innovations = []
     for i in range(len(sensors)):
         along = jnp.sum(sensors[i][:, None] * factor, axis=0)
         variance = 1 + jnp.sum(along**2)
         covariance = jnp.sum(factor * along[None], axis=1)
-        mean = mean + covariance * ((sample[i] - jnp.sum(sensors[i] * mean)) / variance)
+        difference = sample[i] - jnp.sum(sensors[i] * mean)
+        innovations.append(difference / jnp.sqrt(variance))
+        mean = mean + covariance * (difference / variance)
         factor = factor - covariance[:, None] * (along / (variance + jnp.sqrt(variance)))[None]
-    return Gaussian(mean, factor)
+    return Gaussian(mean, factor), jnp.stack(innovations)
 
 
 def predict(transition: Transition, state: Gaussian) -> Gaussian:

@@ -14,6 +14,7 @@ from .._checks import check_type, is_concrete
 from ..column.labelled import UNIT_OF_QUANTITY, Signal, by_channel, over_time
 from ..column.quantities import described
 from ..column.states import STATE_UNITS, STATES
+from .consistency import Consistency
 from .mask import ObservationMask
 from .recording import Recording
 
@@ -46,6 +47,8 @@ class Estimate(eqx.Module):
     """How the estimation of each recording ended; shape `()` or `(batch,)`."""
     stats: dict[str, Array] = eqx.field(default_factory=dict)
     """Further numbers of an estimator, each of shape `()` or `(batch,)`."""
+    consistency: Consistency | None = None
+    """Whether the estimate agrees with the recording; `None` where no interval is promised."""
     dt: float = eqx.field(static=True, kw_only=True)
     """Seconds between samples."""
 
@@ -53,6 +56,12 @@ class Estimate(eqx.Module):
     def batch(self) -> int | None:
         """How many recordings there are; `None` without a batch axis."""
         return len(self.mean) if self.mean.ndim == 3 else None
+
+    def warned(self, argument: str = "recording") -> "Estimate":
+        """This estimate, after a warning if it does not agree with the recording, an argument of this name."""
+        if self.consistency is not None:
+            self.consistency.warn(argument)
+        return self
 
     def __len__(self) -> int:
         if self.batch is None:
@@ -91,6 +100,7 @@ class Estimate(eqx.Module):
             for i, (name, unit) in enumerate(zip(STATES, STATE_UNITS, strict=True)):
                 lines.append(f"  {name}: {mean[i]:.4g}{'' if std is None else f' +- {std[i]:.2g}'} {unit}")
         lines += [f"  unknown {name}" for name in self.parameters]
+        lines += [] if self.consistency is None else [f"  {self.consistency!r}"]
         return "\n".join(lines) + ")"
 
 

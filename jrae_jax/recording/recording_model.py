@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from ..column.states import to_channels
 
 # Of the largest value of a channel: below it, the errors of linearisation and of float32 outweigh the noise.
-_LEAST_SENSOR_NOISE = 3e-5
+LEAST_SENSOR_NOISE = 3e-5
 
 
 class RecordingModel(NamedTuple):
@@ -25,4 +25,4 @@ class RecordingModel(NamedTuple):
         """From the largest value of each state and the standard deviation of each sensor's noise, mV and mV/s."""
         direction = to_channels(jnp.diag(state_scale)).T
         scale = jnp.sum(jnp.abs(direction), axis=1)
-        return cls(direction / scale[:, None], scale, jnp.maximum(noise_std / scale, _LEAST_SENSOR_NOISE))
+        return cls(direction / scale[:, None], scale, jnp.maximum(noise_std / scale, LEAST_SENSOR_NOISE))

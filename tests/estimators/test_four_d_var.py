@@ -16,6 +16,8 @@ from jrae_jax.estimators.kalman import prior
 from jrae_jax.recording import FULL
 
 DT = 1e-3
+UNLIKE = pytest.mark.filterwarnings("ignore::jrae_jax.recording.InconsistentRecordingWarning")
+"""Of recordings of other columns or sensors than an estimator was told."""
 SUCCESSFUL = diffrax.RESULTS.successful
 
 
@@ -157,6 +159,7 @@ def test_long_recordings_are_followed_where_the_smoother_loses_the_phase(column,
     assert np.all(worst[1] < 0.95), worst
 
 
+@UNLIKE
 def test_columns_of_a_batch_are_estimated_as_one_by_one(columns, short):
     values, recording = (135.0, 120.0, 150.0), short()
     together = FourDVar(columns(*values))(recording)
@@ -188,6 +191,7 @@ def test_values_that_were_not_measured_do_not_matter(columns, short):
     np.testing.assert_array_equal(first, second)
 
 
+@UNLIKE
 def test_with_nothing_measured_the_input_is_its_mean(columns, short):
     nothing = FourDVar(columns())(without_samples(short(), slice(None)))
     assert converged(nothing).all()
@@ -203,6 +207,7 @@ def test_a_constant_input_is_given_back(columns, short):
     assert np.all(np.isfinite(found.mean))
 
 
+@UNLIKE
 def test_each_recording_reports_whether_its_search_converged(columns, short):
     recording = without_samples(short("y1"), 1)
     stopped = FourDVar(columns(), max_steps=1)(recording)
@@ -212,6 +217,7 @@ def test_each_recording_reports_whether_its_search_converged(columns, short):
     assert converged(FourDVar(columns())(recording)).all()
 
 
+@UNLIKE
 def test_noise_below_the_floor_counts_as_the_floor(columns, short):
     """3e-5 of the largest value of the channel, which for y0 is 2 e0 A / a."""
     floor = 3e-5 * 2 * 2.5 * 3.25 / 100
@@ -225,6 +231,7 @@ def test_noise_below_the_floor_counts_as_the_floor(columns, short):
     assert np.all(lower < 0.9 * cost)
 
 
+@UNLIKE
 def test_another_mask_noise_column_or_step_limit_does_not_recompile(columns, short, monkeypatch):
     FourDVar(columns())(short())
 

@@ -22,6 +22,8 @@ from jrae_jax.estimators import KalmanFilter, KalmanSmoother, kalman as kalman_m
 from jrae_jax.recording import Recording, RecordingInfo, recording_model as recording_model_module
 
 DT = 1e-3
+UNLIKE = pytest.mark.filterwarnings("ignore::jrae_jax.recording.InconsistentRecordingWarning")
+"""Of recordings of other columns or sensors than an estimator was told."""
 ESTIMATORS = {"filter": KalmanFilter, "smoother": KalmanSmoother}
 
 # Measured once, in long recordings.
@@ -114,7 +116,7 @@ def test_a_linear_column_has_the_posterior_of_one_gaussian_vector(
     numpy_right_hand_side, to_channels, monkeypatch, kind
 ):
     monkeypatch.setattr(transition_module, "_LEAST_PROCESS_NOISE", 1e-12)
-    monkeypatch.setattr(recording_model_module, "_LEAST_SENSOR_NOISE", 1e-9)
+    monkeypatch.setattr(recording_model_module, "LEAST_SENSOR_NOISE", 1e-9)
     monkeypatch.setattr(kalman_module, "_PRIOR_SPREAD", 1e-3)
     rng = np.random.default_rng(0)
     rest, matrix, noise = linear_map(numpy_right_hand_side, kind)
@@ -169,6 +171,7 @@ def test_exact_sensors_are_no_worse_than_noisy_ones(recorded, kalman, kind, obse
     assert np.sqrt(np.mean(recorded.errors(exact) ** 2)) < 2
 
 
+@UNLIKE
 def test_noise_below_the_floor_counts_as_the_floor(column, recorded, kalman):
     """3e-5 of the largest value of the channel, which for y0 is 2 e0 A / a."""
     floor = 3e-5 * 2 * 2.5 * 3.25 / 100
@@ -195,6 +198,7 @@ def test_single_precision_is_enough(recorded, kalman):
     np.testing.assert_allclose(recorded.r(single.mean), recorded.r(double.mean), atol=1e-3)
 
 
+@UNLIKE
 def test_another_mask_noise_column_or_origin_does_not_recompile(column, recorded, monkeypatch):
     KalmanFilter(column)(recorded.recording("eeg"))
 
@@ -219,6 +223,7 @@ def assert_same_but_for_rounding(one, other):
     np.testing.assert_allclose(one.std, other.std, rtol=1e-3)
 
 
+@UNLIKE
 def test_columns_of_a_batch_are_estimated_as_one_by_one(column, recorded, kalman):
     columns, recording = column.replace(C=jnp.array(C_OF_EACH)), recorded.recording("eeg")
     together = KalmanFilter(columns)(recording)
