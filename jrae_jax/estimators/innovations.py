@@ -51,7 +51,7 @@ def consistency_of(
     count = jnp.sum(checked, axis=0, dtype=values.dtype)
     smooth, smoothed = low_passed(values, checked, window, samples)
     squares = smooth**2 * smoothed
-    ratio = jnp.sqrt(jnp.sum(squares, axis=0) / jnp.maximum(jnp.sum(smoothed > 0, axis=0), 1))
+    ratio = jnp.sqrt(jnp.sum(squares, axis=0) / jnp.maximum(jnp.sum(smoothed > 0, axis=0, dtype=values.dtype), 1))
     variance = jnp.maximum(jnp.sum(values**2, axis=0), jnp.finfo(values.dtype).tiny)
     products = [jnp.abs(jnp.sum(values[lag:] * values[: samples - lag], axis=0)) for lag in _LAGS if lag < samples]
     whiteness = jnp.max(jnp.stack(products), axis=0) / variance if products else jnp.zeros_like(count)
@@ -67,7 +67,8 @@ def consistency_of(
     statistics = (ratio, whiteness, jnp.maximum(excess, 0))
     statistic = jnp.stack([jnp.where(count > 0, part, jnp.inf) for part in statistics[:2]] + [statistics[2]])
     is_checked = jnp.stack([observed, observed, jnp.asarray(_BOUNDED)])
-    worst = jnp.stack([jnp.argmax(squares, axis=0), jnp.pad(jnp.argmax(outside, axis=0), (0, 1))]) * dt
+    worst = jnp.stack([jnp.argmax(squares, axis=0), jnp.pad(jnp.argmax(outside, axis=0), (0, 1))])
+    worst = worst.astype(values.dtype) * dt
     when = jnp.stack([worst[0], jnp.full_like(worst[0], jnp.inf), worst[1]])
     return Consistency(
         jnp.where(is_checked, statistic, 0), jnp.where(is_checked, jnp.stack(limits), jnp.inf), when, _NAMES

@@ -76,8 +76,8 @@ class Consistency(eqx.Module):
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the channels that are checked."""
-        checked = np.isfinite(np.asarray(self.limits)).reshape(-1, len(CHANNELS)).any(axis=0)
-        return tuple(name for name, is_checked in zip(CHANNELS, checked, strict=True) if is_checked)
+        checked = np.isfinite(np.asarray(self.limits)).reshape(-1, len(CHANNELS))
+        return tuple(name for i, name in enumerate(CHANNELS) if checked[:, i].any())
 
     def warn(self, argument: str = "recording") -> None:
         """Warn of recordings beyond a limit, for the argument of this name; not under tracing.
