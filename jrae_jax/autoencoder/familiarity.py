@@ -35,7 +35,8 @@ class Familiarity(eqx.Module):
     @classmethod
     def blank(cls, kinds: int, dtype: np.dtype) -> "Familiarity":
         """One of zeros."""
-        return cls(*(jnp.zeros((kinds, len(CHANNELS)), dtype),) * 6, jnp.zeros(kinds, dtype))
+        each = jnp.zeros((kinds, len(CHANNELS)), dtype)
+        return cls(each, each, each, each, each, each, jnp.zeros(kinds, dtype))
 
     @classmethod
     def fit(cls, running: Running, dt: float) -> "Familiarity":
@@ -43,41 +44,45 @@ class Familiarity(eqx.Module):
         margin = 1 + _MARGIN / len(running.sums.samples) ** 0.5
         chance = running.whiteness_limit(0.0)
         excess = jnp.sqrt(jnp.max(jnp.maximum(running.autocorrelation**2 - chance**2, 0), axis=0))
-        mean, spread = running.mean, _spread(running)
 
         def middle_and_width(values):
             low, high = jnp.min(values, axis=0), jnp.max(values, axis=0)
-            return (low + high) / 2, margin * (high - low) / 2
+            return (low + high)[None] / 2, margin * (high - low)[None] / 2
 
-        residual = margin * jnp.max(running.residual_ratio, axis=0)
-        fitted = (residual, excess, *middle_and_width(mean), *middle_and_width(spread))
-        return cls(*(values[None] for values in fitted), jnp.max(running.sums.samples)[None] * dt)
+        return cls(
+            margin * jnp.max(running.residual_ratio, axis=0)[None],
+            excess[None],
+            *middle_and_width(running.mean),
+            *middle_and_width(_spread(running)),
+            duration=jnp.max(running.sums.samples)[None] * dt,
+        )
 
     def check(self, running: Running, observed: ObservationMask, kind: Int[Array, ""], dt: float) -> Consistency:
         """Compare a recording of a kind, by the sums over it."""
-        seconds = running.sums.samples * dt
-        wider = jnp.sqrt(jnp.maximum(self.duration[kind] / jnp.maximum(seconds, dt), 1))
+        samples = running.sums.samples
+        wider = jnp.sqrt(jnp.maximum(self.duration[kind] / jnp.maximum(samples * dt, dt), 1))
+
+        def usual(values):
+            return jnp.broadcast_to(values[kind], samples.shape)
+
         statistics = (
             running.residual_ratio,
             running.autocorrelation,
-            jnp.abs(running.mean - self.mean[kind]),
-            jnp.abs(_spread(running) - self.spread[kind]),
+            jnp.abs(running.mean - usual(self.mean)),
+            jnp.abs(_spread(running) - usual(self.spread)),
         )
         limits = (
-            self.residual[kind] * wider,
-            running.whiteness_limit(self.whiteness[kind]),
-            self.mean_width[kind] * wider,
-            self.spread_width[kind] * wider,
+            usual(self.residual) * wider,
+            running.whiteness_limit(usual(self.whiteness)),
+            usual(self.mean_width) * wider,
+            usual(self.spread_width) * wider,
         )
-        checked = jnp.asarray(observed.channels)
-        statistic, limit = (
-            jnp.stack([jnp.broadcast_to(part, seconds.shape) for part in parts], axis=-2)
-            for parts in (statistics, limits)
-        )
-        measured = running.sums.samples[..., None, :] > 0
-        statistic = jnp.where(checked, jnp.where(measured, statistic, jnp.inf), 0)
-        when = jnp.full_like(statistic, jnp.inf).at[..., 0, :].set(running.when * dt)
-        return Consistency(statistic, jnp.where(checked, limit, jnp.inf), when, _NAMES)
+        checked = jnp.broadcast_to(jnp.asarray(observed.channels), samples.shape)
+        statistic = [jnp.where(checked, jnp.where(samples > 0, part, jnp.inf), 0) for part in statistics]
+        limit = [jnp.where(checked, part, jnp.inf) for part in limits]
+        throughout = jnp.full_like(samples, jnp.inf)
+        when = jnp.stack([running.when * dt, throughout, throughout, throughout], axis=-2)
+        return Consistency(jnp.stack(statistic, axis=-2), jnp.stack(limit, axis=-2), when, _NAMES)
 
 
 def residuals_of(

@@ -214,10 +214,10 @@ def test_a_foreign_file_is_refused(tmp_path, content):
     ("change", "message"),
     [
         (
-            {"version": 4, "jrae_jax": "99.0"},
-            r"has format 4, written by jrae_jax 99\.0; this is .*: upgrade to read it:",
+            {"version": 5, "jrae_jax": "99.0"},
+            r"has format 5, written by jrae_jax 99\.0; this is .*: upgrade to read it:",
         ),
-        ({"version": 2, "format": "jrae_jax fit"}, r"has format 2, written by .*; this is .* format 3: train anew, or"),
+        ({"version": 2, "format": "jrae_jax fit"}, r"has format 2, written by .*; this is .* format 4: train anew, or"),
         ({"version": "x"}, "has format x, written by"),
     ],
 )

@@ -5,9 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.consistency import CHANGES, changed_recording
 from jrae_jax.autoencoder import StreamingDecoder, load_pretrained
-from jrae_jax.column import Column, UniformNoiseInput, simulate
-from jrae_jax.recording import EEG, Recording, evaluate, make_dataset
+from jrae_jax.column import Column, UniformNoiseInput, simulate, to_channels
+from jrae_jax.recording import (
+    EEG,
+    InconsistentRecordingWarning,
+    Recording,
+    evaluate,
+    make_dataset,
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +60,52 @@ def test_the_causal_one_decodes_in_real_time(trajectories):
     for name in ("mean", "std"):
         found = np.concatenate([getattr(first, name), getattr(second, name)])
         np.testing.assert_allclose(found / scale, np.asarray(getattr(expected, name))[0, :600] / scale, atol=1e-4)
+
+
+CHANGED = [name for name in CHANGES if name not in ("none", "reversed polarity", "white noise")]
+
+
+@pytest.fixture(scope="module")
+def channels(trajectories):
+    return np.asarray(to_channels(trajectories.ys))[1:]
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.2])
+@pytest.mark.parametrize("change", CHANGED)
+def test_a_recording_that_is_no_columns_own_is_noticed(channels, pretrained, change, noise):
+    with pytest.warns(InconsistentRecordingWarning, match="`recording` is unlike what this estimator was made for"):
+        estimate = pretrained[1](some_changed(channels, change, noise))
+    assert estimate.consistency is not None
+    missed = 0.5 if change.startswith("1/f") else 0  # in 6 s it may be small where it counts
+    assert np.mean(estimate.consistency.within) <= missed
+
+
+def some_changed(channels, change, noise, kind="eeg"):
+    return changed_recording(channels, kind, change, noise, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("kind", ["eeg", "y0", "y0,y1,y2"])
+@pytest.mark.parametrize("noise", [0.01, 0.05, 0.2, 0.5])
+def test_a_recording_of_its_own_kind_is_not_warned_of(channels, pretrained, kind, noise):
+    estimate = pretrained[1](some_changed(channels, "none", noise, kind))
+    assert estimate.consistency is not None
+    assert np.all(estimate.consistency.within)
+    assert estimate.consistency.channels == tuple(kind.split(","))
+
+
+def test_recordings_without_a_sample_are_warned_of(channels, pretrained):
+    nothing = Recording.of(eeg=np.full(channels.shape[:2], np.nan), dt=1e-3)
+    with pytest.warns(InconsistentRecordingWarning, match="nothing was measured of eeg"):
+        pretrained[1](nothing)
+
+
+def test_a_stream_that_changes_is_noticed(channels):
+    decoder = StreamingDecoder(load_pretrained(causal=True), observed="eeg", dt=1e-3)
+    fine = some_changed(channels, "none", 0.05).values[0]
+    state, estimate = decoder(decoder.init(), Recording.from_array(fine[:3000], observed=EEG, dt=1e-3))
+    assert estimate.consistency is not None
+    assert bool(estimate.consistency.within)
+    with pytest.warns(InconsistentRecordingWarning, match="`chunk` is unlike"):
+        _, estimate = decoder(state, Recording.from_array(2 * fine[3000:], observed=EEG, dt=1e-3))
+    assert estimate.consistency is not None
+    assert not bool(estimate.consistency.within)
