@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from .._checks import is_concrete
 from ..column.states import CHANNELS, to_channels
 from ..recording.consistency import MEAN, RESIDUAL, SPREAD, WHITENESS, Consistency
 from ..recording.mask import ObservationMask
@@ -14,6 +15,8 @@ from ..recording.standardizer import Standardizer
 _NAMES = (RESIDUAL, WHITENESS, MEAN, SPREAD)
 # The largest of a few recordings is not the largest of many: so much is added, over the root of their number.
 _MARGIN = 0.4
+# What is added for recordings as long as these, and less for longer ones, over which statistics are averaged.
+_SCATTER_OF_RESIDUALS, _SCATTER = 0.25, 0.5
 
 
 class Familiarity(eqx.Module):
@@ -31,6 +34,12 @@ class Familiarity(eqx.Module):
     """Logarithm of the standard deviation of the signal in the recording, standardized: likewise."""
     duration: Float[Array, " kind"]
     """Of these recordings, s: shorter ones scatter more."""
+
+    def __repr__(self) -> str:
+        if not eqx.is_array_like(self.residual) or not is_concrete(self.residual) or np.ndim(self.residual) != 2:
+            return "Familiarity(...)"
+        seconds = float(np.mean(self.duration))
+        return f"Familiarity(recordings of {len(self.residual)} kinds, {seconds:.3g} s long)"
 
     @classmethod
     def blank(cls, kinds: int, dtype: np.dtype) -> "Familiarity":
@@ -60,7 +69,7 @@ class Familiarity(eqx.Module):
     def check(self, running: Running, observed: ObservationMask, kind: Int[Array, ""], dt: float) -> Consistency:
         """Compare a recording of a kind, by the sums over it."""
         samples = running.sums.samples
-        wider = jnp.sqrt(jnp.maximum(self.duration[kind] / jnp.maximum(samples * dt, dt), 1))
+        shorter = jnp.sqrt(self.duration[kind] / jnp.maximum(samples * dt, dt))
 
         def usual(values):
             return jnp.broadcast_to(values[kind], samples.shape)
@@ -71,8 +80,9 @@ class Familiarity(eqx.Module):
             jnp.abs(running.mean - usual(self.mean)),
             jnp.abs(_spread(running) - usual(self.spread)),
         )
+        wider = jnp.maximum(1 + _SCATTER * shorter, shorter)
         limits = (
-            usual(self.residual) * wider,
+            usual(self.residual) * jnp.maximum(1 + _SCATTER_OF_RESIDUALS * shorter, shorter),
             running.whiteness_limit(usual(self.whiteness)),
             usual(self.mean_width) * wider,
             usual(self.spread_width) * wider,

@@ -119,7 +119,7 @@ class Consistency(eqx.Module):
         )
         shown = float(np.exp(limit)) if self.names[row] == SPREAD else limit
         place = "" if np.isinf(when[row, column]) else f", most at {when[row, column]:.4g} s"
-        return f"{words} (at most {shown:.2g}){place}"
+        return f"{words} (at most {shown:.3g}){place}"
 
     def to_dataset(self) -> "xr.Dataset":
         """`statistic`, `limit` and `when` over `recording`, `name` and `channel`."""
@@ -127,11 +127,13 @@ class Consistency(eqx.Module):
 
         dims = ("recording", "name", "channel")[-self.statistics.ndim :]
         parts = {"statistic": self.statistics, "limit": self.limits, "when": self.when}
-        variables = {name: (dims, np.asarray(values)) for name, values in parts.items()}
+        units = {"statistic": "1", "limit": "1", "when": "s"}
+        variables = {name: (dims, np.asarray(values), {"units": units[name]}) for name, values in parts.items()}
         return xr.Dataset(variables, {"name": list(self.names), "channel": list(CHANNELS)})
 
     def __repr__(self) -> str:
-        if not eqx.is_array_like(self.statistics) or not is_concrete(self.statistics):
+        concrete = eqx.is_array_like(self.statistics) and is_concrete(self.statistics)
+        if not concrete or np.ndim(self.statistics) not in (2, 3):
             return f"Consistency({', '.join(self.names)})"
         within = np.asarray(self.within)
         of = f"{int(within.sum())} of {within.size} recordings" if within.ndim else ("yes" if within else "no")

@@ -130,6 +130,7 @@ def test_half_of_the_errors_lie_where_half_of_them_should(several, training, new
     np.testing.assert_allclose(coverage(training.reconstructor, new), 0.5, atol=0.05)
 
 
+@pytest.mark.filterwarnings("ignore::jrae_jax.recording.InconsistentRecordingWarning")  # as it should
 def test_standard_deviations_that_are_too_small_are_calibrated(several, training, new):
     def log_std(reconstructor):
         return reconstructor.autoencoder.decoder[-1].bias
