@@ -18,6 +18,7 @@ LABELLED = (
     "BifurcationCurves",
     "BifurcationDiagram",
     "ColumnStatistics",
+    "Consistency",
     "Equilibria",
     "ErrorBound",
     "Estimate",

@@ -16,7 +16,7 @@ _NAMES = (RESIDUAL, WHITENESS, MEAN, SPREAD)
 # The largest of a few recordings is not the largest of many: so much is added, over the root of their number.
 _MARGIN = 0.4
 # What is added for recordings as long as these, and less for longer ones, over which statistics are averaged.
-_SCATTER_OF_RESIDUALS, _SCATTER = 0.25, 0.5
+_SCATTER_OF_RESIDUALS, _SCATTER = 0.1, 0.5
 
 
 class Familiarity(eqx.Module):

@@ -70,14 +70,15 @@ def channels(trajectories):
     return np.asarray(to_channels(trajectories.ys))[1:]
 
 
-@pytest.mark.parametrize("noise", [0.05, 0.2])
+@pytest.mark.parametrize("noise", [pytest.param(0.05, marks=pytest.mark.slow), 0.2])
 @pytest.mark.parametrize("change", CHANGED)
 def test_a_recording_that_is_no_columns_own_is_noticed(channels, pretrained, change, noise):
+    kind = "y0,y1,y2" if change.startswith("1/f") else "eeg"  # of the EEG alone, 6 s are too short to be sure
+    recording = some_changed(channels, change, noise, kind)
     with pytest.warns(InconsistentRecordingWarning, match="`recording` is unlike what this estimator was made for"):
-        estimate = pretrained[1](some_changed(channels, change, noise))
+        estimate = pretrained[1](recording)
     assert estimate.consistency is not None
-    missed = 0.5 if change.startswith("1/f") else 0  # in 6 s it may be small where it counts
-    assert np.mean(estimate.consistency.within) <= missed
+    assert not np.any(estimate.consistency.within)
 
 
 def some_changed(channels, change, noise, kind="eeg"):
@@ -85,7 +86,7 @@ def some_changed(channels, change, noise, kind="eeg"):
 
 
 @pytest.mark.parametrize("kind", ["eeg", "y0", "y0,y1,y2"])
-@pytest.mark.parametrize("noise", [0.01, 0.05, 0.2, 0.5])
+@pytest.mark.parametrize("noise", [0.01, pytest.param(0.05, marks=pytest.mark.slow), 0.5])
 def test_a_recording_of_its_own_kind_is_not_warned_of(channels, pretrained, kind, noise):
     estimate = pretrained[1](some_changed(channels, "none", noise, kind))
     assert estimate.consistency is not None
