@@ -18,6 +18,7 @@ CALLED_BY = {
     "trace.fit": "fit_parameters.fit_parameters",
     "unfinished.restored": "train.train",
     "inputs.statistics": "kalman.__init__",
+    "integrate.aligned_holds": "simulate.simulate",
 }
 NAMED = re.compile(r"`([a-z_0-9]+)(?:\.[a-z_]+)?`.* must ")
 
