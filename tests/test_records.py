@@ -76,7 +76,8 @@ def records():
     fit = inference.ParameterFit(
         ("A", "gain"),
         **{name: np.asarray(values) for name, values in (pairs | compared).items()},
-        at_bound=np.array([False, True]), column=standard, gain=1.0, y0=None, explained=0.9, converged=True, agreeing=3, starts=4,
+        at_bound=np.array([False, True]),
+        column=standard, gain=1.0, y0=None, explained=0.9, converged=True, agreeing=3, starts=4,
     )  # fmt: skip
     no_curve, dimension = np.linspace(0.1, 1, 5), timeseries.Dimension(1.5, 0.1)
     correlation = timeseries.CorrelationDimension(1.5, 0.1, no_curve, no_curve, (0.1, 1.0))

@@ -48,10 +48,16 @@ def test_without_a_method_the_input_decides(column, stage):
             "`bounds` must name quantities that an EEG can distinguish, got e0 multiplied by x, C divided by x",
         ),
         ({"recording": SIGNAL}, r"`recording` must be an instance of Recording, got array"),
-        ({"recording": recording(np.ones((4, 500)))}, r"`recording` must be one recording, got a batch of 4: .*\[0\]"),
+        (
+            {"recording": recording(SIGNAL[:2000].reshape(4, 500))},
+            r"`recording` must be one recording, got a batch of 4: .*\[0\]",
+        ),
         ({"recording": recording(y0=SIGNAL)}, "`recording` must observe the eeg alone, got y0, eeg"),
         ({"recording": recording(GAPS)}, "`recording` must have no gaps, got 2 missing samples, the first is sample 3"),
-        ({"recording": recording(np.full(500, 3.0))}, "`recording` must change, got 3 mV throughout"),
+        (
+            {"recording": Recording.from_array(np.full((500, 7), 3.0), observed="eeg", dt=DT)},
+            "`recording` must change, got 3 mV throughout",
+        ),
         ({"recording": recording(SIGNAL[:50])}, "`recording` must have at least 125 samples of 0.002 s, got 50"),
         ({"recording": recording(dt=0.02)}, "`recording` must have a dt of at most 0.01 s, as columns move that fast"),
         ({"method": "trace"}, "`method` must be an instance of AbstractFitMethod, got 'trace'"),
