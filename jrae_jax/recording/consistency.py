@@ -97,7 +97,7 @@ class Consistency(eqx.Module):
         warnings.warn(
             f"`{argument}` is unlike what this estimator was made for{of}: {found}: {_REMEDY}",
             InconsistentRecordingWarning,
-            stacklevel=4,
+            stacklevel=6,  # who called the estimator: Equinox wraps each of the three methods between
         )
 
     def _finding(
