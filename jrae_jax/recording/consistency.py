@@ -1,7 +1,7 @@
 """Whether an estimate agrees with the recording that it was made from: what its interval is worth."""
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ class Consistency(eqx.Module):
     @property
     def within(self) -> Bool[Array, "*batch"]:
         """Whether all statistics of a recording are within their limits."""
-        return jnp.all((self.statistics <= self.limits) | jnp.isposinf(self.limits), axis=(-2, -1))
+        return jnp.all(_within(self.statistics, self.limits), axis=(-2, -1))
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -86,11 +86,12 @@ class Consistency(eqx.Module):
         """
         if not is_concrete(self.statistics):
             return
-        beyond = np.flatnonzero(~np.asarray(self.within).reshape(-1))
+        shape = (-1, len(self.names), len(CHANNELS))
+        # In NumPy, as this is done for every chunk of a stream.
+        statistics, limits, when = (np.asarray(x).reshape(shape) for x in (self.statistics, self.limits, self.when))
+        beyond = np.flatnonzero(~_within(statistics, limits).all(axis=(1, 2)))
         if not beyond.size:
             return
-        shape = (-1, len(self.names), len(CHANNELS))
-        statistics, limits, when = (np.asarray(x).reshape(shape) for x in (self.statistics, self.limits, self.when))
         first = int(beyond[0])
         of = f" ({beyond.size} of {len(statistics)}, the first is number {first})" if len(statistics) > 1 else ""
         found = self._finding(statistics[first], limits[first], when[first])
@@ -138,3 +139,7 @@ class Consistency(eqx.Module):
         within = np.asarray(self.within)
         of = f"{int(within.sum())} of {within.size} recordings" if within.ndim else ("yes" if within else "no")
         return f"Consistency(within limits: {of}; {', '.join(self.names)} of {', '.join(self.channels)})"
+
+
+def _within(statistics: Any, limits: Any) -> Any:
+    return (statistics <= limits) | (limits == np.inf)
