@@ -15,8 +15,10 @@ from ..recording.standardizer import Standardizer
 _NAMES = (RESIDUAL, WHITENESS, MEAN, SPREAD)
 # The largest of a few recordings is not the largest of many: so much is added, over the root of their number.
 _MARGIN = 0.4
-# What is added for recordings as long as these, and less for longer ones, over which statistics are averaged.
-_SCATTER_OF_RESIDUALS, _SCATTER = 0.1, 0.5
+# What is added to widths for recordings as long as these, and less for longer ones, over which statistics are averaged;
+# residuals, which differ with the noise more than by chance, get a tenth, and from four times as long on nothing.
+_SCATTER = 0.5
+_LEAST_RESIDUAL, _MORE_RESIDUAL = 0.9, 0.2
 
 
 class Familiarity(eqx.Module):
@@ -82,7 +84,7 @@ class Familiarity(eqx.Module):
         )
         wider = jnp.maximum(1 + _SCATTER * shorter, shorter)
         limits = (
-            usual(self.residual) * jnp.maximum(1 + _SCATTER_OF_RESIDUALS * shorter, shorter),
+            usual(self.residual) * jnp.maximum(jnp.maximum(1, _LEAST_RESIDUAL + _MORE_RESIDUAL * shorter), shorter),
             running.whiteness_limit(usual(self.whiteness)),
             usual(self.mean_width) * wider,
             usual(self.spread_width) * wider,
