@@ -13,7 +13,7 @@ import scipy.linalg
 from jrae_jax.column import STATES, ConstantInput, Transition, WhiteNoiseInput, eeg
 from jrae_jax.estimators import FourDVar, KalmanSmoother, four_d_var as four_d_var_module
 from jrae_jax.estimators.kalman import prior
-from jrae_jax.recording import FULL
+from jrae_jax.recording import FULL, InconsistentRecordingWarning
 
 DT = 1e-3
 UNLIKE = pytest.mark.filterwarnings("ignore::jrae_jax.recording.InconsistentRecordingWarning")
@@ -189,6 +189,17 @@ def test_values_that_were_not_measured_do_not_matter(columns, short):
     changed = eqx.tree_at(lambda each: each.values, recording, jnp.asarray(values, jnp.float32))
     first, second = (FourDVar(columns())(each).mean for each in (recording, changed))
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_recording_with_another_gain_is_noticed(columns, short):
+    fine = FourDVar(columns())(short()).consistency
+    assert fine is not None
+    assert np.all(fine.within)
+    doubled = eqx.tree_at(lambda each: each.values, short(), 2 * short().values)
+    with pytest.warns(InconsistentRecordingWarning, match="is unlike what this estimator was made for"):
+        found = FourDVar(columns())(doubled).consistency
+    assert found is not None
+    assert not np.any(found.within)
 
 
 @UNLIKE
