@@ -1,4 +1,4 @@
-"""What recordings of its own kind leave of an autoencoder's estimates, to tell others by."""
+"""What recordings of its own kind leave of an autoencoder's estimates, by which others are noticed."""
 
 import equinox as eqx
 import jax.numpy as jnp

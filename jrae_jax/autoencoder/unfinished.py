@@ -27,7 +27,7 @@ _FORMAT = "jrae_jax unfinished training"
 _VERSION = 1
 _EVERY = 30.0  # s from one writing to the next: what a crash can cost
 _COST = 200  # so many times as long as the writing itself takes, at least: half a percent
-_ADVANCE = 5.0  # s, about, that training goes on without a look at the clock, or at an interrupt
+_ADVANCE = 5.0  # s, about, that training continues without a look at the clock, or at an interrupt
 
 
 class Reached(NamedTuple):

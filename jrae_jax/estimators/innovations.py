@@ -1,4 +1,4 @@
-"""Whether recordings agree with the column and the sensors that a filter was told: by its innovations and states."""
+"""Whether recordings agree with the column and the sensors that a filter was given: by its innovations and states."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -41,7 +41,7 @@ def consistency_of(
     - `innovations`: in their expected standard deviations.
     - `observed`: which channels are checked.
     - `states`: as estimated, in units of their largest values.
-    - `noise`, `least_noise`: sensor noise of each channel, and the least that is told apart, in the same unit.
+    - `noise`, `least_noise`: sensor noise of each channel, and the least that a filter takes, in the same unit.
     - `unknown_std`: of the logarithms of unknown parameters beforehand; 0 if there are none.
     """
     samples, window = len(innovations), window_of(dt)

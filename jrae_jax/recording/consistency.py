@@ -48,7 +48,7 @@ class Consistency(eqx.Module):
     """What an estimate leaves of its recording, and how much of that the estimator's own kind of recording leaves.
 
     A recording in another unit, with another gain, filtered, resampled, or with noise that is not white exceeds a
-    limit. Reversed polarity and white noise in place of a signal need not: nothing in a recording tells these.
+    limit. Reversed polarity and white noise in place of a signal need not: nothing in a recording reveals these.
     """
 
     statistics: Float[Array, "*batch statistic 7"]
@@ -118,9 +118,9 @@ class Consistency(eqx.Module):
         words = _FINDINGS[self.names[row]].format(
             channel=CHANNELS[column], value=value, factor=float(np.exp(min(value, 50.0)))
         )
-        shown = float(np.exp(limit)) if self.names[row] == SPREAD else limit
+        most = float(np.exp(limit)) if self.names[row] == SPREAD else limit
         place = "" if np.isinf(when[row, column]) else f", most at {when[row, column]:.4g} s"
-        return f"{words} (at most {shown:.3g}){place}"
+        return f"{words} (at most {most:.3g}){place}"
 
     def to_dataset(self) -> "xr.Dataset":
         """`statistic`, `limit` and `when` over `recording`, `name` and `channel`."""

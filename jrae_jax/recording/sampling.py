@@ -55,7 +55,7 @@ def even_sampling(
     """The distance between samples that are even, and the time of the first.
 
     Times are compared with the grid from the first sample on, not each with the one before: a clock that starts late,
-    or was rounded, or both, is even if no sample is missing or repeated. How times are rounded is seen from their
+    or was rounded, or both, is even if no sample is missing or repeated. How times are rounded is judged by their
     digits. Of the rates that a rounded clock leaves possible the one with the fewest digits is taken, as 256 Hz of a
     clock in whole milliseconds.
 
@@ -66,7 +66,7 @@ def even_sampling(
     - `argument`, `remedy`: what to call `ts` in a message, and what it advises.
 
     **Raises:** `ValueError` for times that are not even, that do not go with `sfreq`, or that are rounded so coarsely
-        that samples may be missing and only `sfreq` can tell.
+        that samples may be missing and only `sfreq` can decide.
     """
     given = np.asarray(ts)
     given = given if given.dtype.kind == "f" else given.astype(float)
