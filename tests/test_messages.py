@@ -11,10 +11,16 @@ KINDS = ("finite", "positive", "not_negative", "count", "choice", "names", "key"
 CHECKS = {f"check_{what}" for what in KINDS}
 # What is called inside a verb names the verb's arguments.
 CALLED_BY = {
+    "columns.recording_in_table": "files.read_recording",
+    "formats.check_no_gaps": "files.read_recording",
+    "formats.open_file": "files.read_recording",
     "loss.resolve": "train.train",
     "physics_loss.resolve": "train.train",
     "sources.__init__": "train.train",
     "whitening.fit": "train.train",
+    "tables.column": "files.read_recording",
+    "tables.read_table": "files.read_recording",
+    "text.read_text": "files.read_recording",
     "trace.fit": "fit_parameters.fit_parameters",
     "unfinished.restored": "train.train",
     "inputs.statistics": "kalman.__init__",

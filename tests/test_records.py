@@ -45,7 +45,7 @@ def records():
     key, standard = jax.random.key(0), jrae.Column.preset("jansen_rit_1995", jrae.ConstantInput(220.0))
     driven = standard.replace(input=jrae.WhiteNoiseInput(220.0, 6.0))
     trajectories = jrae.Trajectories(some(4, 300, 6), dt=1e-3, t0=3600.0)
-    info = recording.RecordingInfo("O1", "uV", (0.5, 45.0), None, 3600.0)
+    info = recording.RecordingInfo(("O1", "O2"), "uV", (0.5, 45.0), None, 3600.0)
     recorded = jrae.Recording.of(eeg=some(2, 8), y0=some(2, 8), dt=1e-3, noise_std=0.1, info=info)
     data = jrae.make_dataset(trajectories, observed="eeg", held_out=1, noise=0.1, key=key)
     plain = jrae.Autoencoder(latent_size=2, widths=(4, 3), key=key)

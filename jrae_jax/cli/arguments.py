@@ -238,7 +238,7 @@ def recording_from(options: argparse.Namespace) -> Recording:
     **Raises:** `ValueError` naming the option that cannot be taken, or that is needed.
     """
     named = {name: f"--{name}" for name in ("unit", "sfreq", "missing", "separator", "decimal", "encoding", "header")}
-    named |= {"path": "recording", "picks": "--pick"}
+    named |= {"source": "recording", "picks": "--pick"}
     with options_named(named), warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always", SuspectValuesWarning)
         recording = read_recording(

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 def add_commands(commands: Any) -> None:
     """Add the command."""
     fit = commands.add_parser("fit", help="find parameters of a column in an EEG")
-    fit.add_argument("recording", type=Path, help="a table of numbers as text: .csv, .tsv or .txt")
+    fit.add_argument(
+        "recording",
+        type=Path,
+        help="a table as text, .csv, .tsv or .txt; or .edf, .bdf, .vhdr, .fif, ..., as MNE reads",
+    )
     fit.add_argument(
         "--free", action="append", default=[], metavar="NAME=LOW:HIGH", help="what is to be found, and its bounds"
     )
@@ -51,6 +55,8 @@ def _fit(options: argparse.Namespace) -> int:
     bounds = [_parsed_bounds(text) for text in options.free]
     check_names((*column.quantities, GAIN), **{"--free": [name for name, _ in bounds]})
     key, recording = key_from_seed(options.seed), recording_from(options)
+    if recording.info is not None and recording.batch is not None:
+        raise ValueError(f"`--pick` must name the channel to read, one of {', '.join(recording.info.names)}")
     named = {f"bounds[{name!r}]": f"--free {name}" for name, _ in bounds}
     with options_named({"bounds": "--free", "column": "--input", **named}):
         found = fit_parameters(column, recording, bounds=dict(bounds), key=key, progress=progress)

@@ -52,8 +52,8 @@ def add_simulation_options(parser: argparse.ArgumentParser) -> None:
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
     """How a recording in a file is read; `arguments.recording_from` reads it."""
-    parser.add_argument("--pick", metavar="NAME", help="the column to read (eeg, or the only one)")
-    parser.add_argument("--unit", help="V, mV, uV or nV, where the name of the column does not say it")
+    parser.add_argument("--pick", metavar="NAME", help="the column or channel to read (eeg, or the only one)")
+    parser.add_argument("--unit", help="V, mV, uV or nV, where the file does not say it; column: simulated mV")
     parser.add_argument("--sfreq", type=float, metavar="HZ", help="samples a second, where no column is called time")
     parser.add_argument(
         "--missing", type=float, action="append", default=[], metavar="NUMBER", help="stands for a missing sample"

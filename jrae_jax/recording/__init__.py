@@ -5,6 +5,7 @@ from .dataset import Dataset as Dataset, Split as Split, make_dataset as make_da
 from .estimate import AbstractEstimator as AbstractEstimator, Estimate as Estimate, QuantityEstimate as QuantityEstimate
 from .evaluate import Interval as Interval, Scores as Scores, evaluate as evaluate, interval as interval
 from .files import read_recording as read_recording
+from .info import Annotation as Annotation, RecordingInfo as RecordingInfo
 from .mask import (
     EEG as EEG,
     FULL as FULL,
@@ -13,7 +14,7 @@ from .mask import (
     ObservationMask as ObservationMask,
 )
 from .observe import observe as observe
-from .recording import Recording as Recording, RecordingInfo as RecordingInfo
+from .recording import Recording as Recording
 from .recording_model import RecordingModel as RecordingModel
 from .scores import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squared
 from .simulated import SimulatedRecordings as SimulatedRecordings

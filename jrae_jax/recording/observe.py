@@ -10,8 +10,9 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from .._checks import check_key, check_type, is_concrete
 from ..column.states import STATES, to_channels
 from ..column.trajectories import Trajectories
+from .info import RecordingInfo
 from .mask import Observed, as_mask
-from .recording import Recording, RecordingInfo, broadcast_noise_std
+from .recording import Recording, broadcast_noise_std
 from .sampling import even_sampling
 
 

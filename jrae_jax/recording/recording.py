@@ -1,6 +1,6 @@
 """Recordings: what sensors gave of a column, which of it was measured, and how noisy the sensors are."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
@@ -11,30 +11,16 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from .._checks import as_float, check_not_negative, check_positive, is_concrete, nan_is_an_answer
 from ..column.labelled import by_channel, over_time
 from ..column.states import CHANNELS, STATES, states_first, to_channels
+from .info import RecordingInfo
 from .mask import ObservationMask, Observed, as_mask
 from .sampling import even_sampling
 from .suspect import check_signal
+from .to_mne import as_raw
 from .units import millivolts
 
 if TYPE_CHECKING:
+    import mne
     import xarray as xr
-
-
-class RecordingInfo(NamedTuple):
-    """Where a recording comes from."""
-
-    name: str | None = None
-    """What the signal is called where it comes from, such as an electrode."""
-    unit: str | None = None
-    """The unit it came in; values are in mV."""
-    band: tuple[float, float] | None = None
-    """The frequencies that a filter let through, Hz."""
-    reference: str | None = None
-    """What the potential was measured against."""
-    start: float = 0.0
-    """Time of the first sample, s."""
-    read_as: str | None = None
-    """How a file was read, in one line."""
 
 
 class Recording(eqx.Module):
@@ -92,7 +78,8 @@ class Recording(eqx.Module):
             one shape; NaN: not measured.
         - `dt`: seconds between samples.
         - `ts`: the time of each sample instead, s; they have to be even, apart from rounding.
-        - `unit`: of the signals and of `noise_std`: V, mV, uV or nV, and that per s for derivatives.
+        - `unit`: of the signals and of `noise_std`: V, mV, uV or nV, and that per s for derivatives; `"column"`: the mV
+            of a simulated column.
         - `noise_std`: standard deviation of the sensor noise, one number for all channels or one for each of
             `CHANNELS`, with the batch in front if there is one; `None` if unknown.
 
@@ -118,8 +105,8 @@ class Recording(eqx.Module):
         assert dt is not None
         check_positive(dt=dt)
         for name, signal in signals.items():
-            check_signal((info and len(signals) == 1 and info.name) or name, signal, dt)
-        missing = np.full(shape, np.nan)
+            check_signal(name, signal, dt, () if info is None or len(signals) > 1 else info.names)
+        missing = jnp.full(shape, jnp.nan)
         values = jnp.stack([as_float(signals.get(name, missing)) for name in CHANNELS], axis=-1)
         return cls.from_array(values, observed=mask, dt=dt, unit=unit, noise_std=noise_std, info=info)
 
@@ -158,8 +145,9 @@ class Recording(eqx.Module):
         _check_not_infinite(channels, measured)
         if noise_std is not None:
             noise_std = factor * broadcast_noise_std(noise_std, channels.shape)
-        if factor != 1:
-            channels, info = factor * channels, (info or RecordingInfo())._replace(unit=unit)
+        if unit != "mV" and (info is None or info.unit is None):
+            info = (info or RecordingInfo())._replace(unit=unit)
+        channels = factor * channels if factor != 1 else channels
         return cls(jnp.where(measured, channels, 0), measured, mask, noise_std, dt=float(dt), info=info)
 
     @property
@@ -209,9 +197,11 @@ class Recording(eqx.Module):
         positions = range(len(self))  # a single one has none, and its time is not to be sliced
         chosen = index if isinstance(index, slice) else positions[index]
         noise_std = None if self.noise_std is None else self.noise_std[chosen]
-        return Recording(
-            self.values[chosen], self.measured[chosen], self.observed, noise_std, dt=self.dt, info=self.info
-        )
+        info = self.info
+        if info is not None and len(info.names) == len(self):
+            names = info.names[chosen]
+            info = info._replace(names=names if isinstance(names, tuple) else (names,))
+        return Recording(self.values[chosen], self.measured[chosen], self.observed, noise_std, dt=self.dt, info=info)
 
     def to_dataset(self) -> "xr.Dataset":
         """With names and units: each observed channel over `recording` and `time`, NaN where nothing was measured; and
@@ -223,16 +213,35 @@ class Recording(eqx.Module):
                 std = np.asarray(self.noise_std)[..., CHANNELS.index(name)]
                 about_noise = {"long_name": f"standard deviation of the noise of {name}", "units": signals[name].units}
                 found[f"{name}_noise_std"] = (("recording",)[: std.ndim], std, about_noise)
-        known = {} if self.info is None else self.info._asdict()
+        if self.info is None:
+            return found
         # Not the unit it came in nor its start: what is here is in mV and has times.
-        about_all = {name: known[name] for name in ("name", "band", "reference") if known.get(name) is not None}
-        return found.assign_attrs(about_all)
+        known = {"band": self.info.band, "reference": self.info.reference, "line_freq": self.info.line_freq}
+        if self.batch is not None and len(self.info.names) == self.batch:
+            found = found.assign_coords(recording=("recording", list(self.info.names)))
+        elif self.info.names:
+            known["names"] = ", ".join(self.info.names)
+        return found.assign_attrs({name: value for name, value in known.items() if value is not None})
+
+    def to_mne(self) -> "mne.io.RawArray":
+        """The EEG as MNE has it, a channel a recording, in V: with its names, time, date, filters and annotations.
+
+        NaN where nothing was measured. MNE has to be installed.
+
+        **Raises:** `ValueError` for recordings of other channels, or of names that MNE would not tell apart, as epochs.
+        """
+        if self.observed.names != ("eeg",):
+            raise ValueError(f"`to_mne` must have recordings of an EEG alone, got {', '.join(self.observed.names)}")
+        info, values = self.info or RecordingInfo(), np.atleast_2d(self.with_missing_as_nan()[..., -1])
+        names = info.names or (("eeg",) if self.batch is None else tuple(f"eeg {row}" for row in range(len(values))))
+        if len(set(names)) != len(values):
+            raise ValueError(
+                f"`to_mne` must have one name for each of {len(values)} recordings, got {', '.join(names)}"
+            )
+        return as_raw(values, names, kind=info.kind or "eeg", dt=self.dt, info=info)
 
     def __repr__(self) -> str:
-        if not eqx.is_array_like(self.values) or np.ndim(self.values) not in (
-            2,
-            3,
-        ):  # a tree of something else, such as axes
+        if not eqx.is_array_like(self.values) or np.ndim(self.values) not in (2, 3):  # of something else, such as axes
             return eqx.tree_pformat(self)
         *batch, time, _ = self.values.shape
         of = f"{batch[0]} x {time}" if batch else f"{time}"

@@ -1,6 +1,7 @@
 """Values that are hardly a signal: codes for what is missing, far outliers, and stretches that do not change."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
@@ -21,30 +22,43 @@ class SuspectValuesWarning(UserWarning):
     """Some values of a recording are hardly a signal."""
 
 
-def check_signal(name: str, signal: ArrayLike, dt: float) -> None:
-    """Raise for a signal of this name with infinite values, and warn of values that are hardly a signal.
+def without_codes(values: Float[np.ndarray, "..."], missing: Sequence[float]) -> Float[np.ndarray, "..."]:
+    """The values with NaN for numbers that stand for a missing sample, apart from the rounding of a conversion."""
+    for code in missing:
+        values = np.where(np.isclose(values, code, rtol=1e-6, atol=0), np.nan, values)
+    return values
+
+
+def check_signal(argument: str, signal: ArrayLike, dt: float, names: Sequence[str] = ()) -> None:
+    """Raise for a signal with infinite values, and warn of values that are hardly a signal.
 
     Nothing is checked where values are traced by JAX.
 
     **Arguments:**
 
+    - `argument`: as which it was given.
     - `signal`: shape `(time,)` or `(batch, time)`, NaN where nothing was measured.
     - `dt`: seconds between samples.
+    - `names`: what the recordings of the batch are called; each is then called so and not by `argument` and number.
     """
     if not is_concrete(signal):
         return
     rows, batched = np.atleast_2d(np.asarray(signal, dtype=float)), np.ndim(signal) == 2
-    for number, row in enumerate(rows):
-        of = f" of recording {number}" if batched else ""
+    called = [f"`{argument}` of recording {number}" if batched else f"`{argument}`" for number in range(len(rows))]
+    if len(names) == len(rows):
+        called = [f"`{name}`" for name in names]
+    for name, row in zip(called, rows, strict=True):
         infinite = np.flatnonzero(np.isinf(row))
         if len(infinite):
             raise ValueError(
-                f"`{name}` must be finite, or NaN where nothing was measured, got {row[infinite[0]]} in sample "
-                f"{infinite[0]}{of}"
+                f"{name} must be finite, or NaN where nothing was measured, got {row[infinite[0]]} in sample "
+                f"{infinite[0]}"
             )
-        for found in (_far_values(row), _flat(row, dt)):
-            if found:
-                warnings.warn(f"`{name}`{of} has {found}", SuspectValuesWarning, stacklevel=4)
+    for found in ([_far_values(row) for row in rows], [_flat(row, dt) for row in rows]):
+        faults = [f"{name} has {fault}" for name, fault in zip(called, found, strict=True) if fault]
+        if faults:  # often all have the same
+            others = f"; so have {len(faults) - 1} more of {len(rows)} recordings" if len(faults) > 1 else ""
+            warnings.warn(faults[0] + others, SuspectValuesWarning, stacklevel=4)
 
 
 def _far_values(values: Float[np.ndarray, " time"]) -> str:

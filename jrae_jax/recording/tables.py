@@ -92,7 +92,7 @@ class Table(NamedTuple):
         for number, text in enumerate(texts, self.first):
             if not _is_field(text, decimal):
                 raise ValueError(
-                    f"`path` must have numbers in column {self.names[position]}, got {text!r} in line {number} of "
+                    f"`source` must have numbers in column {self.names[position]}, got {text!r} in line {number} of "
                     f"{self.path}: leave a field empty where nothing was measured"
                 )
         return np.array([math.nan if _is_missing(text) else float(text.replace(decimal, ".")) for text in texts])
@@ -124,7 +124,7 @@ def read_table(
     names = layout.split(lines[0]) if layout.header else [str(number + 1) for number in range(layout.width)]
     table = Table(path, text.encoding, layout, tuple(names), lines[layout.header :], skipped + layout.header + 1)
     if not table.lines:
-        raise ValueError(f"`path` must have numbers below its names, got names only, {', '.join(names)}, in {path}")
+        raise ValueError(f"`source` must have numbers below its names, got names only, {', '.join(names)}, in {path}")
     _check_widths(table)
     return table
 
@@ -142,13 +142,13 @@ def _layout(path: Path, head: Sequence[str], separator: str | None, decimal: str
     found = [layout for layout in found if layout.decimal == "." or layout._replace(decimal=".") not in found]
     if separator is None and decimal is None and _tried(path, head, None, ",", header) and "," in "".join(head):
         raise ValueError(
-            f"`path` can be read in two ways, got {_shown(head)} in {path}: two fields with a comma between them, or "
+            f"`source` can be read in two ways, got {_shown(head)} in {path}: two fields with a comma between them, or "
             "one number with a decimal comma: give `separator` or `decimal`"
         )
     if len(found) == 1:
         return found[0]
     raise ValueError(
-        f"`path` must be a table of numbers with as many names as columns, got {_shown(head)} in {path}: correct "
+        f"`source` must be a table of numbers with as many names as columns, got {_shown(head)} in {path}: correct "
         "it, or give `separator`, `decimal` or `header`"
     )
 
@@ -184,7 +184,7 @@ def _has_names(path: Path, fields: Sequence[str]) -> bool:
     numbers = [int(field) for field in fields[fields[0] == "" :] if field in whole]
     if len(numbers) > 2 and numbers in ([*range(len(numbers))], [*range(1, len(numbers) + 1)]):
         raise ValueError(
-            f"`path` must have names or numbers in its first line, got {', '.join(fields)} in {path}, which can be "
+            f"`source` must have names or numbers in its first line, got {', '.join(fields)} in {path}, which can be "
             "either: give `header`"
         )
     return False
@@ -200,7 +200,7 @@ def _check_widths(table: Table) -> None:
         fields = line.count(separator) + 1 if quick else len(table.layout.split(line))
         if fields != width:
             raise ValueError(
-                f"`path` must have {width} fields in every line, with {SEPARATORS[separator]} between them, got "
+                f"`source` must have {width} fields in every line, with {SEPARATORS[separator]} between them, got "
                 f"{fields} in line {number} of {table.path}: {line[:60]!r}"
             )
 

@@ -4,8 +4,10 @@ import codecs
 from pathlib import Path
 from typing import NamedTuple
 
+_EDF = "an EDF file"
 _SIGNATURES = (
     (b"\xffBIOSEMI", "a BDF file"),
+    (b"GDF ", "a GDF file"),
     (b"Brain Vision", "a BrainVision file"),
     (b"\x00\x00\x00\x64\x00\x00\x00\x1f", "a FIF file"),
     (b"MATLAB", "a MAT file"),
@@ -15,7 +17,14 @@ _SIGNATURES = (
     (b"PK\x03\x04", "a zip archive, as .xlsx and .npz are"),
     (b"\x1f\x8b", "a gzip archive"),
 )
-_EDF, _EDF_HEADER = b"0       ", 256  # the version; no line ends within the header
+_SUFFIXES = {
+    _EDF: ".edf",
+    "a BDF file": ".bdf",
+    "a GDF file": ".gdf",
+    "a BrainVision file": ".vhdr",
+    "a FIF file": ".fif",
+}
+_EDF_VERSION, _EDF_HEADER = b"0       ", 256  # the version; no line ends within the header
 _LOOKED_AT = 1 << 16  # bytes
 _CONTROL = bytes(code for code in range(32) if chr(code) not in "\t\n\v\f\r\x1a")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -42,7 +51,7 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
         raise ValueError(f"`encoding` must be that of {path}, got {encoding!r}: {error}") from None
     lines = text.rstrip("\x1a \t\r\n").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines == [""]:
-        raise ValueError(f"`path` must be a table of numbers, got an empty file, {path}")
+        raise ValueError(f"`source` must be a table of numbers, got an empty file, {path}")
     return Text(lines, {"utf-8-sig": "utf-8"}.get(encoding, encoding))
 
 
@@ -52,8 +61,8 @@ def _encoding(data: bytes, path: Path) -> str:
             return encoding
     some = data[:_LOOKED_AT]
     kind = next((kind for signature, kind in _SIGNATURES if some.startswith(signature)), None)
-    if kind is None and some.startswith(_EDF) and len(data) >= _EDF_HEADER and b"\n" not in some[:_EDF_HEADER]:
-        kind = "an EDF file"
+    if kind is None and some.startswith(_EDF_VERSION) and len(data) >= _EDF_HEADER and b"\n" not in some[:_EDF_HEADER]:
+        kind = _EDF
     # Without a mark, every other byte of UTF-16 is 0 in a table of numbers.
     for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(some) > 1 and not len(data) % 2 and not any(some[start::2]) and 0 not in some[1 - start :: 2]:
@@ -61,8 +70,10 @@ def _encoding(data: bytes, path: Path) -> str:
     if kind is None and some.translate(None, _CONTROL) != some:
         kind = "a binary file"
     if kind is not None:
+        remedy = f"name it {_SUFFIXES[kind]}" if kind in _SUFFIXES else "export it as .csv or .edf"
         raise ValueError(
-            f"`path` must be a table of numbers as text (.csv, .tsv, .txt), got {kind}, {path}: export it as .csv"
+            "`source` must be a table of numbers as text (.csv, .tsv, .txt) or a file of a format that its name says "
+            f"(.edf, .bdf, .vhdr, .fif, .set, ...), got {kind}, {path}: {remedy}"
         )
     try:
         data.decode("utf-8")

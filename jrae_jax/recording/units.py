@@ -1,9 +1,16 @@
 """Units in which recordings and their clocks come, and how they are written."""
 
 from types import MappingProxyType
+from typing import NamedTuple
 
 VOLTAGES = MappingProxyType({"V": 1e3, "mV": 1.0, "uV": 1e-3, "nV": 1e-6})
 """mV in each unit of a potential."""
+
+SIMULATED = "column"
+"""Instead of a unit: the potential of a simulated column."""
+
+UNITS = f"{', '.join(VOLTAGES)}, or {SIMULATED} for the mV of a simulated column"
+"""What `unit` may be, in words."""
 
 DURATIONS = MappingProxyType({"s": 1.0, "ms": 1e-3, "us": 1e-6})
 """Seconds in each unit of a clock."""
@@ -26,12 +33,34 @@ def known_unit(text: str) -> str | None:
     return None if plain.startswith("M") else _SPELLINGS.get(plain.lower())  # MV is no mV
 
 
+class Origin(NamedTuple):
+    """In which unit numbers come."""
+
+    unit: str
+    """One of `VOLTAGES`."""
+    described: str
+    """The same, or `SIMULATED`."""
+
+
+def origin(said: str | None, unit: str | None) -> Origin | None:
+    """The unit of numbers for which a file says one, and a user one or none; `None` if nobody says any.
+
+    The user is believed. A simulated column is in the unit that the file says, or in mV.
+
+    **Raises:** `ValueError` if the user's is none.
+    """
+    if unit is None:
+        return None if said is None else Origin(said, said)
+    millivolts(unit)
+    return Origin(said or "mV", SIMULATED) if unit == SIMULATED else Origin(*[known_unit(unit) or ""] * 2)
+
+
 def millivolts(unit: str) -> float:
     """How many mV a unit of a potential has.
 
     **Raises:** `ValueError` for another unit.
     """
-    found = VOLTAGES.get(known_unit(unit) or "") if isinstance(unit, str) else None
+    found = {**VOLTAGES, SIMULATED: 1.0}.get(known_unit(unit) or unit) if isinstance(unit, str) else None
     if found is None:
-        raise ValueError(f"`unit` must be one of {', '.join(VOLTAGES)}, got {unit!r}")
+        raise ValueError(f"`unit` must be one of {UNITS}, got {unit!r}")
     return found

@@ -47,7 +47,11 @@ GOOD = {"time": EVEN, "eeg (mV)": SIGNAL}
         (GOOD, ["--sfreq", "256"], "`--sfreq` must be that of `time`, got 256 Hz"),
         ({"time": 10 * EVEN, "eeg (mV)": SIGNAL}, [], "`recording` must have a dt of at most 0.01 s"),
         ({"time": EVEN, "eeg": SIGNAL}, [], "`--unit` must be given, one of V, mV, uV, nV"),
-        ({"time": EVEN, "eeg": SIGNAL}, ["--unit", "pT"], "`--unit` must be one of V, mV, uV, nV, got 'pT'"),
+        (
+            {"time": EVEN, "eeg": SIGNAL},
+            ["--unit", "pT"],
+            "`--unit` must be one of V, mV, uV, nV, or column for the mV of a simulated column, got 'pT'",
+        ),
         ({"eeg (mV)": SIGNAL}, [], "`--sfreq` must be given, samples a second, where no column is called time"),
         ({"time": EVEN, "Oz": SIGNAL, "Cz": SIGNAL}, [], "`--pick` must name the column to read, one of Oz, Cz"),
         ({"time": EVEN, "Oz": SIGNAL}, ["--pick", "Pz"], "`--pick` must name each column once, of Oz, got Pz"),
@@ -99,3 +103,27 @@ def test_how_a_file_was_read_is_printed_with_what_is_suspect(tmp_path, capsys):
     shown = capsys.readouterr()
     assert shown.out == "read O1, 500 samples at 500 Hz, uV, 50 missing; one column, utf-8; no clock\n"
     assert "50 missing samples, the first is sample 0" in shown.err
+
+
+def test_files_of_amplifiers_are_read_by_the_same_options(tmp_path, capsys):
+    mne = pytest.importorskip("mne")
+    info = mne.create_info(["O1", "O2"], 500.0, "eeg")
+    mne.io.RawArray(1e-6 * np.stack([SIGNAL, SIGNAL]), info, verbose="ERROR").save(
+        tmp_path / "x_raw.fif", verbose="ERROR"
+    )
+    free = ["--free", "e0=1:4", "--sfreq", "500"]
+    assert _cli.main(["fit", str(tmp_path / "x_raw.fif"), "--pick", "O2", *free]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "read O2, 500 samples at 500 Hz, V, band not known; FIF\n"
+    assert "must be at least 2 s long" in shown.err
+    for options, message in (
+        ([], "`--pick` must name the channel to read, one of O1, O2"),
+        (["--pick", "Oz"], "`--pick` must name channels of"),
+        (["--pick", "O1", "--sfreq", "256"], "`--sfreq` must be that of"),
+        (["--pick", "O1", "--separator", "comma"], "`--separator` must be left out of what is no table"),
+    ):
+        assert _cli.main(["fit", str(tmp_path / "x_raw.fif"), *free, *options]) == 2
+        assert message in capsys.readouterr().err
+    (tmp_path / "x.edf").write_bytes(b"0       ")
+    assert _cli.main(["fit", str(tmp_path / "x.edf"), *free]) == 2
+    assert "`recording` must be a whole recording" in capsys.readouterr().err

@@ -1,266 +1,356 @@
-"""Recordings from files: tables as people have them, awkward ones, and real ones."""
+"""Recordings from files of amplifiers and from arrays: the same numbers from everything, and what is refused."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
+import edfio
 import numpy as np
-import pandas as pd
 import pytest
 
 import jrae_jax as jrae
 from jrae_jax.recording import SuspectValuesWarning
 
+from .conftest import SFREQ, V
+
 REAL = Path(__file__).parents[3] / "shared" / "eeg"
-N = np.arange(400)
-V = np.round(30 * np.random.default_rng(0).normal(size=400), 2)
-TIMES = np.round(N / 256, 3)
+HEADER = """Brain Vision Data Exchange Header File Version 1.0
+[Common Infos]
+DataFile=x.eeg
+DataFormat=BINARY
+DataOrientation=MULTIPLEXED
+NumberOfChannels=4
+SamplingInterval=4000
+[Binary Infos]
+BinaryFormat=IEEE_FLOAT_32
+[Channel Infos]
+Ch1=O1,,1,µV
+Ch2=Oz,,1,µV
+Ch3=O2,,1,µV
+Ch4=EOG-left,,1,µV
+"""
 
 
-def table(header, *columns, separator=",", decimal="."):
-    rows = (separator.join(str(field).replace(".", decimal) for field in row) for row in zip(*columns, strict=True))
-    return "\n".join([*[header] * (header is not None), *rows]) + "\n"
+def read(source: Any, **options: Any) -> Any:
+    return jrae.read_recording(source, **options)
 
 
-@pytest.fixture
-def read(tmp_path):
-    def reader(content, **options):
-        path = tmp_path / "x.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return jrae.read_recording(path, **options)
-
-    return reader
+def microvolts(recording):
+    return 1e3 * recording.with_missing_as_nan()[..., 6]
 
 
-def eeg_of(recording):
-    return recording.with_missing_as_nan()[..., 6]
+def edf(path, *, rates=(SFREQ,) * 4, units=("uV",) * 4, labels=("O1", "Oz", "O2", "EOG-left"), **header):
+    """The same signals as EDF, each thinned out to its rate."""
+    signals = [
+        edfio.EdfSignal(
+            v[:: round(SFREQ / rate)], rate, label=label, physical_dimension=unit, physical_range=(-200, 200)
+        )
+        for v, rate, label, unit in zip(V, rates, labels, units, strict=True)
+    ]
+    edfio.Edf(signals, **header).write(path)
+    return path
 
 
-AWKWARD = {
-    "commas": (table("time,O1 (uV)", TIMES, V), "commas, utf-8; clock time"),
-    "semicolons, decimal commas": (
-        table("Time;O1 [µV]", TIMES, V, separator=";", decimal=","),
-        "semicolons, decimal commas, utf-8; clock Time",
-    ),
-    "tabs, latin-1": (table("t\tO1 [µV]", TIMES, V, separator="\t").encode("latin-1"), "tabs, latin-1; clock t"),
-    "tabs, decimal commas, utf-16": (
-        table("Timestamp\tO1_uV", TIMES, V, separator="\t", decimal=",").encode("utf-16"),
-        "tabs, decimal commas, utf-16; clock Timestamp",
-    ),
-    "utf-16 without a mark": (table("sec;O1 uV", TIMES, V, separator=";").encode("utf-16-be"), "utf-16-be; clock sec"),
-    "utf-8 with a mark, blanks in names": (
-        table(" time , O1 (μV) ", TIMES, V).encode("utf-8-sig"),
-        "commas, utf-8; clock time",
-    ),
-    "blanks": ("\n" + table("  time   O1/uV", TIMES, V, separator="    "), "blanks, utf-8; clock time"),
-    "quoted decimal commas": (
-        table('"time","O1 (uV)"', *([f'"{x}"'.replace(".", ",") for x in column] for column in (TIMES, V))),
-        "commas, decimal commas, utf-8; clock time",
-    ),
-    "comments, old line ends": (
-        table("# a logger\n% 1.2\ntime|O1 (uV)", TIMES, V, separator="|").replace("\n", "\r"),
-        "bars",
-    ),
-    "clock in ms": (table("time (ms),O1 (uV)", np.round(1000 * N / 256, 3), V), "commas, utf-8; clock time"),
-    "late clock": (table("time,O1 (uV)", np.round(1.7e9 + N / 256, 3), V), "commas, utf-8; clock time"),
-    "dates": (
-        table("Timestamp,O1 (uV)", pd.date_range("2026-01-01", periods=400, freq="3906250ns").astype(str), V),
-        "clock Timestamp",
-    ),
-    "unnamed index": (table(",time,O1 (uV)", N, TIMES, V), "commas, utf-8; clock time"),
-    "mark at the end of lines": (table("time;O1 (uV);", TIMES, V, [""] * 400, separator=";"), "semicolons, utf-8"),
-}
+def written(kind, raw, folder):
+    path = folder / f"x{kind}"
+    if kind == ".edf":
+        return edf(path)
+    if kind == ".csv":
+        np.savetxt(
+            path, np.column_stack([2 + np.arange(3000) / SFREQ, *V]), "%.6f", ",", header="time,O1,Oz,O2,E", comments=""
+        )
+    elif kind == "_raw.fif":
+        raw.save(path, fmt="double", verbose="ERROR")
+    else:
+        (folder / "x.vhdr").write_text(HEADER, "utf-8")
+        V.T.astype("<f4").tofile(folder / "x.eeg")
+    return path
 
 
-@pytest.mark.parametrize("name", AWKWARD)
-def test_awkward_tables_are_read_as_the_same_recording(name, read):
-    content, described = AWKWARD[name]
-    recording = read(content)
-    np.testing.assert_allclose(eeg_of(recording), V * 1e-3, rtol=1e-6)
-    assert recording.dt == 1 / 256
-    assert recording.observed.names == ("eeg",)
-    assert recording.info.unit == "uV"
-    assert recording.info.read_as.startswith("read O1, 400 samples at 256 Hz, uV; ")
-    assert described in recording.info.read_as
+@pytest.mark.parametrize("kind", [".edf", ".csv", "_raw.fif", ".vhdr", ".eeg", "Raw"])
+def test_the_same_numbers_come_from_every_format(kind, raw, tmp_path, capfd):
+    source = raw if kind == "Raw" else written(kind, raw, tmp_path)
+    unit = "uV" if kind == ".csv" else None
+    several = read(source, picks=["O2", "O1"], unit=unit)
+    np.testing.assert_allclose(microvolts(several), V[[2, 0]], atol=0.005)
+    assert several.dt == 1 / SFREQ
+    assert several.info.names == ("O2", "O1")
+    one = read(source, picks="O2", unit=unit)
+    np.testing.assert_array_equal(one.values, several.values[0])
+    assert one.info.names == ("O2",)
+    assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("V", 1e3), ("mV", 1.0), ("uV", 1e-3), ("µV", 1e-3), ("nV", 1e-6)])
-def test_units_are_converted_from_what_the_header_or_the_argument_says(unit, factor, read):
-    by_header = read(table(f"time,O1 ({unit})", TIMES, V))
-    by_argument = read(table("time,O1", TIMES, V), unit=unit, noise_std=2.0)
-    for recording in (by_header, by_argument):
-        np.testing.assert_allclose(eeg_of(recording), V * factor, rtol=1e-6)
-    np.testing.assert_allclose(by_argument.noise_std, 2.0 * factor, rtol=1e-6)
-    overridden = read(table("time,O1 (mV)", TIMES, V), unit=unit)
-    np.testing.assert_array_equal(overridden.values, by_argument.values)
+def test_what_a_file_says_of_a_recording_is_kept(raw, tmp_path):
+    info = read(raw).info
+    assert info.read_as == ("read O1, Oz, O2, 3,000 samples at 250 Hz, V, 0.5 to 45 Hz; RawArray; left out EOG-left")
+    assert (info.unit, info.band, info.line_freq, info.kind, info.start) == ("V", (0.5, 45.0), 50.0, "eeg", 2.0)
+    assert info.measured_on == "2026-01-02T03:04:05+00:00"
+    assert info.reference is None
+    assert hash(info) == hash(read(raw).info)
+    assert read(raw.copy().set_eeg_reference(verbose="ERROR")).info.reference == "custom"
+    assert read(raw.copy().set_eeg_reference(projection=True, verbose="ERROR").apply_proj()).info.reference == "average"
+    bipolar = raw.copy().rename_channels({"O1": "O1-A2", "Oz": "Oz-A2", "O2": "O2-A1"})
+    assert read(bipolar, picks=["O1-A2", "Oz-A2"]).info.reference == "A2"
+    assert read(bipolar).info.reference is None
+    filtered = edf(tmp_path / "x.edf")
+    assert read(filtered).info.band is None
+    assert "uV, band not known; EDF; left out" in read(filtered).info.read_as
 
 
-def test_a_rate_is_given_where_there_is_no_clock_or_a_coarse_one(read):
-    assert read(table("O1 (uV)", V), sfreq=250.0).dt == 1 / 250
-    assert read(table("time,O1 (uV)", TIMES, V), sfreq=256.0).dt == 1 / 256
-    assert read(table("time,O1 (uV)", 4 * N, V), sfreq=250.0).dt == 1 / 250
-    assert read(table("time,O1 (uV)", np.round(N / 1024, 3), V), sfreq=1024.0).dt == 1 / 1024
-    assert read(table("time,O1 (uV)", 3600 + N / 256, V)).info.start == 3600
+def test_channels_are_picked_by_name_or_type(raw):
+    assert read(raw).info.names == ("O1", "Oz", "O2")
+    assert read(raw.copy().pick(["Oz", "EOG-left"])).batch is None
+    assert read(raw, picks=["O1"]).batch == 1
+    raw.set_channel_types({"O1": "seeg", "EOG-left": "eog"}, verbose="ERROR")
+    assert read(raw, picks="eeg").info.names == ("Oz", "O2")
+    assert read(raw, picks="seeg").info.kind == "seeg"
 
 
-def test_the_first_line_is_data_where_it_has_numbers(read):
-    recording = read(table(None, V), unit="mV", sfreq=256.0)
-    np.testing.assert_allclose(eeg_of(recording), V, rtol=1e-6)
-    assert "no header" in recording.info.read_as
-    second = read(table(None, TIMES, V), picks="2", unit="mV", sfreq=256.0)
-    np.testing.assert_array_equal(second.values, recording.values)
+def test_bad_channels_are_left_out_and_reported_if_they_are_picked(raw):
+    raw.info["bads"] = ["Oz"]
+    assert read(raw).info.names == ("O1", "O2")
+    with pytest.warns(SuspectValuesWarning, match="`Oz` is marked as bad, in the RawArray"):
+        assert read(raw, picks="Oz").info.names == ("Oz",)
+    with pytest.warns(SuspectValuesWarning, match="`EOG-left` is by its name no EEG"):
+        read(raw, picks="EOG-left")
 
 
-def test_what_is_missing_is_not_measured(read):
-    gaps = np.isin(N, [0, 17, *range(100, 130)])
-    for column, options in (
-        (np.where(gaps, "", V.astype(str)), {}),
-        (np.where(gaps, "NaN", V.astype(str)), {}),
-        (np.where(gaps, -9999, V), {"missing": [-9999.0]}),
+def test_bad_segments_are_not_measured(raw, mne):
+    raw.set_annotations(
+        mne.Annotations([1.0, 4.0, 6.0], [0.5, 1.0, 0.2], ["BAD_blink", "T1", "bad"], ch_names=[(), (), ("Oz",)])
+    )
+    recording = read(raw)
+    missing = ~np.asarray(recording.measured[..., 6])
+    expected = np.zeros((3, 3000), bool)
+    expected[:, 250:375] = expected[1, 1500:1550] = True
+    np.testing.assert_array_equal(missing, expected)
+    onsets = [(annotation.onset, annotation.description) for annotation in recording.info.annotations]
+    assert onsets == [(3.0, "BAD_blink"), (6.0, "T1"), (8.0, "bad")]
+    assert "425 missing" in recording.info.read_as
+
+
+@pytest.mark.parametrize("joint", ["boundary", "EDGE boundary", "BAD boundary", "New Segment/"])
+def test_parts_that_were_joined_are_refused(joint, raw, mne):
+    raw.set_annotations(mne.Annotations([0, 4.0], [0, 0], [joint, joint]))
+    with pytest.raises(ValueError, match=r"one continuous part, got 2 .* at 4 s: .* as raw.crop\(4, 12, include_tmax"):
+        read(raw)
+    read(raw.crop(4, 12, include_tmax=False))
+
+
+def test_gaps_of_a_discontinuous_edf_are_found(tmp_path, mne):
+    annotations = [edfio.EdfAnnotation(1.0, None, "x")]
+    path = edf(tmp_path / "x.edf", annotations=annotations, data_record_duration=1)
+    data = path.read_bytes()
+    path.write_bytes(data[:192] + b"EDF+D" + data[197:])
+    read(path)  # as many programs write it, without any gap
+    later = data.replace(b"+7\x14\x14", b"+9\x14\x14")
+    assert later != data
+    path.write_bytes(later[:192] + b"EDF+D" + later[197:])
+    with pytest.raises(ValueError, match=r"`source` must have no gaps, .* an EDF\+D with 2, the first after 7 s"):
+        read(path)
+    opened = mne.io.read_raw(path, verbose="ERROR")
+    with pytest.raises(ValueError, match="`source` must have no gaps"):
+        read(opened)
+    assert read(opened.crop(0, 7, include_tmax=False)).values.shape[1] == 7 * SFREQ
+
+
+@pytest.mark.parametrize(("written_as", "factor"), [("uv", 1), ("UV", 1), ("mV", 1e3), ("V", 1e6), ("nV", 1e-3)])
+def test_units_of_edf_are_those_of_its_header(written_as, factor, tmp_path):
+    path = edf(tmp_path / "x.edf", units=(written_as,) * 4)
+    np.testing.assert_allclose(microvolts(read(path)), factor * V[:3], atol=0.005 * factor)
+
+
+def test_the_unit_is_of_the_numbers_in_the_file(raw, mne, tmp_path):
+    path = edf(tmp_path / "x.edf", units=("", "", "%", "uV"))
+    with pytest.raises(ValueError, match=r"`unit` must be given, .* got O1 \(unknown\) in .*x.edf"):
+        read(path, picks="O1")
+    for source in (path, edf(tmp_path / "y.edf"), mne.io.RawArray(V, raw.info, verbose="ERROR")):
+        found = read(source, picks="O1", unit="uV", noise_std=2.0)
+        np.testing.assert_allclose(microvolts(found), V[0], atol=0.005)
+        np.testing.assert_allclose(found.noise_std, 2e-3, rtol=1e-6)
+        assert found.info.unit == "uV"
+    column = read(raw, picks="O1", unit="column")
+    np.testing.assert_allclose(microvolts(column), V[0], atol=1e-3)
+    assert column.info.unit == "column"
+    simulated = read(V[0], sfreq=SFREQ, unit="column")
+    np.testing.assert_allclose(simulated.values[:, 6], V[0], rtol=1e-6)
+
+
+def test_a_channel_keeps_its_own_rate(tmp_path, mne):
+    path = edf(tmp_path / "x.edf", rates=(SFREQ, 125.0, 125.0, SFREQ))
+    slow = read(path, picks=["Oz", "O2"])
+    np.testing.assert_allclose(microvolts(slow), V[1:3, ::2], atol=0.005)
+    assert slow.dt == 1 / 125
+    message = "`picks` must be recorded at one rate, got {} in .*, which MNE raises"
+    with pytest.raises(ValueError, match=message.format("Oz, O2")):
+        read(path)
+    with pytest.raises(ValueError, match=message.format("Oz")):
+        read(mne.io.read_raw(path, verbose="ERROR"), picks="Oz")
+
+
+def test_epochs_are_a_batch_channel_by_channel(raw, mne, tmp_path):
+    events = np.array([[500 + 250 * n, 0, 1] for n in range(1, 6)])
+    epochs = mne.Epochs(raw, events, tmin=-0.2, tmax=0.6, baseline=None, verbose="ERROR")
+    epochs.save(tmp_path / "x-epo.fif", fmt="double", verbose="ERROR")
+    for source in (epochs, tmp_path / "x-epo.fif"):
+        found = read(source, picks=["O1", "O2"])
+        expected = [V[row, 250 * n - 50 : 250 * n + 151] for row in (0, 2) for n in range(1, 6)]
+        np.testing.assert_allclose(microvolts(found), expected, atol=1e-3)
+        assert found.info.names == ("O1",) * 5 + ("O2",) * 5
+        assert found.info.start == -0.2
+        assert (
+            found.info.read_as.startswith("read O1, O2, 201 samples at 250 Hz, V, 0.5 to 45 Hz; Epochs")
+            or "FIF" in found.info.read_as
+        )
+        assert found.info.read_as.endswith(", 5 epochs")
+    assert read(epochs, picks="O1").batch == 5
+    with pytest.raises(ValueError, match="`to_mne` must have one name for each of 10 recordings"):
+        found.to_mne()
+
+
+def test_source_estimates_and_arrays_say_neither_unit_nor_rate(mne):
+    estimate = mne.SourceEstimate(V[:3], [[4, 7], [2]], tmin=0.5, tstep=1 / SFREQ)
+    found = read(estimate, unit="uV")
+    np.testing.assert_allclose(microvolts(found), V[:3], rtol=1e-6)
+    assert found.info.names == ("lh 4", "lh 7", "rh 2")
+    assert found.ts[0] == 0.5
+    gap = np.where(V[0] == V[0, 5], np.nan, V[0])
+    one = read(gap, sfreq=SFREQ, unit="uV", missing=[V[0, 9]])
+    assert one.batch is None
+    assert one.info.read_as == "read an array, 3,000 samples at 250 Hz, uV, 2 missing"
+    np.testing.assert_array_equal(np.flatnonzero(~np.asarray(one.measured[:, 6])), [5, 9])
+    assert read(V.tolist(), sfreq=SFREQ, unit="uV").batch == 4
+    for source, options, message in (
+        (estimate, {}, "`unit` must be given, .* got a source estimate, whose values are moments"),
+        (V, {"sfreq": SFREQ}, "`unit` must be given, one of V, mV, uV, nV, or column .*, got an array"),
+        (V, {"unit": "uV"}, "`sfreq` must be given, samples a second, got an array"),
+        (V, {"unit": "uV", "sfreq": 0.0}, "`sfreq` must be positive"),
+        (
+            V.T,
+            {"unit": "uV", "sfreq": SFREQ},
+            r"`source` must have shape \(time,\) or \(channel, time\), got .*: transpose",
+        ),
+        (V[None], {"unit": "uV", "sfreq": SFREQ}, r"`source` must have shape .*, got \(1, 4, 3000\)"),
+        (V, {"unit": "uV", "sfreq": SFREQ, "picks": "O1"}, "`picks` must be left out, got an array: take the rows"),
+        (V, {"unit": "uV", "sfreq": SFREQ, "decimal": ","}, "`decimal` must be left out of what is no table"),
     ):
-        recording = read(table("time,O1 (uV)", TIMES, column), **options)
-        np.testing.assert_array_equal(recording.measured[:, 6], ~gaps)
-        assert "uV, 32 missing" in recording.info.read_as
-    one_column = read("O1 (uV)\n1\n\n3\n4\n", sfreq=100.0)  # an empty line is a sample
-    np.testing.assert_allclose(eeg_of(one_column), [1e-3, np.nan, 3e-3, 4e-3], rtol=1e-6)
-    with pytest.warns(SuspectValuesWarning, match="`O1` has 32 samples of -9999 far from the others"):
-        read(table("time,O1 (uV)", TIMES, np.where(gaps, -9999, V)))
+        with pytest.raises(ValueError, match=message):
+            read(source, **options)
 
 
-def test_several_columns_are_a_batch_and_states_are_channels(read):
-    electrodes = table("time,O1 (uV),O2 (uV)", TIMES, V, -V)
-    batch = read(electrodes, picks=["O2", "O1"])
-    np.testing.assert_allclose(eeg_of(batch), [-V * 1e-3, V * 1e-3], rtol=1e-6)
-    assert batch.info.name == "O2, O1"
-    assert read(electrodes, picks="O2 (uV)").batch is None
-    states = table("time,y0 (mV),y3 (mV/s),eeg (mV)", TIMES, V, 2 * V, 3 * V)
-    assert read(states).observed.names == ("eeg",)
-    channels = read(states, picks=["y0", "y3", "eeg"])
-    assert channels.observed.names == ("y0", "y3", "eeg")
-    np.testing.assert_allclose(channels.values[:, [0, 3, 6]], np.stack([V, 2 * V, 3 * V], 1), rtol=1e-6)
-
-
-N7 = "eeg\n10,87065\n10,91\n"
-
-
-def test_what_is_found_out_can_be_given(read):
-    np.testing.assert_allclose(eeg_of(read(N7, decimal=",", unit="mV", sfreq=100.0)), [10.87065, 10.91], rtol=1e-6)
-    two = read("10,87065\n10,91\n", separator=",", picks="2", unit="mV", sfreq=100.0)
-    np.testing.assert_allclose(eeg_of(two), [87065, 91])
-    numbered = read(table("0,1,2", TIMES, V, V), header=True, picks="1", unit="uV", sfreq=256.0)
-    assert len(numbered.ts) == 400
-    assert read(table("O1 [µV]", V).encode("utf-16-le"), encoding="utf-16-le", sfreq=256.0).info.unit == "uV"
-
-
-LOST = np.delete(N, 200)
+def test_a_recording_goes_back_to_mne(raw, mne, tmp_path):
+    raw.set_annotations(mne.Annotations([1.0, 4.0], [0.5, 1.0], ["BAD_blink", "T1"], ch_names=[("O1",), ()]))
+    recording = read(raw)
+    back = recording.to_mne()
+    good = np.s_[:, 375:]
+    np.testing.assert_allclose(back.get_data()[good], raw.get_data(picks=[0, 1, 2])[good], atol=1e-11)
+    assert np.isnan(back.get_data()[0, 250:375]).all()
+    assert (back.first_samp, back.ch_names) == (500, ["O1", "Oz", "O2"])
+    assert back.info["meas_date"] == raw.info["meas_date"]
+    for name in ("onset", "duration", "description", "ch_names"):
+        np.testing.assert_array_equal(getattr(back.annotations, name), getattr(raw.annotations, name))
+    back.save(tmp_path / "x_raw.fif", fmt="double", verbose="ERROR")
+    again = read(tmp_path / "x_raw.fif")
+    np.testing.assert_array_equal(again.values, recording.values)
+    assert again.info._replace(unit="V", read_as=None) == recording.info._replace(read_as=None)
+    simulated = read(V, sfreq=SFREQ, unit="column").to_mne()
+    assert simulated.ch_names == ["eeg 0", "eeg 1", "eeg 2", "eeg 3"]
+    with pytest.raises(ValueError, match="`to_mne` must have recordings of an EEG alone, got y0"):
+        jrae.Recording.of(y0=V[0], dt=4e-3).to_mne()
 
 
 @pytest.mark.parametrize(
-    ("content", "options", "message"),
+    ("picks", "message"),
     [
-        (table("time,eeg", TIMES, V), {}, "`unit` must be given, one of V, mV, uV, nV, where .* got eeg in .*x.csv"),
-        (table("time,M1 (pT)", TIMES, V), {}, r"`unit` must be given, .* got M1 \(pT\) in"),
-        (table("time,A (uV),B (mV)", TIMES, V, V), {"picks": ["A", "B"]}, r"`unit` must be given, .* or not the same"),
-        (table("time,eeg", TIMES, V), {"unit": "MV"}, "`unit` must be one of V, mV, uV, nV, got 'MV'"),
-        (table("O1 (uV)", V), {}, "`sfreq` must be given, samples a second, where no column is called time, got O1"),
-        (table("Time,O1 (uV)", N / 256, V), {"sfreq": 250.0}, "`sfreq` must be that of `Time`, got 250 Hz and steps"),
-        (table("time (ms),O1 (uV)", 4 * N, V), {"sfreq": 256.0}, r"`sfreq` must be that of `time \(ms\)`, got 256 Hz"),
-        (table("O1 (uV)", V), {"sfreq": 0.0}, "`sfreq` must be positive, got 0"),
-        (
-            table("time,O1 (uV)", 4 * N, V),
-            {},
-            r"`time` must say its unit, as time \(ms\), got steps of 4, which are 0.25",
-        ),
-        (table("time,O1 (uV)", 3600 + LOST / 500, V[1:]), {}, "`time` must rise evenly, .* after sample 199: cut out"),
-        (table("time,O1 (uV)", LOST / 1000, V[1:]), {}, "`time` is rounded to 0.001 s, which leaves two readings"),
-        (table("time,O1 (uV)", ["", *N[1:] / 256], V), {}, "each with its time, got 399 times for 400 samples in"),
-        (table("time,t,O1 (uV)", N, N, V), {}, "`path` must have one clock, got time, t in .*: leave all but one out"),
-        (table("time,A,B", TIMES, V, V), {"unit": "uV"}, "`picks` must name the column to read, one of A, B, in"),
-        (table("time,A,B", TIMES, V, V), {"picks": "C"}, "`picks` must name each column once, of A, B, got C, in"),
-        (table("time,A,A", TIMES, V, V), {"picks": "A"}, "`picks` must name each column once, of A, A, got A, in"),
-        (table("time,A,B", TIMES, V, V), {"picks": ["A", "A"]}, "`picks` must name each column once, of A, B, got A"),
-        (table("time,A,B", TIMES, V, V), {"picks": []}, "`picks` must name at least one column, got none"),
-        (
-            table("time,y0,B", TIMES, V, V),
-            {"picks": ["y0", "B"], "unit": "uV"},
-            "`picks` must be channels of one column",
-        ),
-        (table("time", TIMES), {}, "`path` must have more than a clock, got time in"),
-        (table("time,O1 (uV)", TIMES, ["NaN"] * 400), {}, "`path` must have numbers in column O1, got none in"),
-        (
-            N7,
-            {},
-            "`path` can be read in two ways, got 'eeg' and '10,87065' in .*x.csv: two fields with a comma between",
-        ),
-        (
-            N7,
-            {"separator": ","},
-            "`path` must be a table of numbers with as many names as columns, got 'eeg' and '10,8",
-        ),
-        ("10,87\n10,91\n", {}, "`path` can be read in two ways, .* one number with a decimal comma: give `separator`"),
-        ("eeg\n1.234,5\n2.345,6\n", {}, "`path` must be a table of numbers with as many names as columns, got 'eeg'"),
-        (table(",0,1,2", N, V, V, V), {}, "`path` must have names or numbers in its first line, got , 0, 1, 2 in"),
-        ("time,eeg\n", {}, "`path` must have numbers below its names, got names only, time, eeg, in"),
-        ("", {}, "`path` must be a table of numbers, got an empty file,"),
-        ("time,O1 (uV)\n0,1\n1,BAD\n2,3\n", {}, "`path` must have numbers in column O1 .uV., got 'BAD' in line 3 of"),
-        ("0.0,BAD\n1.0,3\n2.0,4\n", {"picks": "2", "unit": "V", "sfreq": 1.0}, "column 2, got 'BAD' in line 1 of"),
-        ("time,O1 (uV)\nx,1\ny,2\nz,3\n", {}, "`path` must have numbers in column time, got 'x' in line 2 of"),
-        (
-            "time,O1 (uV)\n0,1\n1,2\n1\n",
-            {},
-            "must have 2 fields in every line, with commas .*, got 1 in line 4 of .*'1'",
-        ),
-        (table("time,O1", TIMES, V) + "1,2,3\n", {}, "`path` must have 2 fields in every line, .* got 3 in line 402"),
-        ("time,O1\n0,1\n\n1,2\n2,2\n3,2\n4,2\n", {}, "must have 2 fields in every line, .* got 1 in line 3 of .*: ''"),
-        ("time,O1 (uV)\n0,1\n1,inf\n2,2\n", {"sfreq": 1.0}, "`O1` must be finite, .* got inf in sample 1"),
-        ("<html>\n<p>404</p>\n", {}, "`path` must be a table of numbers with as many names as columns, got '<html>'"),
-        (b"O1 [\xb5V]\n1\n", {"encoding": "utf-8"}, "`encoding` must be that of .*x.csv, got 'utf-8': 'utf-8' codec"),
-        ("O1\n1\n", {"encoding": "utf-88"}, "`encoding` must be that of .*x.csv, got 'utf-88': unknown encoding"),
-        ("O1\n1\n", {"separator": ":"}, r"`separator` must be one of ',', ';', '\\t', '\|', ' ', got ':'"),
-        ("O1\n1\n", {"decimal": ";"}, "`decimal` must be one of '.', ',', got ';'"),
+        ("oz", "`picks` must name channels of the RawArray, got oz, did you mean Oz[?] there are O1 .eeg., Oz"),
+        ("Fp1", "got Fp1: there are O1"),
+        (["O1", "O1"], "`picks` must name each channel once, got O1 2 times"),
+        ([], "`picks` must name at least one channel, got none"),
+        ("O2", "`picks` must name potentials, got O2 in the RawArray, of type csd, a current density"),
+        ("EOG-left", "`picks` must name potentials, got EOG-left in .*, of type mag, a magnetic field"),
+        (["O1", "Oz"], r"`picks` must be of one type, got O1 \(eeg\), Oz \(seeg\) in the RawArray: read them apart"),
+        (None, r"`picks` must be of one type, got O1 \(eeg\), Oz \(seeg\)"),
+        ("ecog", r"`picks` must name good channels of type ecog, got none, of O1 \(eeg\), "),
     ],
 )
-def test_what_cannot_be_read_or_in_two_ways_is_refused_in_one_line(content, options, message, read):
-    with pytest.raises(ValueError, match=message) as refused:
-        read(content, **options)
-    assert "\n" not in str(refused.value)
+def test_unknown_channels_and_types_are_refused(picks, message, raw, mne):
+    info = mne.create_info(raw.ch_names, SFREQ, ["eeg", "seeg", "csd", "mag"])
+    raw = mne.io.RawArray(V, info, verbose="ERROR")
+    with pytest.raises(ValueError, match=message):
+        read(raw, picks=picks)
 
 
-EDF = b"0       " + b"X" * 248 + bytes(100)
+@pytest.mark.filterwarnings("ignore:`source` is damaged")  # before it is refused
+def test_what_is_no_whole_recording_is_refused_in_one_line(raw, tmp_path):
+    whole = {kind: written(kind, raw, tmp_path).read_bytes() for kind in (".edf", "_raw.fif", ".vhdr")}
+    for kind, content in (
+        *[(f"_{name}", whole[name][:200]) for name in whole],
+        ("_head.edf", whole[".edf"][:1280]),
+        ("_cut_raw.fif", whole["_raw.fif"][:30000]),
+        *[
+            (f"_foreign{suffix}", b"hello\n" * 300)
+            for suffix in (".edf", ".bdf", ".fif", ".set", ".cnt", ".vhdr", ".gdf")
+        ],
+        *[(f"_empty{suffix}", b"") for suffix in (".edf", ".fif", ".vhdr")],
+    ):
+        path = tmp_path / f"damaged{kind}"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"`source` must be a whole recording, .*{path}: MNE says .") as refused:
+            read(path)
+        assert "\n" not in str(refused.value)
+    (tmp_path / "x.eeg").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"`source` must be a whole recording, .*x.vhdr: MNE says"):
+        read(tmp_path / "x.vhdr")
 
 
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [
-        (EDF, "an EDF file"),
-        (b"\xffBIOSEMI" + bytes(300), "a BDF file"),
-        (b"Brain Vision Data Exchange Header File Version 1.0\n", "a BrainVision file"),
-        (b"\x00\x00\x00\x64\x00\x00\x00\x1f" + bytes(range(90)), "a FIF file"),
-        (b"MATLAB 5.0 MAT-file" + bytes(200), "a MAT file"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(20), "an HDF5 file"),
-        (b"\x93NUMPY\x01\x00", "a NumPy file"),
-        (b"PAR1" + bytes(20), "a Parquet file"),
-        (b"PK\x03\x04\x14\x00", "a zip archive, as .xlsx and .npz are"),
-        (b"\x1f\x8b\x08\x00", "a gzip archive"),
-        (np.arange(500, dtype=np.int16).tobytes(), "a binary file"),
-    ],
-)
-def test_binary_files_get_the_formats_that_are_read(content, kind, read):
-    message = f"`path` must be a table of numbers as text (.csv, .tsv, .txt), got {kind}, "
-    with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
-        read(content, unit="uV")
+def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):
+    path = edf(tmp_path / "x.edf", data_record_duration=1)
+    path.write_bytes(path.read_bytes()[:15000])
+    with pytest.warns(SuspectValuesWarning, match="`source` is damaged, .*x.edf: MNE says Number of records"):
+        cut = read(path)
+    np.testing.assert_allclose(microvolts(cut), V[:3, :1500], atol=0.005)
+
+
+def test_options_that_do_not_fit_are_refused(raw, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`source` must be a file that exists.*none.edf"):
+        read(tmp_path / "none.edf")
+    with pytest.raises(ValueError, match="`sfreq` must be that of the RawArray, 250 Hz, got 256 Hz: leave it out"):
+        read(raw, sfreq=256.0)
+    with pytest.raises(ValueError, match=r"`header` must be left out of what is no table, got True for .*x.edf"):
+        read(tmp_path / "x.edf", header=True)
+    assert read(raw, sfreq=SFREQ).dt == 1 / SFREQ
+
+
+def test_without_mne_one_line_says_what_is_missing(monkeypatch, tmp_path):
+    path = edf(tmp_path / "x.edf")
+    monkeypatch.setitem(sys.modules, "mne", None)
+    with pytest.raises(
+        ImportError, match=r"x.edf is read by MNE, which is not installed: pip install 'jrae_jax\[eeg\]'"
+    ):
+        read(path)
+    assert read(V, sfreq=SFREQ, unit="uV").batch == 4
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real recordings do not lie beside the checkout")
 @pytest.mark.parametrize("eyes", ["open", "closed"])
-def test_real_recordings(eyes):
-    path = REAL / f"eyes-{eyes}_20s.csv"
-    recordings = jrae.read_recording(path, picks=["O1", "Oz", "O2"], unit="uV")
-    assert recordings.info is not None
-    assert recordings.info.read_as == "read O1, Oz, O2, 3,200 samples at 160 Hz, uV; commas, utf-8; clock time"
-    assert recordings.dt == 1 / 160
-    expected = pd.read_csv(path)[["O1", "Oz", "O2"]].to_numpy().T
-    np.testing.assert_allclose(eeg_of(recordings), 1e-3 * expected, rtol=1e-5, atol=1e-9)
-    with pytest.raises(ValueError, match=r"`unit` must be given, .* got O1 in"):
-        jrae.read_recording(path, picks="O1")
-    for other, kind in ((".edf", "an EDF"), (".eeg", "a binary"), (".vhdr", "a BrainVision"), ("_raw.fif", "a FIF")):
-        with pytest.raises(ValueError, match=f"got {kind} file, .*{other}: export it as .csv"):
-            jrae.read_recording(REAL / f"eyes-{eyes}_20s{other}")
+def test_real_recordings_in_four_formats_are_the_same(eyes, mne):
+    electrodes = ["O1", "Oz", "O2"]
+    table = read(REAL / f"eyes-{eyes}_20s.csv", picks=electrodes, unit="uV")
+    for kind in (".edf", ".vhdr", "_raw.fif"):
+        other = read(REAL / f"eyes-{eyes}_20s{kind}")
+        np.testing.assert_allclose(microvolts(other), microvolts(table), atol=0.01)
+        assert (other.info.names, other.dt) == (tuple(electrodes), table.dt)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real recordings do not lie beside the checkout")
+def test_real_recordings_say_where_they_come_from(mne):
+    with pytest.warns(SuspectValuesWarning, match="`Fc5.` has 128 samples without change, .*; so have 63 more of 64"):
+        rest = read(REAL / "S001R01_eyes-open.edf")
+    assert rest.batch == 64
+    with pytest.raises(ValueError, match=r"got O1, did you mean O1[.][.]"):
+        read(REAL / "S001R01_eyes-open.edf", picks="O1")
+    with pytest.warns(SuspectValuesWarning, match="`C3` has 80 samples without change"):
+        imagery = read(REAL / "S001R04_imagery_left-right-fist_raw.fif")
+    assert {annotation.description for annotation in imagery.info.annotations} == {"T0", "T1", "T2"}
+    assert read(REAL / "test.vhdr", picks="FP1").dt == 1e-3

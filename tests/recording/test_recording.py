@@ -106,7 +106,7 @@ def test_a_single_recording_has_one_noise_a_channel():
 
 
 def test_times_are_in_double_precision_from_the_start_given():
-    info = RecordingInfo("O1", "uV", (0.5, 100.0), "linked ears", start=8388.0)
+    info = RecordingInfo(("O1",), "uV", (0.5, 100.0), "linked ears", start=8388.0)
     recording = Recording.of(eeg=np.arange(1000), dt=1e-3, info=info)
     assert recording.ts[0] == 8388
     np.testing.assert_allclose(np.diff(recording.ts), 1e-3, rtol=0, atol=2 * np.spacing(8388.0))
@@ -166,10 +166,15 @@ def test_a_dataset_has_names_units_and_nan_where_nothing_was_measured():
     units = {str(name): variable.attrs["units"] for name, variable in dataset.variables.items()}
     assert units == {"y4": "mV/s", "eeg": "mV", "time": "s"}
     assert batch()[0].to_dataset().eeg.dims == ("time",)
-    noisy = batch(noise_std=0.25, info=RecordingInfo("O1", "uV", (0.5, 45.0), None, 3.0)).to_dataset()
+    noisy = batch(noise_std=0.25, info=RecordingInfo(("O1",), "uV", (0.5, 45.0), None, 3.0)).to_dataset()
     np.testing.assert_array_equal(noisy.eeg_noise_std, [0.25, 0.25])
     assert noisy.eeg_noise_std.attrs["units"] == "mV"
-    assert noisy.attrs == {"name": "O1", "band": (0.5, 45.0)}
+    assert noisy.attrs == {"names": "O1", "band": (0.5, 45.0)}
+    named = batch(info=RecordingInfo(("O1", "O2"), line_freq=50.0))
+    assert list(named.to_dataset().recording.values) == ["O1", "O2"]
+    assert named.to_dataset().attrs == {"line_freq": 50.0}
+    assert named[1].to_dataset().attrs == {"line_freq": 50.0, "names": "O2"}
+    assert (named[:1].info or RecordingInfo()).names == ("O1",)
     assert batch()[0].to_dataset().y0_noise_std.dims == ()
 
 

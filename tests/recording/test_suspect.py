@@ -43,7 +43,7 @@ def test_far_outliers_are_reported_by_the_name_and_recording_they_are_in():
     ):
         Recording.of(eeg=values, dt=4e-3)
     with pytest.warns(SuspectValuesWarning, match="`O1` has 2 values far from the others"):
-        Recording.of(eeg=values[1], dt=4e-3, info=RecordingInfo("O1"))
+        Recording.of(eeg=values[1], dt=4e-3, info=RecordingInfo(("O1",)))
 
 
 @pytest.mark.parametrize("value", [0.0, 150.0])
