@@ -39,8 +39,13 @@ def as_float(value: Any) -> jax.Array:
 
     **Raises:** `ValueError` for what is no number and no array of numbers.
     """
+    dtype = jnp.result_type(float)
+    # Converted by NumPy: JAX would compile a program for each shape.
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biuf":
+        with np.errstate(over="ignore"):
+            return jnp.array(value.astype(dtype, copy=False))
     try:
-        return jnp.asarray(value, dtype=jnp.result_type(float))
+        return jnp.asarray(value, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"a quantity must be a number or an array of numbers, got {_short(value)}") from error
 

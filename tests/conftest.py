@@ -2,6 +2,8 @@ import functools
 import gc
 import os
 
+# Two processes share the cores, and threads of BLAS that wait for one another would spin.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # The tests compile much and run little, so most of their time would go into making programs fast. Where the variable is
 # set it is left alone: the weekly run of `slow` sets it to nothing, so as to test the programs that users run.
 os.environ.setdefault(
@@ -15,12 +17,18 @@ import jaxtyping
 import matplotlib
 import numpy as np
 import pytest
+from jax._src.interpreters import mlir
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 matplotlib.use("Agg")
+
+# JAX makes a context with all dialects of MLIR for each program that it lowers, which takes a third of the time that a
+# small one needs; the programs of a module share one.
+mlir_context = functools.cache(mlir.make_ir_context)
+mlir.make_ir_context = mlir_context
 
 # Never uninstalled, so that modules which a test imports late are checked as well.
 jaxtyping.install_import_hook("jrae_jax", "beartype.beartype")
@@ -64,6 +72,7 @@ def drop_compiled_programs():
     """
     yield
     jax.clear_caches()
+    mlir_context.cache_clear()
 
 
 @pytest.fixture

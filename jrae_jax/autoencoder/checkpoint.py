@@ -1,5 +1,6 @@
 """Trainings on disk."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def load(path: str | os.PathLike) -> Training:
         raise ValueError(f"`path` holds float64, enable jax_enable_x64 to load {os.fspath(path)}")
     try:
         blank = _blank(header)
-        arrays = eqx.tree_deserialise_leaves(file, _arrays(blank))
+        arrays = eqx.tree_deserialise_leaves(file, _arrays(blank), filter_spec=_leaf)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"`path` holds no training that its header describes: {os.fspath(path)}") from error
     return eqx.tree_at(_arrays, blank, arrays)
@@ -107,6 +108,13 @@ def load_pretrained(*, causal: bool = False) -> Reconstructor:
     - `causal`: one that reads the past 0.33 s only, for `StreamingDecoder`; else it reads as much of the future, too.
     """
     return load(_WEIGHTS / f"{'causal' if causal else 'centred'}.jrae").reconstructor
+
+
+def _leaf(file: io.BytesIO, blank: Any) -> Any:
+    """As Equinox reads it, but by NumPy: JAX would compile a program for each shape."""
+    return (
+        jnp.array(np.load(file)) if isinstance(blank, jax.Array) else eqx.default_deserialise_filter_spec(file, blank)
+    )
 
 
 def _arrays(training: Training) -> Any:
@@ -132,7 +140,7 @@ def _blank(header: dict[str, Any]) -> Training:
     settings = _SETTINGS[header["training"]](**header["settings"])
     dtype, architecture = np.dtype(header["dtype"]), _ARCHITECTURES[header["architecture"]]
     autoencoder = eqx.filter_eval_shape(lambda: architecture(**header["autoencoder"], key=jax.random.key(0)))
-    autoencoder = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), autoencoder)
+    autoencoder = jax.tree.map(lambda leaf: jnp.array(np.zeros(leaf.shape, dtype)), autoencoder)
     standardizer = Standardizer(*(jnp.zeros(len(CHANNELS), dtype),) * 2)
     kinds = [ObservationMask.from_names(*names) for names in header["kinds"]]
     whitener = None if header["whitened"] is None else Whitener.blank(header["whitened"], dtype)

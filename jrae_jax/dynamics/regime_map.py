@@ -86,6 +86,7 @@ def regime_map(
 def equilibria_in_parts(columns: Column, at_once: int = _AT_ONCE) -> Equilibria:
     """The equilibria of a batch of columns, so many at once, by one compiled program."""
     count, parts = len(columns), []
+    at_once = min(at_once, count)
     for first in range(0, count, at_once):
         chosen = np.minimum(np.arange(first, first + at_once), count - 1)
         parts.append(equilibria(jax.tree.map(lambda leaf, chosen=chosen: leaf[chosen], columns)))

@@ -220,7 +220,8 @@ def _minimised(
 
     def follow(x, key):
         found = optx.least_squares(residuals, solver, x, (problem, key), options, max_steps=_MOST_STEPS, throw=False)
-        left, slopes = problem.residuals(found.value, key), jax.jacfwd(problem.residuals)(found.value, key)
+        # Both by one differentiation, so that the simulation is compiled once for them.
+        slopes, left = jax.jacfwd(lambda x: (problem.residuals(x, key),) * 2, has_aux=True)(found.value)
         to_gain = jnp.sum((slopes @ jnp.linalg.lstsq(slopes, left)[0]) ** 2)
         loss = jnp.sum(left**2)
         converged = (found.result == optx.RESULTS.successful) | (to_gain <= _NO_GAIN * loss)

@@ -5,6 +5,8 @@ samples says little about how far off the parameters are. Spectra and summaries 
 shooting (Bock and Plitt 1984, doi 10.1016/S1474-6670(17)61205-9) follows no trace for long.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -44,10 +46,15 @@ def power_spectrum(
     inside = slice(max(low, 1), min(high, segment // 2) + 1)
     if inside.stop <= inside.start:
         raise ValueError(f"`band` must rise, within {resolution} to {0.5 / dt:g} Hz, got {band[0]} to {band[1]} Hz")
+    return frequencies[inside], _density(v, dt, segment)[..., inside]
+
+
+@functools.partial(jax.jit, static_argnames=("dt", "segment"))
+def _density(v: Float[Array, "*batch time"], dt: float, segment: int) -> Float[Array, "*batch frequency"]:
+    """Compiled as one program where it is called by itself."""
     # JAX's own code does not keep to strict promotion, where a user has asked for it.
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
-        _, density = jax.scipy.signal.welch(v, 1 / dt, nperseg=segment)
-    return frequencies[inside], density[..., inside].astype(v.dtype)
+        return jax.scipy.signal.welch(v, 1 / dt, nperseg=segment)[1].astype(v.dtype)
 
 
 def spectral_residuals(

@@ -189,7 +189,8 @@ def _residuals(x, problem, key):
 @_residuals.def_jvp
 def _differences(primals, tangents):
     (x, problem, key), (direction, *_) = primals, tangents
-    more, less = (_residuals(x + step * direction, problem, key) for step in (_STEP, -_STEP))
+    steps = jnp.array([_STEP, -_STEP], x.dtype)
+    more, less = jax.vmap(lambda step: _residuals(x + step * direction, problem, key))(steps)
     return _residuals(x, problem, key), (more - less) / (2 * _STEP)
 
 

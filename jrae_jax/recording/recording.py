@@ -1,5 +1,6 @@
 """Recordings: what sensors gave of a column, which of it was measured, and how noisy the sensors are."""
 
+import functools
 from typing import TYPE_CHECKING
 
 import equinox as eqx
@@ -140,15 +141,14 @@ class Recording(eqx.Module):
             )
         factor = millivolts(unit)
         channels = to_channels(channels) if channels.shape[-1] == len(STATES) else channels
-        observed_channels = jnp.broadcast_to(jnp.asarray(mask.channels), channels.shape)
-        measured = observed_channels & ~jnp.isnan(channels)
+        signals, measured = _measured(channels, jnp.asarray(mask.channels))
         _check_not_infinite(channels, measured)
         if noise_std is not None:
             noise_std = factor * broadcast_noise_std(noise_std, channels.shape)
         if unit != "mV" and (info is None or info.unit is None):
             info = (info or RecordingInfo())._replace(unit=unit)
-        channels = factor * channels if factor != 1 else channels
-        return cls(jnp.where(measured, channels, 0), measured, mask, noise_std, dt=float(dt), info=info)
+        signals = factor * signals if factor != 1 else signals
+        return cls(signals, measured, mask, noise_std, dt=float(dt), info=info)
 
     @property
     def batch(self) -> int | None:
@@ -255,6 +255,15 @@ class Recording(eqx.Module):
             noise = ", ".join(f"{level:.3g}" for level in levels)
         names = ", ".join(self.observed.names) if is_concrete(self.observed.channels) else "traced"
         return f"Recording({names}: {of} samples at {1 / self.dt:g} Hz{missing}, noise_std {noise})"
+
+
+@functools.partial(jax.jit, inline=True)
+def _measured(
+    channels: Float[Array, "*batch time 7"], observed: Bool[Array, "7"]
+) -> tuple[Float[Array, "*batch time 7"], Bool[Array, "*batch time 7"]]:
+    """The values of what was measured, and 0 for all else; and what was."""
+    measured = jnp.broadcast_to(observed, channels.shape) & ~jnp.isnan(channels)
+    return jnp.where(measured, channels, 0), measured
 
 
 def _check_not_infinite(channels: Float[Array, "*batch time 7"], measured: Bool[Array, "*batch time 7"]) -> None:

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,11 +24,24 @@ def whitener(standardized):
     return Whitener.fit(WINDOW, standardized)
 
 
-def components(whitener, channels, window=WINDOW):
+@eqx.filter_jit
+def averages_within(whitener, channels):
+    windows = RecordingWindows.from_recordings(WINDOW, channels, jnp.ones(channels.shape, bool), whitener)
+    return windows.at(jnp.asarray(windows.rows[:, WINDOW.past : -WINDOW.future or None].ravel())).averages
+
+
+def components(whitener, channels):
     """Of all instants whose windows lie within the recordings."""
-    windows = RecordingWindows.from_recordings(window, jnp.asarray(channels), jnp.ones(channels.shape, bool), whitener)
-    rows = windows.rows[:, window.past : -window.future or None].ravel()
-    return np.asarray(windows.at(jnp.asarray(rows)).averages)
+    return np.asarray(averages_within(whitener, channels))
+
+
+@eqx.filter_jit
+def at_the_last_instant(window, recording, measured, whitener):
+    """Features of the whole recording there, and of the samples that they need alone."""
+    windows = RecordingWindows.from_recordings(window, recording[None], measured[None], whitener)
+    needed = window.past + 3
+    found = last_window(window, recording[-needed:], measured[-needed:], whitener)
+    return windows.at(jnp.asarray(windows.rows[0, -1:])), found
 
 
 @pytest.mark.parametrize(
@@ -79,11 +93,14 @@ def test_it_is_a_fixed_rotation_scaled_by_signal_and_noise(whitener):
 
 
 def test_edges_of_gaps_stay_within_bounds(standardized, whitener):
-    measured = jnp.asarray(np.random.default_rng(0).random(standardized.shape) < 0.9)
-    windows = RecordingWindows.from_recordings(WINDOW, jnp.asarray(standardized), measured, whitener)
-    values = windows.at(jnp.asarray(windows.rows[:, ::50].ravel())).averages
-    assert float(jnp.max(jnp.abs(values))) <= 8.0
-    assert bool(jnp.all(jnp.isfinite(values)))
+    @jax.jit
+    def averages(measured):
+        windows = RecordingWindows.from_recordings(WINDOW, jnp.asarray(standardized), measured, whitener)
+        return windows.at(jnp.asarray(windows.rows[:, ::50].ravel())).averages
+
+    values = np.asarray(averages(np.random.default_rng(0).random(standardized.shape) < 0.9))
+    assert np.max(np.abs(values)) <= 8.0
+    assert np.all(np.isfinite(values))
 
 
 @pytest.mark.parametrize("past", [0.0, pytest.param(0.002, marks=pytest.mark.slow), 0.06])
@@ -92,10 +109,7 @@ def test_the_last_window_is_that_of_the_whole_recording(standardized, past):
     rng = np.random.default_rng(0)
     recording, measured = jnp.asarray(standardized[0, :400]), jnp.asarray(rng.random((400, 7)) < 0.9)
     for whitened in (None, Whitener.fit(window, standardized)):
-        windows = RecordingWindows.from_recordings(window, recording[None], measured[None], whitened)
-        whole = windows.at(jnp.asarray(windows.rows[0, -1:]))
-        needed = window.past + 3
-        found = last_window(window, recording[-needed:], measured[-needed:], whitened)
+        whole, found = at_the_last_instant(window, recording, measured, whitened)
         jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other[0], rtol=1e-4, atol=2e-5), found, whole)
 
 

@@ -20,7 +20,8 @@ def quiet(p: Any = 60.0, **values: Any):
 
 def looked_at(found):
     """All that a record computes of its leaves."""
-    np.asarray(found.exists), np.asarray(found.stable), np.asarray(found.extrema), np.asarray(found.frequency)
+    for values in (found.exists, found.stable, found.extrema, found.frequency):
+        np.asarray(values)
     assert repr(found)
     return found
 

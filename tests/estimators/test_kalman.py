@@ -164,7 +164,9 @@ def test_a_gap_is_bridged_with_less_certainty(column, recorded, kalman):
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
-@pytest.mark.parametrize("observed", ["y0", "eeg", ("y2", "y5")])
+@pytest.mark.parametrize(
+    "observed", ["y0", pytest.param("eeg", marks=pytest.mark.slow), pytest.param(("y2", "y5"), marks=pytest.mark.slow)]
+)
 def test_exact_sensors_are_no_worse_than_noisy_ones(recorded, kalman, kind, observed):
     noisy, exact = kalman(kind, observed), kalman(kind, observed, 0.0)
     assert np.all(recorded.r(exact.mean) > recorded.r(noisy.mean) - 1e-3)
@@ -228,7 +230,7 @@ def test_columns_of_a_batch_are_estimated_as_one_by_one(column, recorded, kalman
     columns, recording = column.replace(C=jnp.array(C_OF_EACH)), recorded.recording("eeg")
     together = KalmanFilter(columns)(recording)
     of_one = KalmanFilter(columns)(recording[2])  # a batch of columns, one recording
-    for row in (0, 1, 2, 6):
+    for row in (2, 6):
         C = C_OF_EACH[row]
         alike = KalmanFilter(column.replace(C=jnp.full(len(recording), C)))(recording)
         for found, expected in ((together[row], alike[row]), (of_one[row], alike[2])):
@@ -267,7 +269,10 @@ def test_unknown_parameters_are_found_by_the_smoother_too(column, recorded):
     assert np.sqrt(np.mean(recorded.errors(estimate) ** 2, axis=(0, 1))).max() < 1.5
 
 
-@pytest.mark.parametrize("observed", ["y2", "y3", "y5", ("y3", "y5"), ("y1", "y3")])
+@pytest.mark.parametrize(
+    "observed",
+    ["y5", ("y1", "y3"), *(pytest.param(each, marks=pytest.mark.slow) for each in ("y2", "y3", ("y3", "y5")))],
+)
 def test_no_trajectory_is_lost(recorded, kalman, observed):
     r = recorded.each_r(kalman("smoother", observed).mean)
     assert np.all(r[:, [0, 2, 5]] > 0.98), r

@@ -138,25 +138,30 @@ def test_a_scan_resumes_after_the_last_complete_chunk(uninterrupted, tmp_path, m
     assert files(path) == files(uninterrupted)
 
 
-def test_dead_after_any_number_of_writes_it_ends_with_the_same_bytes(uninterrupted, tmp_path, dies_after):
+A_CHUNK = len(RESULTS) + 1  # writes: of the results, and of the mark that it is complete
+FEW = (0, 1, A_CHUNK - 1, A_CHUNK, A_CHUNK + 3, CHUNKS * A_CHUNK - 1)
+
+
+@pytest.mark.parametrize(
+    "writes", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in range(CHUNKS * A_CHUNK)]
+)
+def test_dead_after_any_number_of_writes_it_ends_with_the_same_bytes(uninterrupted, tmp_path, monkeypatch, writes):
     """Between the results of a chunk as well, and before it is marked as complete."""
-    a_chunk = len(RESULTS) + 1
-    for writes in range(CHUNKS * a_chunk):
-        path = tmp_path / f"{writes}.zarr"
-        with pytest.MonkeyPatch.context() as patch:
-            setitem, left = zarr.Array.__setitem__, iter(range(writes))
+    path = tmp_path / "scan.zarr"
+    setitem, left = zarr.Array.__setitem__, iter(range(writes))
 
-            def counted(self, *arguments, setitem=setitem, left=left):
-                if self.metadata.dimension_names and self.name.strip("/") not in AXES and next(left, None) is None:
-                    raise KeyboardInterrupt
-                setitem(self, *arguments)
+    def counted(self, *arguments):
+        if self.metadata.dimension_names and self.name.strip("/") not in AXES and next(left, None) is None:
+            raise KeyboardInterrupt
+        setitem(self, *arguments)
 
-            patch.setattr(zarr.Array, "__setitem__", counted)
-            with pytest.raises(KeyboardInterrupt):
-                scan(path)
-        assert open_scan(path).attrs["points_done"] == 4 * (writes // a_chunk)
-        scan(path)
-        assert files(path) == files(uninterrupted)
+    with monkeypatch.context() as patch:
+        patch.setattr(zarr.Array, "__setitem__", counted)
+        with pytest.raises(KeyboardInterrupt):
+            scan(path)
+    assert open_scan(path).attrs["points_done"] == 4 * (writes // A_CHUNK)
+    scan(path)
+    assert files(path) == files(uninterrupted)
 
 
 def test_a_finished_scan_is_not_computed_again(store, computed):
