@@ -1,19 +1,16 @@
 """Curves of equilibria and of their bifurcations, as p or a parameter changes.
 
 Over the plane of the potential v = y1 - y2 and of the quantity that changes, equilibria at constant input, saddle-nodes
-and Hopf points each lie where a function in closed form vanishes. Contours of its sign on a grid are the curves, one
-line for each branch; each of their points is then found by bisection, on the edge of the grid that the curve crosses.
+and Hopf points each lie where a function in closed form vanishes: see `plane`.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import contourpy
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix
 from jaxtyping import Array, Float
 
 from .._checks import (
@@ -27,16 +24,27 @@ from .._checks import (
 )
 from ..column.column import Column, check_constant, check_single
 from ..column.quantities import quantities
-from .curve import GRID, REACH, at_potential, bisected, hurwitz_determinant, input_slope
+from .curve import at_potential, hurwitz_determinant, input_slope
 from .equilibria import Equilibria, equilibria_at
+from .plane import Function, Places, Plane, at_value, curves, roots_on_segments
+from .precision import in_double
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Place = Float[Array, "2"]
-"""r (v - v0), and the quantity that changes."""
-Condition = Callable[[Place, Column, str], Float[Array, ""]]
-"""What vanishes on a curve: of a place, the column, and the name of the quantity that changes."""
+_AT_ONCE = 512  # places whose equilibria are found together, by one program
+
+
+def _at_rest(v: Float[Array, ""], column: Column) -> Float[Array, ""]:
+    return at_potential(v, column.parameters)[0] - column.value("p")
+
+
+def _saddle_node(v: Float[Array, ""], column: Column) -> Float[Array, ""]:
+    return input_slope(v, column.parameters)
+
+
+def _hopf(v: Float[Array, ""], column: Column) -> Float[Array, ""]:
+    return hurwitz_determinant(v, column.parameters)
 
 
 class BifurcationCurves(eqx.Module):
@@ -73,7 +81,8 @@ def bifurcation_curves(
     - `column`: one column with a `ConstantInput`; its own p and its own value of `parameter` do not matter.
     - `parameter`: the name of the parameter, as `"C"`.
     - `low`, `high`: its bounds, in its unit.
-    - `points`: how many values of it, evenly spaced; two curves closer than the grid are not separated.
+    - `points`: how many values of it, evenly spaced. All points there are found, and of curves that none of them
+        crosses those around an extremum; between the values points are as dense as their curve needs.
 
     **Returns:** of shape `(point,)`, right to rounding; `value` is that of the parameter, `p` that of the input.
 
@@ -83,13 +92,16 @@ def bifurcation_curves(
     check_constant("column", column)
     check_choice(tuple(quantities(column.parameters)), parameter=parameter)
     values = checked_values(column, parameter, low, high, points)
-    column = column.replace(p=0.0)  # so that nothing depends on it
-    saddle_nodes, hopf_points = (
-        _separated(_equilibria_at(places, column, parameter), gaps)
-        for places, gaps in (_curves(condition, column, parameter, values) for condition in (_saddle_node, _hopf))
-    )
-    real = ~hopf_points.on_imaginary_axis  # opposite eigenvalues, but no oscillation
-    return BifurcationCurves(saddle_nodes, jax.tree.map(lambda leaf: leaf.at[real].set(jnp.nan), hopf_points))
+
+    def found(column: Column, values: Float[Array, " value"]) -> BifurcationCurves:
+        plane = Plane(column, parameter, values)
+        saddle_nodes, hopf_points = (
+            _equilibria_along(curves(condition, plane), plane, parameter) for condition in (_saddle_node, _hopf)
+        )
+        real = ~hopf_points.on_imaginary_axis  # opposite eigenvalues, but no oscillation
+        return BifurcationCurves(saddle_nodes, jax.tree.map(lambda leaf: leaf.at[real].set(jnp.nan), hopf_points))
+
+    return in_double(found, column.replace(p=0.0), values)  # so that nothing depends on it
 
 
 def continued_equilibria(
@@ -97,13 +109,14 @@ def continued_equilibria(
 ) -> tuple[Equilibria, Equilibria, Equilibria]:
     """Equilibria at constant input as a parameter changes, in order along their curve, NaN between separate curves; and
     the saddle-nodes and Hopf points among them; all of shape `(point,)`."""
-    places, gaps = _curves(_at_rest, column, parameter, values)
-    rest = _separated(_equilibria_at(places, column, parameter), gaps)
+    plane = Plane(column, parameter, values)
+    lines = curves(_at_rest, plane)
+    rest = _equilibria_along(lines, plane, parameter)
     saddle_nodes, hopf_points = (
-        _equilibria_at(_crossings_with(condition, places, gaps, column, parameter), column, parameter)
+        _equilibria_along([_roots_along(lines, condition, plane)], plane, parameter)
         for condition in (_saddle_node, _hopf)
     )
-    imaginary = hopf_points.on_imaginary_axis
+    imaginary = np.asarray(hopf_points.on_imaginary_axis)
     hopf_points = jax.tree.map(lambda leaf: leaf[imaginary], hopf_points)
     # At given potentials p is right to rounding; it is the column's own, exactly.
     own = column.value("p")
@@ -129,141 +142,42 @@ def checked_values(column: Column, parameter: str, low: float, high: float, poin
     return jnp.linspace(as_float(low), as_float(high), points)
 
 
-def _at(place: Place, column: Column, parameter: str) -> tuple[Float[Array, ""], Column]:
-    """v in mV, and the column, at a place."""
-    potential, value = place
-    column = column.replace(**{parameter: value})
-    return column.parameters.v0 + potential / column.parameters.r, column
-
-
-def _at_rest(place: Place, column: Column, parameter: str) -> Float[Array, ""]:
-    v, column = _at(place, column, parameter)
-    return at_potential(v, column.parameters)[0] - column.value("p")
-
-
-def _saddle_node(place: Place, column: Column, parameter: str) -> Float[Array, ""]:
-    v, column = _at(place, column, parameter)
-    return input_slope(v, column.parameters)
-
-
-def _hopf(place: Place, column: Column, parameter: str) -> Float[Array, ""]:
-    v, column = _at(place, column, parameter)
-    return hurwitz_determinant(v, column.parameters)
-
-
-def _curves(
-    condition: Condition, column: Column, parameter: str, values: Float[Array, " value"]
-) -> tuple[Float[Array, "point 2"], np.ndarray]:
-    """Places where a condition holds, curve by curve, and the indices at which a new curve begins."""
-    grid = _potentials(column, parameter, values)
-    signs = np.where(_on_grid(condition, grid, values, column, parameter) > 0, 1.0, -1.0)
-    contours = contourpy.contour_generator(z=signs)
-    lines = cast(list[np.ndarray], contours.lines(0.0))  # through the middle of edges, counted in steps of the grid
-    edges = np.concatenate([np.zeros((0, 2)), *lines])
-    lower, upper = (
-        as_float(np.stack([np.asarray(grid)[corner[:, 0]], np.asarray(values)[corner[:, 1]]], axis=1))
-        for corner in (np.floor(edges).astype(int), np.ceil(edges).astype(int))
-    )
-    places = _on_edges(condition, lower, upper, column, parameter)
-    return places, np.cumsum([len(line) for line in lines], dtype=int)[:-1]
-
-
-def _potentials(column: Column, parameter: str, values: Float[Array, " value"]) -> Float[Array, " potential"]:
-    """r (v - v0): evenly spaced, and one value to either side beyond which there is no equilibrium."""
-    reach = REACH
-    for value in (values[0], values[-1]):
-        there = column.replace(**{parameter: value})
-        parameters, p = there.parameters, there.value("p")
-        excitatory, inhibitory = (2 * parameters.e0 * jnp.abs(count) for count in (parameters.C2, parameters.C4))
-        most = parameters.A / parameters.a * (jnp.abs(p) + excitatory) + parameters.B / parameters.b * inhibitory
-        reach = max(reach, float(parameters.r * (most + jnp.abs(parameters.v0))))
-    return as_float(np.concatenate([[-reach - 1], np.linspace(-REACH, REACH, GRID), [reach + 1]]))
+def _equilibria_along(lines: Sequence[Places], plane: Plane, parameter: str) -> Equilibria:
+    """The equilibria at the places of lines, with NaN between these."""
+    gap = np.full((1, 2), np.nan)
+    places = np.concatenate([np.zeros((0, 2)), *[part for line in lines for part in (line, gap)][:-1]])
+    parts = [places[first : first + _AT_ONCE] for first in range(0, max(len(places), 1), _AT_ONCE)]
+    padded = (np.concatenate([part, np.full((_AT_ONCE - len(part), 2), np.nan)]) for part in parts)
+    found = [jax.device_get(_equilibria_at(as_float(part), plane.column, plane.changes)) for part in padded]
+    whole = jax.tree.map(lambda *leaves: jax.device_put(np.concatenate(leaves)[: len(places)]), *found)
+    return Equilibria(whole.p, whole.states, whole.eigenvalues, whole.value, parameter)
 
 
 @eqx.filter_jit
-def _on_grid(
-    condition: Condition,
-    grid: Float[Array, " potential"],
-    values: Float[Array, " value"],
-    column: Column,
-    parameter: str,
-) -> Float[Array, "value potential"]:
-    def at_value(value):
-        return jax.vmap(lambda potential: condition(jnp.stack([potential, value]), column, parameter))(grid)
-
-    return jax.vmap(at_value)(values)
-
-
-@eqx.filter_jit
-def _on_edges(
-    condition: Condition, lower: Float[Array, "point 2"], upper: Float[Array, "point 2"], column: Column, parameter: str
-) -> Float[Array, "point 2"]:
-    """Where a condition holds between places at which its signs differ."""
-
-    def on_edge(lower, upper):
-        def part_way(fraction):
-            return condition(lower + fraction * (upper - lower), column, parameter)
-
-        whole = jnp.ones((), lower.dtype)
-        fraction = bisected(part_way, jnp.zeros_like(whole), whole, part_way(whole) > 0)
-        return lower + fraction * (upper - lower)
-
-    return jax.vmap(on_edge)(lower, upper)
-
-
-def _crossings_with(
-    condition: Condition, places: Float[Array, "point 2"], gaps: np.ndarray, column: Column, parameter: str
-) -> Float[Array, "crossing 2"]:
-    """Where another condition holds on the curve of equilibria, by Newton's method from where its sign changes."""
-    along = np.asarray(_at_places(condition, places, column, parameter))
-    positive = along > 0
-    changes = np.setdiff1d(np.flatnonzero(positive[1:] != positive[:-1]), gaps - 1)
-    change = np.abs(along[changes + 1] - along[changes])
-    points = np.asarray(places)
-    guesses = (points[changes] + points[changes + 1]) / 2
-    return _newton(condition, as_float(guesses), as_float(change), column, parameter)
-
-
-@eqx.filter_jit
-def _at_places(
-    condition: Condition, places: Float[Array, "point 2"], column: Column, parameter: str
-) -> Float[Array, " point"]:
-    return jax.vmap(lambda place: condition(place, column, parameter))(places)
-
-
-@eqx.filter_jit
-def _newton(
-    condition: Condition,
-    guesses: Float[Array, "crossing 2"],
-    change: Float[Array, " crossing"],
-    column: Column,
-    parameter: str,
-) -> Float[Array, "crossing 2"]:
-    tolerance = float(jnp.finfo(guesses.dtype).eps) ** 0.5  # Newton's last step squares the error
-    solver = optimistix.Newton(rtol=tolerance, atol=tolerance)
-
-    def one_crossing(guess_and_change):
-        guess, change = guess_and_change
-
-        def both(place, args):
-            return jnp.stack([_at_rest(place, column, parameter), condition(place, column, parameter) / change])
-
-        return optimistix.root_find(both, solver, guess, max_steps=32).value
-
-    return jax.lax.map(one_crossing, (guesses, change))  # unlike `vmap`, it takes no crossing at all as well
-
-
-@eqx.filter_jit
-def _equilibria_at(places: Float[Array, "point 2"], column: Column, parameter: str) -> Equilibria:
+def _equilibria_at(places: Float[Array, "place 2"], column: Column, changes: Column) -> Equilibria:
     def at_one(place):
-        v, there = _at(place, column, parameter)
-        found = jax.tree.map(lambda leaf: leaf[0], equilibria_at(v[None], there.parameters))
-        _, value = place
-        return Equilibria(found.p, found.states, found.eigenvalues, value, parameter)
+        potential, value = place
+        parameters = at_value(column, changes, value).parameters
+        found = jax.tree.map(
+            lambda leaf: leaf[0], equilibria_at((parameters.v0 + potential / parameters.r)[None], parameters)
+        )
+        return eqx.tree_at(lambda found: found.value, found, value)
 
     return jax.vmap(at_one)(places)
 
 
-def _separated(found: Equilibria, gaps: np.ndarray) -> Equilibria:
-    """With NaN between separate curves."""
-    return jax.tree.map(lambda leaf: jnp.asarray(np.insert(leaf, gaps, np.nan, axis=0)), found)
+def _roots_along(lines: Sequence[Places], condition: Function, plane: Plane) -> Places:
+    """The places on curves of equilibria where a condition holds."""
+    first, last = (
+        np.concatenate([np.zeros((0, 2)), *(line[part] for line in lines)]) for part in (np.s_[:-1], np.s_[1:])
+    )
+
+    def nearest(segment, part):
+        return plane.nearest(_at_rest, first[segment] + part[:, None] * (last - first)[segment])
+
+    def along(segment, part):
+        places, directions, _ = nearest(segment, part)
+        values, slopes = plane.values(condition, places)
+        return values, np.sum(slopes * directions, axis=1)
+
+    return nearest(*roots_on_segments(along, len(first)))[0]

@@ -7,7 +7,7 @@ doi 10.1162/neco.2006.18.12.3052):
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ _MOST_CELLS, _FINER = 20, 4  # of the grid that are looked at more closely, and 
 _MOST_BRACKETS = 8  # of roots: changes of sign on the finer grid and near misses
 # How near to zero a function must turn round for a closer look, in parts of how far it bends over a step of the grid.
 # The parabola is wrong by some hundredths of this.
-_NEAR = 0.25
+NEAR = 0.25
 _EXTREMUM_STEPS = 4  # of Newton's method, which begins a hundredth of the grid's step from the extremum
 
 
@@ -59,10 +59,12 @@ def hurwitz_determinant(v: Float[Array, ""], parameters: JansenRitParameters) ->
     inhibitory = inhibition * parameters.C4 * parameters.C3 * gain(parameters.C3 * y0)
     # The characteristic polynomial, highest power first:
     # (s + a)^4 (s + b)^2 - pyramidal (excitatory (s + b)^2 - inhibitory (s + a)^2)
-    excitatory_square, inhibitory_square = (jnp.stack([jnp.ones_like(k), 2 * k, k**2]) for k in (a, b))
-    feedback = pyramidal * (excitatory * inhibitory_square - inhibitory * excitatory_square)
+    # Of scalars, not of arrays of coefficients, as XLA makes one loop over a batch of all of it.
+    excitatory_square, inhibitory_square = ([jnp.ones_like(k), 2 * k, k**2] for k in (a, b))
     polynomial = polynomial_product(polynomial_product(excitatory_square, excitatory_square), inhibitory_square)
-    polynomial = polynomial.at[4:].add(-feedback)
+    for power in range(3):
+        feedback = excitatory * inhibitory_square[power] - inhibitory * excitatory_square[power]
+        polynomial[4 + power] -= pyramidal * feedback
     # Where s and -s are eigenvalues, x = s^2 is a root of the even powers and of the odd ones, which are
     # first (x^2 + third x + fifth). By this, x^3 + second x^2 + fourth x + sixth is slope x + rest; its resultant with
     # the odd ones is the determinant (Gantmacher 1959), at a fraction of the price.
@@ -73,10 +75,15 @@ def hurwitz_determinant(v: Float[Array, ""], parameters: JansenRitParameters) ->
     return -(rest**2 - third * rest * slope + fifth * slope**2)
 
 
-def polynomial_product(first: Float[Array, " n"], second: Float[Array, " m"]) -> Float[Array, " product"]:
-    """Of two polynomials; `jnp.convolve` over a batch takes memory for the square of its size."""
-    padded = jnp.pad(first, (0, len(second) - 1))
-    return sum((jnp.roll(padded, power) * second[power] for power in range(len(second))), jnp.zeros_like(padded))
+def polynomial_product(
+    first: Sequence[Float[Array, "*batch"]], second: Sequence[Float[Array, "*batch"]]
+) -> list[Float[Array, "*batch"]]:
+    """The coefficients of the product of two polynomials, in the order of theirs."""
+    product = [jnp.zeros_like(first[0]) for _ in range(len(first) + len(second) - 1)]
+    for i, one in enumerate(first):
+        for j, other in enumerate(second):
+            product[i + j] += one * other
+    return product
 
 
 def roots(
@@ -101,9 +108,12 @@ def roots(
     at = _first_true((own & (crossed | turning)).ravel(), _MOST_BRACKETS)
     here, turning = fine.ravel()[at], turning.ravel()[at]
     lower, extremum, upper = here - jnp.where(turning, step, 0), here + shift.ravel()[at] * step, here + step
-    for _ in range(_EXTREMUM_STEPS):
+
+    def nearer(_, extremum):
         slope, curvature = jax.vmap(lambda v: _with_slope(lambda v: _with_slope(function, v)[1], v))(extremum)
-        extremum = jnp.clip(extremum - slope / curvature, lower, upper)
+        return jnp.clip(extremum - slope / curvature, lower, upper)
+
+    extremum = jax.lax.fori_loop(0, _EXTREMUM_STEPS, nearer, extremum)
     edges = jnp.stack([lower, jnp.where(turning, extremum, lower), upper], axis=1)
     positive = jax.vmap(jax.vmap(function))(edges) > 0
     crossed = (positive[:, 1:] != positive[:, :-1]) & (at < fine.size)[:, None]
@@ -117,11 +127,13 @@ def roots(
 def _first_true(values: Bool[Array, " value"], count: int) -> Int[Array, " index"]:
     """The indices of the first that are true; for the remainder one beyond the last."""
     beyond = len(values)
-    indices, found = jnp.where(values, jnp.arange(beyond), beyond), []
-    for _ in range(count):  # by as many minima, which XLA computes much faster than it sorts
-        found.append(jnp.min(indices))
-        indices = jnp.where(indices == found[-1], beyond, indices)
-    return jnp.stack(found)
+    indices = jnp.where(values, jnp.arange(beyond), beyond)
+
+    def next(indices, _):  # by as many minima, which XLA computes much faster than it sorts
+        least = jnp.min(indices)
+        return jnp.where(indices == least, beyond, indices), least
+
+    return jax.lax.scan(next, indices, length=count)[1]
 
 
 def _near_roots(
@@ -136,7 +148,7 @@ def _near_roots(
     before, at, after = (side * each for each in (values[:-2], values[1:-1], values[2:]))
     bend = before - 2 * at + after
     shift = (before - after) / (2 * bend)
-    turning = (at > 0) & (at <= before) & (at <= after) & (at - bend * shift**2 / 2 < _NEAR * bend)
+    turning = (at > 0) & (at <= before) & (at <= after) & (at - bend * shift**2 / 2 < NEAR * bend)
     return crossed, jnp.pad(turning, 1), jnp.pad(jnp.where(turning, shift, 0), 1)
 
 

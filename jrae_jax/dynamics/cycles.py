@@ -71,11 +71,7 @@ class LimitCycle(eqx.Module):
     @nan_is_an_answer
     def to_dataframe(self) -> "pd.DataFrame":
         """As that of `Equilibria`."""
-        with jax.enable_x64(self.p.dtype == jnp.float64):  # it may be disabled by now
-            least, largest = jnp.moveaxis(self.extrema, -1, 0)
-            columns = {self.parameter: self.value, "p": self.p, "v_min": least, "v_max": largest}
-            columns |= {"frequency": self.frequency, "stable": self.stable}
-            return table_of_points(self.exists, columns)
+        return table_of_points(self)
 
     @nan_is_an_answer
     @of_numbers

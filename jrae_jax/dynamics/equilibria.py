@@ -81,11 +81,7 @@ class Equilibria(eqx.Module):
     def to_dataframe(self) -> "pd.DataFrame":
         """Those that exist, one a row: the value of what changes, p (1/s), least and largest y1 - y2 (mV), frequency
         (Hz) and whether it is stable; numbered by their place along each axis."""
-        with jax.enable_x64(self.p.dtype == jnp.float64):  # it may be disabled by now
-            least, largest = jnp.moveaxis(self.extrema, -1, 0)
-            columns = {self.parameter: self.value, "p": self.p, "v_min": least, "v_max": largest}
-            columns |= {"frequency": self.frequency, "stable": self.stable}
-            return table_of_points(self.exists, columns)
+        return table_of_points(self)
 
     @nan_is_an_answer
     @of_numbers
