@@ -81,6 +81,7 @@ class Plane(eqx.Module):
         """Values of a function at all potentials."""
         return np.asarray(_on_grid(function, self.column, self.changes, as_float(self.potentials), as_float(rows)))
 
+    @np.errstate(divide="ignore", invalid="ignore")  # a guess may be where nothing changes: it is not taken
     def nearest(self, function: Function, places: Places) -> tuple[Places, Places, Float[np.ndarray, " place"]]:
         """The places on a curve near guesses, its directions there in steps of the grid, the function rising to the
         left, and how far the last corrections were."""
@@ -288,6 +289,7 @@ def _nearest_to_zero(
     return near
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def _with_rows_through_loops(
     function: Function, plane: Plane, values: Float[np.ndarray, "row potential"]
 ) -> tuple[Float[np.ndarray, " more"], Float[np.ndarray, "more potential"]]:
