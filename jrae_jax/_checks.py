@@ -43,7 +43,7 @@ def as_float(value: Any) -> jax.Array:
     # Converted by NumPy: JAX would compile a program for each shape.
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biuf":
         with np.errstate(over="ignore"):
-            return jnp.array(value.astype(dtype, copy=False))
+            return jax.device_put(value.astype(dtype))  # a copy, which no change of `value` reaches
     try:
         return jnp.asarray(value, dtype=dtype)
     except (TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ import pytest
 
 import jrae_jax as jrae
 from jrae_jax import estimators, studies
-from jrae_jax._checks import check_key, check_keys
+from jrae_jax._checks import as_float, check_key, check_keys
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,12 @@ def test_keys_of_an_ensemble():
     for wrong in ([0, 1], jax.random.key(0), jax.random.split(jax.random.key(0), 3)):
         with pytest.raises(ValueError, match=r"^`keys` must be 2 keys, as jax\.random\.split\(key, 2\) gives, got "):
             check_keys(2, keys=wrong)
+
+
+def test_arrays_of_numpy_are_converted_without_a_program_for_each_shape(compilations):
+    for values in (np.arange(41), np.linspace(0.0, 1.0, 43), np.ones((2, 47), np.float32), np.full(53, 1e300)):
+        found = as_float(values)
+        assert found.dtype == jnp.result_type(float)
+        with np.errstate(over="ignore"):
+            np.testing.assert_array_equal(found, values.astype(found.dtype))
+    assert compilations == []

@@ -112,9 +112,9 @@ def load_pretrained(*, causal: bool = False) -> Reconstructor:
 
 def _leaf(file: io.BytesIO, blank: Any) -> Any:
     """As Equinox reads it, but by NumPy: JAX would compile a program for each shape."""
-    return (
-        jnp.array(np.load(file)) if isinstance(blank, jax.Array) else eqx.default_deserialise_filter_spec(file, blank)
-    )
+    if isinstance(blank, jax.Array):
+        return jax.device_put(np.load(file))
+    return eqx.default_deserialise_filter_spec(file, blank)
 
 
 def _arrays(training: Training) -> Any:
@@ -140,7 +140,7 @@ def _blank(header: dict[str, Any]) -> Training:
     settings = _SETTINGS[header["training"]](**header["settings"])
     dtype, architecture = np.dtype(header["dtype"]), _ARCHITECTURES[header["architecture"]]
     autoencoder = eqx.filter_eval_shape(lambda: architecture(**header["autoencoder"], key=jax.random.key(0)))
-    autoencoder = jax.tree.map(lambda leaf: jnp.array(np.zeros(leaf.shape, dtype)), autoencoder)
+    autoencoder = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, dtype)), autoencoder)
     standardizer = Standardizer(*(jnp.zeros(len(CHANNELS), dtype),) * 2)
     kinds = [ObservationMask.from_names(*names) for names in header["kinds"]]
     whitener = None if header["whitened"] is None else Whitener.blank(header["whitened"], dtype)

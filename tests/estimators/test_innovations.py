@@ -1,10 +1,12 @@
 """Recordings that are not of the column or the sensors that an estimator was told are noticed."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jrae_jax.estimators import KalmanFilter
+from jrae_jax.estimators.innovations import consistency_of
 from jrae_jax.recording import InconsistentRecordingWarning, Recording
 
 DT = 1e-3
@@ -60,3 +62,31 @@ def test_a_recording_without_a_sample_is_noticed(column, recorded):
     )
     with pytest.warns(InconsistentRecordingWarning, match="nothing was measured of eeg"):
         KalmanFilter(column)(nothing)
+
+
+def of_white_innovations(samples, y0=0.5):
+    """Of the EEG; all states are half of their largest value, but y0 at 700 ms."""
+    observed = np.arange(7) == 6
+    states = np.full((samples, 6), 0.5, np.float32)
+    states[min(700, samples - 1), 0] = y0
+    innovations = np.random.default_rng(0).normal(size=(samples, 7)).astype(np.float32)
+    measured = np.broadcast_to(observed, innovations.shape)
+    settings = {"least_noise": 1e-5, "unknown_std": jnp.zeros(()), "dt": DT}
+    of = eqx.filter_jit(consistency_of)
+    return of(*map(jnp.asarray, (innovations, measured, observed, states, np.full(7, 0.05, np.float32))), **settings)
+
+
+@pytest.mark.parametrize(("y0", "excess"), [(1.05, 0.05), (1.4, 0.4), (-0.3, 0.3)])
+def test_states_that_cannot_be_are_noticed_where_they_are(y0, excess):
+    found = of_white_innovations(1000, y0)
+    np.testing.assert_allclose(found.statistics[2], [excess, 0, 0, 0, 0, 0, 0], atol=1e-6)
+    assert bool(found.within) == (excess < 0.1)
+    assert float(found.when[2, 0]) == pytest.approx(0.7)
+    assert np.isinf(found.when[1]).all()
+
+
+def test_limits_are_wider_for_short_recordings():
+    short, long = of_white_innovations(200), of_white_innovations(1000)
+    assert bool(short.within)
+    np.testing.assert_array_less(long.limits[:2, 6], np.asarray(short.limits[:2, 6]) / 1.2)
+    assert float(short.limits[2, 0]) == float(long.limits[2, 0])

@@ -56,6 +56,15 @@ def test_an_estimate_warns_of_the_argument_and_is_itself():
         assert estimate.warned("chunk") is estimate
 
 
+def test_a_warning_points_at_the_line_that_asked():
+    found = consistency((2.0, 0.0))
+    estimate = Estimate(jnp.zeros((5, 6)), consistency=found, dt=1e-3)
+    for ask in (found.warn, estimate.warned, lambda: estimate.warned("chunk")):
+        with pytest.warns(InconsistentRecordingWarning) as warned:
+            ask()
+        assert warned[0].filename == __file__
+
+
 def test_under_tracing_the_record_alone_says_so():
     def beyond(value):
         found = consistency((0.0, 0.0))
