@@ -47,6 +47,7 @@ def records():
     trajectories = jrae.Trajectories(some(4, 300, 6), dt=1e-3, t0=3600.0)
     info = recording.RecordingInfo(("O1", "O2"), "uV", (0.5, 45.0), None, 3600.0)
     recorded = jrae.Recording.of(eeg=some(2, 8), y0=some(2, 8), dt=1e-3, noise_std=0.1, info=info)
+    windows = recording.cut_windows(jrae.Recording.of(eeg=some(2, 99), dt=1e-2, info=info), seconds=0.25)
     data = jrae.make_dataset(trajectories, observed="eeg", held_out=1, noise=0.1, key=key)
     plain = jrae.Autoencoder(latent_size=2, widths=(4, 3), key=key)
     windowed = jrae.WindowedAutoencoder(past=0.01, widths=(4, 3), filters=2, variational=True, key=key)
@@ -87,9 +88,9 @@ def records():
     latent, states = np.asarray(some(4, 3)), np.asarray(some(4, 6))
     case = studies.Case(studies.CORRECTED, "full", "all", [training], [scores], [scores], [latent], states)
     made = [
-        recorded, data, data.train, data.standardizer, simulated, trajectories, plain, windowed, calibration, training,
-        reconstructor, settings, unknown, points, cycles, scores, statistics, fit, dimension, correlation, exponent,
-        surrogates, latents, case, standard, standard.parameters,
+        recorded, windows, data, data.train, data.standardizer, simulated, trajectories, plain, windowed, calibration,
+        training, reconstructor, settings, unknown, points, cycles, scores, statistics, fit, dimension, correlation,
+        exponent, surrogates, latents, case, standard, standard.parameters,
         *(standard.replace(input=one).input for one in (driven.input, jrae.ConstantInput(220.0))),
         jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3), jrae.EvokedPulseInput(1.0, jrae.ConstantInput(90.0)),
         jrae.OrnsteinUhlenbeckInput(220.0, 50.0, 0.01, hold=1e-3), driven.input.statistics(1e-3),

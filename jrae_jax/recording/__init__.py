@@ -20,3 +20,4 @@ from .scores import nrmse as nrmse, pearson_r as pearson_r, r_squared as r_squar
 from .simulated import SimulatedRecordings as SimulatedRecordings
 from .standardizer import Standardizer as Standardizer
 from .suspect import SuspectValuesWarning as SuspectValuesWarning
+from .windows import Windows as Windows, cut_windows as cut_windows

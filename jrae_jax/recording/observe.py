@@ -14,6 +14,7 @@ from .info import RecordingInfo
 from .mask import Observed, as_mask
 from .recording import Recording, broadcast_noise_std
 from .sampling import even_sampling
+from .units import SIMULATED
 
 
 def observe(
@@ -55,7 +56,7 @@ def observe(
         noiseless = is_concrete(noise_std) and not np.any(np.asarray(noise_std))
     noise_std = broadcast_noise_std(noise_std, channels.shape)
     recorded = channels if noiseless else with_noise(channels, noise_std[..., None, :], key)
-    info = RecordingInfo(start=float(trajectories.ts[0]))
+    info = RecordingInfo(unit=SIMULATED, start=float(trajectories.ts[0]))
     return Recording.from_array(
         recorded, observed=mask, dt=sampling_interval(trajectories), noise_std=noise_std, info=info
     )

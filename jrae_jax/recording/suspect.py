@@ -61,6 +61,11 @@ def check_signal(argument: str, signal: ArrayLike, dt: float, names: Sequence[st
             warnings.warn(faults[0] + others, SuspectValuesWarning, stacklevel=4)
 
 
+def fewest_flat(dt: float) -> float:
+    """How many samples without change are none of a signal."""
+    return max(_FLAT_SAMPLES, _FLAT_SECONDS / dt)
+
+
 def _far_values(values: Float[np.ndarray, " time"]) -> str:
     measured = np.flatnonzero(np.isfinite(values))
     signal = values[measured]
@@ -100,6 +105,6 @@ def _flat(values: Float[np.ndarray, " time"], dt: float) -> str:
         return ""
     longest = int(lengths.argmax())
     start, length = int(changes[longest]), int(lengths[longest])
-    if length < max(_FLAT_SAMPLES, _FLAT_SECONDS / dt):
+    if length < fewest_flat(dt):
         return ""
     return f"{length} samples without change, {values[start]:g} from sample {start} on"

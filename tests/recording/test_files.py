@@ -16,7 +16,9 @@ from .conftest import SFREQ, V
 REAL = Path(__file__).parents[3] / "shared" / "eeg"
 HEADER = """Brain Vision Data Exchange Header File Version 1.0
 [Common Infos]
+Codepage=UTF-8
 DataFile=x.eeg
+MarkerFile=x.vmrk
 DataFormat=BINARY
 DataOrientation=MULTIPLEXED
 NumberOfChannels=4
@@ -63,6 +65,7 @@ def written(kind, raw, folder):
         raw.save(path, fmt="double", verbose="ERROR")
     else:
         (folder / "x.vhdr").write_text(HEADER, "utf-8")
+        (folder / "x.vmrk").write_text("Brain Vision Data Exchange Marker File, Version 1.0\n[Marker Infos]\n", "utf-8")
         V.T.astype("<f4").tofile(folder / "x.eeg")
     return path
 
@@ -165,6 +168,10 @@ def test_the_unit_is_of_the_numbers_in_the_file(raw, mne, tmp_path):
     path = edf(tmp_path / "x.edf", units=("", "", "%", "uV"))
     with pytest.raises(ValueError, match=r"`unit` must be given, .* got O1 \(unknown\) in .*x.edf"):
         read(path, picks="O1")
+    saturation = edf(tmp_path / "z.edf", units=("uV", "%", "uV", "uV"))
+    assert read(saturation).info.names == ("O1", "O2")
+    with pytest.raises(ValueError, match=r"`picks` must be of one unit, got O1 \(uV\), Oz \(unknown\) in .*z.edf"):
+        read(saturation, picks=["O1", "Oz"])
     for source in (path, edf(tmp_path / "y.edf"), mne.io.RawArray(V, raw.info, verbose="ERROR")):
         found = read(source, picks="O1", unit="uV", noise_std=2.0)
         np.testing.assert_allclose(microvolts(found), V[0], atol=0.005)
