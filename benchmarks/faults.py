@@ -1,10 +1,11 @@
-"""What survives: work that is killed at random moments, and resumed until it is done.
+"""What survives: work that is killed at random moments, and resumed until it is done; nonsense and damaged files.
 
-    python -m benchmarks.faults [--out benchmarks/results/faults.json] [--kills 50] [--quick]
+    python -m benchmarks.faults [--out benchmarks/results/faults.json] [--kills 50] [--cases 500] [--quick]
 
 Scans, trainings and the atlas run in processes of their own, which SIGKILL ends at moments drawn uniformly from the
 time that one takes without it; the same call then resumes. Whenever the work comes to its end, what it wrote is
 compared, byte by byte, with what was written without interruption, and it begins anew, until there were so many kills.
+Command lines and files are those of `benchmarks.fuzzing`, which says what is right of them.
 """
 
 import os
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .fuzzing import KINDS, fuzzed
 from .timing import arguments_parser, environment, write
 
 Work = Callable[[Path], None]
@@ -134,12 +136,15 @@ def _remove(path: Path) -> None:
 
 
 def main() -> None:
-    """Kill work of every kind, and write the counts."""
+    """Kill work of every kind, try cases of every kind, and write the counts."""
     parser = arguments_parser(__doc__, __file__)
     parser.add_argument("--kills", type=int, default=50, help="of each kind (50)")
+    parser.add_argument("--cases", type=int, default=500, help="of each kind (500)")
     options = parser.parse_args()
-    number = 3 if options.quick else options.kills
-    write({"environment": environment(), "kills": {name: kills(name, number) for name in KILLED}}, options.out)
+    number, cases = (3, 20) if options.quick else (options.kills, options.cases)
+    killed = {name: kills(name, number) for name in KILLED}
+    record = {"environment": environment(), "kills": killed, "cases": {kind: fuzzed(kind, cases) for kind in KINDS}}
+    write(record, options.out)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ Loads nothing but the standard library, so that a path is refused at once.
 
 import contextlib
 import errno
+import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +21,7 @@ def atomic_path(path: str | os.PathLike, name: str = "path") -> Iterator[Path]:
     """A path of the same name in a folder of its own beside `path`: what is written there is then moved to `path`.
 
     A file or a folder appears whole or not at all. A file that is there already is replaced, a folder is not. Where the
-    block raises, what it wrote is removed.
+    block raises, what it wrote is removed; where the process is killed, that is done when `path` is next written.
 
     ```python
     with atomic_path(options.table, "--table") as unfinished:
@@ -37,8 +39,8 @@ def atomic_path(path: str | os.PathLike, name: str = "path") -> Iterator[Path]:
     try:
         if _is_special(target):  # root could put a file in its place
             raise OSError(errno.EINVAL, "a device or a pipe")
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent, ignore_cleanup_errors=True) as folder:
-            unfinished = Path(folder) / target.name
+        with _folder_beside(target) as folder:
+            unfinished = folder / target.name
             yield unfinished
             if unfinished.is_file():
                 # Else the name may reach the disk before the content does, and a loss of power leave an empty file.
@@ -48,6 +50,46 @@ def atomic_path(path: str | os.PathLike, name: str = "path") -> Iterator[Path]:
     except OSError as error:
         why = error.strerror or str(error)
         raise OSError(error.errno, f"`{name}` cannot be written ({why})", os.fspath(path)) from error
+
+
+@contextlib.contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """A folder for what will be `target`, locked; those that processes left for it which were killed are removed."""
+    prefix = f"{_PREFIX}{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}-"
+    with contextlib.ExitStack() as stack:
+        with _locked(target.parent):  # so that nobody comes upon a folder between its making and its lock
+            for left in target.parent.glob(f"{prefix}*"):
+                with _locked(left, wait=False) as abandoned:
+                    if abandoned:
+                        shutil.rmtree(left, ignore_errors=True)
+            made = tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent, ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(made))
+            stack.enter_context(_locked(folder))
+        yield folder
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Lock a folder against the other users of this function; the system unlocks it if this process dies.
+
+    **Returns:** whether it is locked; never where the file system knows no locks of folders.
+    """
+    try:
+        import fcntl  # not on Windows
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
+    finally:
+        os.close(descriptor)
 
 
 def check_output(

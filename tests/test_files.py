@@ -4,6 +4,8 @@ import errno
 import os
 import resource
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -51,6 +53,45 @@ def test_what_was_there_stays_and_nothing_else_if_the_block_raises(tmp_path, err
         write()
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
     assert (tmp_path / "x").read_text() == "old"
+
+
+KILLED = """
+import os, signal, sys
+from jrae_jax._files import atomic_path
+
+with atomic_path(sys.argv[1]) as unfinished:
+    unfinished.write_text("half")
+    print(flush=True)
+    if sys.argv[2] == "waits":
+        input()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_when_the_same_path_is_written(tmp_path):
+    for name in ("x", "y"):
+        killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / name, ""], stdout=subprocess.DEVNULL)
+        assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    with atomic_path(tmp_path / "x") as unfinished:
+        unfinished.write_text("new")
+    left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["x", "y"]  # that of y may be wanted yet
+    assert (tmp_path / "x").read_text() == "new"
+
+
+def test_what_another_process_is_writing_is_left_to_it(tmp_path):
+    command = [sys.executable, "-c", KILLED, tmp_path / "x", "waits"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline()
+        with atomic_path(tmp_path / "x") as unfinished:
+            unfinished.write_text("new")
+        assert [path.read_text() for path in tmp_path.glob(".jrae-*/x")] == ["half"]
+        other.communicate(b"\n")
+    with atomic_path(tmp_path / "x") as unfinished:
+        unfinished.write_text("newer")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_a_full_disk_leaves_what_was_there_and_names_the_argument(tmp_path, small_files_only):

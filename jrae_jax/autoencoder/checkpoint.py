@@ -82,12 +82,12 @@ def load(path: str | os.PathLike) -> Training:
     header = _checked_header(path, header)
     if not whole:
         raise ValueError(f"`path` is a damaged or truncated training: {os.fspath(path)}")
-    if header["dtype"] == "float64" and not jax.config.read("jax_enable_x64"):
+    if header.get("dtype") == "float64" and not jax.config.read("jax_enable_x64"):
         raise ValueError(f"`path` holds float64, enable jax_enable_x64 to load {os.fspath(path)}")
     try:
         blank = _blank(header)
         arrays = eqx.tree_deserialise_leaves(file, _arrays(blank), filter_spec=_leaf)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever a header that nobody wrote can lead to
         raise ValueError(f"`path` holds no training that its header describes: {os.fspath(path)}") from error
     return eqx.tree_at(_arrays, blank, arrays)
 

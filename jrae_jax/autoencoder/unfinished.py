@@ -101,14 +101,18 @@ class UnfinishedTraining:
         header, whole, content = read_container(self.path)
         if header is None or header.get("format") != _FORMAT:
             raise ValueError(f"`checkpoint` must be a file of an unfinished training, got {self.path}")
+        damaged = f"`checkpoint` {self.path} is damaged: delete it to train anew"
+        if not whole:
+            raise ValueError(damaged)
         made_with = header.get("settings") if header.get("version") == _VERSION else {"version": header.get("version")}
-        found = differences(made_with or {}, self.settings)
+        found = differences(made_with, self.settings)
         if found:
             raise ValueError(f"`checkpoint` {self.path} is of another training: {found}; delete it to train anew")
-        like = jax.device_get(start.state), np.zeros((len(start.losses), header["epochs"], 2), header["losses"])
-        if not whole:
-            raise ValueError(f"`checkpoint` {self.path} is damaged: delete it to train anew")
-        state, losses = eqx.tree_deserialise_leaves(content, like)
+        try:
+            like = jax.device_get(start.state), np.zeros((len(start.losses), header["epochs"], 2), header["losses"])
+            state, losses = eqx.tree_deserialise_leaves(content, like)
+        except Exception as error:  # whatever arrays and a header can lead to that do not belong together
+            raise ValueError(damaged) from error
         self.epochs = self.written = header["epochs"]
         return Reached(header["epochs"], program.place(state), losses)
 

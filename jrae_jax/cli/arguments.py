@@ -277,4 +277,5 @@ def check_figure_file(option: str, path: Path) -> None:
     """Raise if a figure cannot be written to `path`; one that is there will be written over."""
     from matplotlib.backend_bases import FigureCanvasBase  # slow to import, and needed for pictures only
 
-    check_output(option, path, suffixes=[f".{name}" for name in FigureCanvasBase.get_supported_filetypes()])
+    formats = [name for name in FigureCanvasBase.get_supported_filetypes() if name != "pgf"]  # which takes LaTeX
+    check_output(option, path, suffixes=[f".{name}" for name in formats])

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,11 +12,22 @@ from .._version import __version__
 from . import atlas, dynamics, fit, reproduce, scan
 from .interrupts import Interrupts, print_error
 
+_PATHS = ("recording", "store", "out", "table", "json", "plot")
+"""Arguments that name files which are read or written."""
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line, without the usage."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+    def parse_known_args(self, args=None, namespace=None):  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As in argparse, of which some versions take the value of `--store=--` for an empty list."""
+        for text in args or ():
+            option, equals, value = text.partition("=")
+            if option.startswith("--") and equals and value == "--":
+                self.error(f"argument {option}: expected one argument, got {value}")
+        return super().parse_known_args(args, namespace)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     written = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments, argparse.Namespace(interrupts=interrupts, written=written))
     try:
+        _check_paths(options)
         with interrupts.caught():
             return options.run(options)
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
@@ -40,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """Run `jrae` as a process of its own."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path or a name need not be text in the encoding of the terminal
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = main()
     if code > 128:
         # Without unwinding: XLA crashes at the end of a process whose threads still compile or compute.
@@ -47,6 +62,19 @@ def run() -> NoReturn:
             sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _check_paths(options: argparse.Namespace) -> None:
+    """Raise if two arguments are one path, as one would be written over the other."""
+    named: dict[str, str] = {}
+    for argument in _PATHS:
+        path = getattr(options, argument, None)
+        if path is not None:
+            option = any(text.startswith(f"--{argument}") for text in options.written)
+            name = f"--{argument}" if option else argument
+            other = named.setdefault(os.path.realpath(path), name)
+            if other != name:
+                raise ValueError(f"`{name}` must be another path than that of `{other}`, got {path}")
 
 
 def _in_one_line(error: Exception) -> str:

@@ -51,16 +51,21 @@ def configure_jax(device: str | None, cores: int | None = None, flags: str = "")
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
     import jax
 
-    from .._checks import check_count
-
     if cores is None:
         # Not on macOS.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    check_count(1, **{"--devices": cores})
+    check_cores(cores)
     jax.config.update("jax_num_cpu_devices", cores)
     if device is not None:
         jax.config.update("jax_platforms", _PLATFORMS[device])
     _keep_compiled_programs()
+
+
+def check_cores(cores: int | None) -> None:
+    """Raise if `--devices` is more cores than there are, or fewer than one; JAX would make threads for each."""
+    most = os.cpu_count() or 1
+    if cores is not None and not 1 <= cores <= most:
+        raise ValueError(f"`--devices` must be from 1 to {most}, the cores of this machine, got {cores}")
 
 
 def check_device(device: str | None) -> None:

@@ -11,7 +11,11 @@ from . import runtime
 from .options import SUMMARIES, add_simulation_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
+
+    from ..scan.axes import Axis
 
 # XLA makes one function of a loop on a CPU, and one pass of what it computes side by side: twice the speed.
 _FAST_LOOPS = (
@@ -26,6 +30,7 @@ _SECONDS_UNTIL_DEAD = 40  # after which the other processes of a scan take one f
 _OPTIONS = {
     "axes": "--axis",
     "t1 - t0": "--duration",
+    "t1": "--duration",
     "burn_in": "--burn-in",
     "dt": "--dt",
     "hold": "--hold",
@@ -169,6 +174,8 @@ def _scan(options: argparse.Namespace) -> int:
         axes = axes_from(options.axis, column, options.set)
     else:
         axes = [sampled_axis_from(options.axis, column, options.set, options.sample, method=options.method, key=key)]
+    if options.plot is not None:
+        _check_drawable(options.summaries, axes)
     quantities = {name: f"--axis {name}" for axis in axes for name in axis.values}
     with options_named(_OPTIONS | quantities):
         scan = parameter_scan(
@@ -195,6 +202,14 @@ def _scan(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_drawable(summaries: str, axes: "Sequence[Axis]") -> None:
+    """Raise if there would be no picture of a scan."""
+    if all(len(axis) == 1 for axis in axes):
+        raise ValueError("`--plot` must be of a scan with an `--axis` along which something changes, got one point")
+    if set(summaries.split(",")) == {"samples"}:
+        raise ValueError("`--plot` must be of `--summaries` with one number a point, got samples")
+
+
 def _flags(solver: str) -> str:
     """Of XLA: loops as fast as it can make them, unless the environment has options of its own."""
     own = "xla_backend_extra_options" in os.environ.get("XLA_FLAGS", "")
@@ -219,16 +234,20 @@ def _join_processes(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from ..scan.store import open_scan
-    from .arguments import check_figure_file
+    from ..scan.store import open_scan, values_read
+    from .arguments import check_figure_file, options_named
     from .printing import print_scan, save_figure
 
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
     scan = open_scan(options.store)
+    with values_read(options.store):
+        scan.load()
     print_scan(scan)
     if options.plot is not None:
         from ..plot.scan import scan as scan_figure
 
-        save_figure(scan_figure(scan), options.plot)
+        with options_named({"dataset": "--plot"}):
+            figure = scan_figure(scan)
+        save_figure(figure, options.plot)
     return 0

@@ -166,13 +166,14 @@ def count_steps(t0: float, t1: float, dt: float, burn_in: float) -> int:
     """How many steps there are from `t0` to `t1`, if they are a whole number and fit one call."""
     check_finite(t0=t0, t1=t1)
     check_positive(dt=dt, **{"t1 - t0": t1 - t0})
+    if (t1 - t0) / dt > MOST_STEPS + 0.5:
+        raise ValueError(
+            f"`dt` = {dt} s makes {(t1 - t0) / dt:.10g} steps, at most {MOST_STEPS} fit one call: continue with `t0` "
+            "and `y0`"
+        )
     steps = round((t1 - t0) / dt)
     if abs(steps * dt - (t1 - t0)) > 1e-6 * dt * max(steps, 1):
         raise ValueError(f"`t1 - t0` must be a whole number of steps of `dt` = {dt} s, got {t1 - t0} s")
-    if steps > MOST_STEPS:
-        raise ValueError(
-            f"`dt` = {dt} s makes {steps} steps, at most {MOST_STEPS} fit one call: continue with `t0` and `y0`"
-        )
     if not 0 <= burn_in < t1 - t0:
         raise ValueError(f"`burn_in` must be from 0 to less than the {t1 - t0} s simulated, got {burn_in} s")
     return steps

@@ -39,8 +39,10 @@ def comparable(value: Any) -> Any:
     return repr(value)
 
 
-def differences(made: dict[str, Any], wanted: dict[str, Any]) -> str:
+def differences(made: Any, wanted: dict[str, Any]) -> str:
     """What differs between settings on disk and those of now, as one line; empty if nothing does."""
+    if not isinstance(made, dict):
+        return f"the settings were {made}"
     made, wanted = _flat(made), _flat(json.loads(json.dumps(wanted)))
     differ = [name for name in {**made, **wanted} if made.get(name) != wanted.get(name)]
     changes = "; ".join(f"{name} was {made.get(name)}, now {wanted.get(name)}" for name in differ[:_MOST_NAMED])

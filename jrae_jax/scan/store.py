@@ -7,11 +7,12 @@ Every chunk carries a checksum.
 zarr and xarray are imported where they are used, as they take half a second that a column alone need not wait for.
 """
 
+import contextlib
 import errno
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -67,8 +68,23 @@ class StoreContents(NamedTuple):
         return math.prod(self.layout.shape) * each
 
 
-# What zarr, its codecs and the file system raise for files that are damaged or gone.
-_UNREADABLE = (ValueError, RuntimeError, OSError, KeyError)
+@contextlib.contextmanager
+def _unless_damaged(what: str, remedy: str) -> Iterator[None]:
+    """Where something is read that may be damaged or gone, for which zarr, its codecs, NumPy and xarray raise anything.
+
+    **Raises:** `ValueError` in one line.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"`store` {what} is damaged ({_in_one_line(error)}); {remedy}") from error
+
+
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, LookupError | TypeError | AttributeError):  # from within zarr, about its own objects
+        return "it is not of the form in which it was written"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{' '.join(text.split()):.200}"
 
 
 class ScanStore:
@@ -81,14 +97,10 @@ class ScanStore:
 
     def complete(self) -> np.ndarray:
         """Which chunks are complete."""
-        try:
+        path = str(self.group.store_path).removeprefix("file://")
+        remedy = f"delete what is in {path}/{COMPLETE}/c and run again to have every chunk computed anew"
+        with _unless_damaged(f"{path}: {COMPLETE}", remedy):
             return np.asarray(_array(self.group, COMPLETE)[:])
-        except _UNREADABLE as error:
-            folder = f"{self.group.store_path}/{COMPLETE}/c".removeprefix("file://")
-            raise ValueError(
-                f"`store`: {COMPLETE} is damaged ({error}); delete what is in {folder} and run again to have every "
-                "chunk computed anew"
-            ) from error
 
     def holds(self, number: int) -> bool:
         """Whether one chunk is complete by now."""
@@ -154,34 +166,27 @@ def resume(path: Path, settings: dict[str, Any]) -> ScanStore:
 
 def _check_coordinates(path: Path, store: ScanStore) -> None:
     for name in _names(store.group, "coordinates"):
-        try:
+        remedy = f"put {path / name} of another scan with the same axes in its place"
+        with _unless_damaged(f"{path}: the coordinate {name}", remedy):
             array = _array(store.group, name)
             if array.nchunks_initialized < array.nchunks:
                 raise ValueError("a part of it is not there")
             array[:]
-        except _UNREADABLE as error:
-            raise ValueError(
-                f"`store` {path}: the coordinate {name} is damaged ({error}); put {path / name} of another scan with "
-                "the same axes in its place"
-            ) from error
 
 
-def _check_complete_chunks(path: Path, store: ScanStore) -> None:
+def _check_complete_chunks(path: Path, store: ScanStore, *, content: bool = True) -> None:
+    """Raise for a complete chunk that is not there or, if its content is looked at, cannot be read."""
     for number in map(int, np.flatnonzero(store.complete())):
         region, place = store.layout.region(number), store.layout.place(number)
+        remedy = f"delete {path / COMPLETE / 'c' / str(number)} and run again to have this chunk computed anew"
         for name in _names(store.group, "results"):
-            try:
+            with _unless_damaged(f"{path}: chunk {number} of {name}", remedy):
                 array = _array(store.group, name)
                 key = array.metadata.encode_chunk_key((*place, *[0] * (array.ndim - len(place))))
-                if not (path / name / key).exists():
+                if not (path / name / key).is_file():
                     raise ValueError("it is not there")
-                array[region]
-            except _UNREADABLE as error:
-                marker = path / COMPLETE / "c" / str(number)
-                raise ValueError(
-                    f"`store` {path}: chunk {number} of {name} is damaged ({error}); delete {marker} and run again to "
-                    "have this chunk computed anew"
-                ) from error
+                if content:
+                    array[region]
 
 
 def open_scan(path: str | Path) -> "xr.Dataset":
@@ -189,17 +194,37 @@ def open_scan(path: str | Path) -> "xr.Dataset":
 
     What is not computed yet is NaN (`regime`: -1). The attributes `points_done` and `points` say how much is done.
 
-    **Raises:** `ValueError` if there is no scan at `path`, or one of another version.
+    **Raises:** `ValueError` if there is no scan at `path`, one of another version, or one of which something is gone.
     """
-    return dataset(Path(path), ScanStore(_opened(Path(path), "r")))
+    path = Path(path)
+    store = ScanStore(_opened(path, "r"))
+    _check_coordinates(path, store)
+    _check_complete_chunks(path, store, content=False)
+    return dataset(path, store)
+
+
+@contextlib.contextmanager
+def values_read(path: str | Path) -> Iterator[None]:
+    """Where values of an opened scan are read, which is when a chunk is known to be damaged.
+
+    **Raises:** `ValueError` that names the chunk.
+    """
+    try:
+        yield
+    except Exception as error:
+        _check_complete_chunks(Path(path), ScanStore(_opened(Path(path), "r")))
+        with _unless_damaged(f"{path}: a chunk that is not complete", "run again to have it computed anew"):
+            raise error
 
 
 def dataset(path: Path | None, store: ScanStore) -> "xr.Dataset":
     """The results in a store, labelled."""
     import xarray as xr
 
+    # By the one description of all arrays: what else lies in the folder is nothing to warn of.
     source = store.group.store if path is None else path
-    found = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=False)  # pyright: ignore[reportArgumentType]
+    with _unless_damaged(f"{path}: {_DESCRIPTION}", _ANEW):
+        found = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=path is not None)  # pyright: ignore[reportArgumentType]
     done = sum(store.layout.size(int(number)) for number in np.flatnonzero(store.complete()))
     attributes = {"points": math.prod(store.layout.shape), "points_done": done}
     return found[_names(store.group, "results")].assign_attrs(attributes)
@@ -296,16 +321,41 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> "zarr.Group":
     import zarr
 
     try:
-        group = zarr.open_group(path, mode=mode, use_consolidated=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"`store` must be a parameter scan, got {path} ({error})") from error
+        group = zarr.open_group(path, mode=mode, use_consolidated=True)
+    except Exception as error:  # whatever zarr makes of files that are no store, or a damaged one
+        raise ValueError(f"`store` must be a parameter scan, got {path} ({_in_one_line(error)})") from error
     version = group.attrs.get("jrae_jax_store")
     if version != FORMAT:
         raise ValueError(
             f"`store` must be a parameter scan of version {FORMAT}, got version {version} at {path}: scan anew, or "
             "read it with xarray.open_zarr"
         )
+    with _unless_damaged(f"{path}: {_DESCRIPTION}", _ANEW):
+        _check_description(path, group)
     return group
+
+
+_DESCRIPTION = "zarr.json"
+_ANEW = "put that of another scan with the same arguments in its place, or scan anew"
+
+
+def _check_description(path: Path, group: "zarr.Group") -> None:
+    """Raise anything unless all parts of the description fit each other, and what is described is there."""
+    layout = _layout(group)
+    if any(type(number) is not int or number < 1 for number in (*layout.shape, *layout.chunk)):
+        raise ValueError("shape or chunk are no counts")
+    json.loads(str(group.attrs["settings"]))
+    if _array(group, COMPLETE).shape != (layout.chunks,):
+        raise ValueError(f"{COMPLETE} is of another length")
+    coordinates, results = (_names(group, attribute) for attribute in ("coordinates", "results"))
+    for name in (COMPLETE, *coordinates, *results):
+        _array(group, name)
+        if not (path / name / _DESCRIPTION).is_file():
+            raise ValueError(f"{path / name / _DESCRIPTION} is not there")
+    for name in results:
+        array, axes = _array(group, name), len(layout.shape)
+        if array.shape[:axes] != layout.shape or array.chunks[:axes] != layout.chunk:
+            raise ValueError(f"{name} is of another shape")
 
 
 def _layout(group: "zarr.Group") -> Layout:

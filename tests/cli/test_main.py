@@ -18,7 +18,9 @@ def unchanged_jax(monkeypatch):
     monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
 
 
-@pytest.mark.parametrize("arguments", [["reproduce", "--seeds", "many"], ["reproduce", "--colour"], [], ["fly"]])
+@pytest.mark.parametrize(
+    "arguments", [["reproduce", "--seeds", "many"], ["reproduce", "--a\nb"], [], ["fly"], ["scan", "--store=--"]]
+)
 def test_arguments_that_do_not_parse(capsys, arguments):
     with pytest.raises(SystemExit) as stopped:
         cli.main(arguments)

@@ -65,11 +65,39 @@ def test_a_file_in_place_of_a_store_and_a_folder_in_place_of_a_file_are_refused(
 
 @pytest.mark.parametrize(
     "written",
-    ["atlas --store s.zarr --table x.txt", "dynamics --table x.parquet", "fit rest.csv --free C=1:2 --json rest.csv"],
+    ["atlas --store s.zarr --table x.txt", "dynamics --table x.parquet", "fit rest.csv --free C=1:2 --json fit.txt"],
 )
 def test_a_suffix_that_says_another_format_is_refused(here, capsys, written):
     assert cli.main(written.split()) == 2
     assert f"must end in .{'json' if 'json' in written else 'csv or .csv.gz'}, got" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("scan --axis C=1,2 --store x.png --plot ./x.png", "`--plot` must be another path than that of `--store`, got"),
+        ("fit x.json --free C=1:2 --json x.json", "`--json` must be another path than that of `recording`, got x.json"),
+        ("scan-show x.png --plot x.png", "`--plot` must be another path than that of `store`, got x.png"),
+    ],
+)
+def test_two_arguments_that_are_one_path_are_refused(here, capsys, written, message):
+    assert cli.main(written.split()) == 2
+    assert capsys.readouterr().err.startswith(f"jrae: error: {message}")
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--axis C=100 --plot x.png", "`--plot` must be of a scan with an `--axis` along which something changes"),
+        ("--axis C=1,2 --summaries samples --plot x.png", "`--plot` must be of `--summaries` with one number a point"),
+        ("--axis C=1,2 --plot x.pgf", "`--plot` must end in "),
+    ],
+)
+def test_a_picture_that_could_not_be_drawn_is_refused_before_the_work(here, capsys, options, message):
+    assert cli.main(["scan", "--store", "x.zarr", *options.split()]) == 2
+    assert capsys.readouterr().err.startswith(f"jrae: error: {message}")
+    assert not list(here.iterdir())
 
 
 @pytest.fixture

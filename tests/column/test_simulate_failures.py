@@ -191,6 +191,7 @@ NO_ERROR_ESTIMATE = r"`solver` must estimate its error .* got StrangSplitting\(\
         (dict(t0=np.nan), "`t0` must be finite, got nan"),
         (dict(dt=3e-4), "`t1 - t0` must be a whole number of steps of `dt` = 0.0003 s, got 0.1 s"),
         (dict(dt=1e-8), "`dt` = 1e-08 s makes 10000000 steps, at most 8388608 fit one call"),
+        (dict(t1=1e300, dt=1e-300), "`dt` = 1e-300 s makes inf steps, at most 8388608 fit one call"),
         (dict(burn_in=-0.01), "`burn_in` must be from 0 to less than the 0.1 s simulated, got -0.01 s"),
         (dict(burn_in=0.1), "`burn_in` must be from 0 to less than the 0.1 s simulated, got 0.1 s"),
         (dict(burn_in=np.nan), "`burn_in` must be from 0 .* got nan s"),

@@ -19,7 +19,7 @@ import zarr
 import jrae_jax as jrae
 from jrae_jax.scan import Moments, open_scan, zipped
 from jrae_jax.scan.layout import Layout
-from jrae_jax.scan.store import ScanStore
+from jrae_jax.scan.store import ScanStore, values_read
 
 scans, pieces, stores = (
     importlib.import_module(f"jrae_jax.scan.{name}") for name in ("parameter_scan", "pieces", "store")
@@ -191,13 +191,15 @@ import jrae_jax.scan.store as stores
 from jrae_jax.scan.layout import Layout
 of = Layout.of_scan
 Layout.of_scan = lambda shape, steps: of(shape, steps, work=1.0, smallest=4)
-array, opened = stores._array, []
+array, write, written = stores._array, stores.ScanStore.write, []
 def killing(group, name):
-    opened.append(name)
-    if opened.count("eeg_sd") == 2:
+    if len(written) == 2 and name == "eeg_sd":
         os.kill(os.getpid(), signal.SIGKILL)
     return array(group, name)
-stores._array = killing
+def counted(store, number, results):
+    written.append(number)
+    write(store, number, results)
+stores._array, stores.ScanStore.write = killing, counted
 column = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220.0, 6.0))
 jrae.parameter_scan(
     column, {"C": np.linspace(100, 140, 10)},
@@ -372,6 +374,29 @@ def test_a_whole_variable_that_is_lost(store, name):
     shutil.rmtree(store / name)
     with pytest.raises(ValueError, match=f"`store`.*{name}"):
         scan(store)
+
+
+def test_what_else_lies_in_a_store_is_nothing_to_warn_of(store):
+    (store / ".DS_Store").touch()
+    (store / "eeg_sd" / "zarr.json").write_text("{}")
+    assert open_scan(store).load().attrs["points_done"] == 10
+
+
+def test_a_damaged_description_is_one_line(store):
+    described = json.loads((store / "zarr.json").read_text())
+    described["attributes"]["chunk"] = "x"
+    (store / "zarr.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match=r"`store` \S+: zarr.json is damaged \(it is not of the form in which it was"):
+        open_scan(store)
+
+
+def test_opening_misses_a_chunk_that_is_gone_and_reading_one_that_is_damaged(store):
+    flip(store / "eeg_sd" / "c" / "1")
+    with pytest.raises(ValueError, match=r"`store` .*: chunk 1 of eeg_sd is damaged"), values_read(store):
+        open_scan(store).load()
+    (store / "eeg_sd" / "c" / "1").unlink()
+    with pytest.raises(ValueError, match=r"`store` .*: chunk 1 of eeg_sd is damaged \(it is not there\); delete .*/1 "):
+        open_scan(store)
 
 
 # Another version, a cut description, a full disk
