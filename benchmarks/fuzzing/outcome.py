@@ -99,7 +99,8 @@ def of_call(function: Callable[[], Any], folder: Path) -> Outcome:
             ended = _traceback(error)
     if _content(folder) != before:
         return Outcome("altered", ended.said)
-    return Outcome("warning", str(warned[0].message)) if warned else ended
+    foreign = [warning for warning in warned if not warning.category.__module__.startswith("jrae_jax")]
+    return Outcome("warning", str(foreign[0].message)) if foreign else ended
 
 
 def _traceback(error: Exception) -> Outcome:

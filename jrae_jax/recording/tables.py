@@ -181,7 +181,7 @@ def _has_names(path: Path, fields: Sequence[str]) -> bool:
     # Electrodes may have numbers for names; numbers that count upwards are hardly measured.
     if words:
         return len(whole) + len(words) + fields.count("") == len(fields)
-    numbers = [int(field) for field in fields[fields[0] == "" :] if field in whole]
+    numbers = [int(field) for field in fields[fields[:1] == [""] :] if field in whole]
     if len(numbers) > 2 and numbers in ([*range(len(numbers))], [*range(1, len(numbers) + 1)]):
         raise ValueError(
             f"`source` must have names or numbers in its first line, got {', '.join(fields)} in {path}, which can be "

@@ -361,3 +361,9 @@ def test_real_recordings_say_where_they_come_from(mne):
         imagery = read(REAL / "S001R04_imagery_left-right-fist_raw.fif")
     assert {annotation.description for annotation in imagery.info.annotations} == {"T0", "T1", "T2"}
     assert read(REAL / "test.vhdr", picks="FP1").dt == 1e-3
+
+
+def test_a_file_of_one_blank_that_is_not_ascii(tmp_path):
+    (tmp_path / "x.txt").write_text("\u2028", encoding="utf-8")
+    with pytest.raises(ValueError, match="`source` must be a table of numbers"):
+        read(tmp_path / "x.txt")
