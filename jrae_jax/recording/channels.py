@@ -92,8 +92,6 @@ def _of_type(channels: Sequence[Channel], *kinds: str) -> Choice:
 
 def _named(by_name: dict[str, Channel], name: str, given: Sequence[str], source: str) -> Channel:
     """The channel of a name."""
-    if not isinstance(name, str):
-        raise ValueError(f"`picks` must be names of channels or one type, got {name!r}")
     channel = by_name.get(name) or by_name.get(name.strip())
     if channel is None:
         alike = difflib.get_close_matches(name.lower(), [known.lower() for known in by_name], 1, 0.5)

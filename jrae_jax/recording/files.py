@@ -78,6 +78,10 @@ def read_recording(
         such column or channel, that does not say its unit or its rate, or whose samples are not even; `OSError` for a
         file that cannot be read; `ImportError` where MNE is needed and not installed.
     """
+    if picks is not None and not isinstance(picks, str):
+        if not np.iterable(picks) or not all(isinstance(name, str) for name in picks):
+            raise ValueError(f"`picks` must be a name or a list of names, got {picks!r}")
+        picks = tuple(picks)
     wanted = Wanted(picks, unit, sfreq, noise_std, missing)
     for_tables = {"separator": separator, "decimal": decimal, "encoding": encoding, "header": header}
     for name, known in (("separator", tuple(SEPARATORS)), ("decimal", (".", ","))):
@@ -105,6 +109,13 @@ def read_recording(
 
 def _in_array(source: object, info: RecordingInfo, what: str, wanted: Wanted) -> Recording:
     """The recording in an array, which nothing is known of but what is `wanted`."""
+    try:
+        values = as_numbers("source", source).astype(float)
+    except ValueError:
+        raise ValueError(
+            "`source` must be the path of a file, an array of numbers, or an mne.io.Raw, mne.Epochs or "
+            f"mne.SourceEstimate, got {type(source).__name__}, {' '.join(repr(source).split()):.60}"
+        ) from None
     if wanted.picks is not None:
         raise ValueError(f"`picks` must be left out, got {what}: take the rows that are to be read")
     came_in = origin(None, wanted.unit)
@@ -113,12 +124,13 @@ def _in_array(source: object, info: RecordingInfo, what: str, wanted: Wanted) ->
     if wanted.sfreq is None:
         raise ValueError(f"`sfreq` must be given, samples a second, got {what}")
     check_positive(sfreq=wanted.sfreq)
-    values = as_numbers("source", source).astype(float)
     shape = values.shape
-    if len(shape) not in (1, 2) or not values.size or (len(shape) == 2 and shape[0] > shape[1]):
+    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] > shape[1]):
         turned = ": transpose it" if len(shape) == 2 else ""
         raise ValueError(f"`source` must have shape (time,) or (channel, time), got {shape}{turned}")
     values, dt = without_codes(values, wanted.missing), 1 / wanted.sfreq
+    if np.isnan(values).all():
+        raise ValueError(f"`source` must have numbers, got none in {what}")
     names = info.names or (["an array"] if len(shape) == 1 else [f"row {row}" for row in range(shape[0])])
     read_as = as_read(names, shape[-1], dt, came_in.described, int(np.isnan(values).sum()))
     info = info._replace(unit=came_in.described, read_as=read_as)

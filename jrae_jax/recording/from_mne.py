@@ -101,14 +101,14 @@ def _recording(
         _check_one_part(source, name)
     with quiet(mne, name):
         values = np.asarray(source.get_data(picks=np.array(names)))
-    if not values.size:
-        raise ValueError(f"`source` must have samples, got none in {name}")
     values = without_codes(values / volts, wanted.missing)
     if values.ndim == 3:
         names = [channel for channel in names for _ in values]
         values = values.swapaxes(0, 1).reshape(len(names), -1)
     info = _info(source, names, came_in.described, choice.channels[0].kind)
     _set_bad_to_nan(values, info, rate)
+    if np.isnan(values).all():
+        raise ValueError(f"`source` must have numbers, got none that are not called bad in {name}")
     band = "band not known" if info.band is None else f"{info.band[0]:g} to {info.band[1]:g} Hz"
     how = as_read(
         [*dict.fromkeys(names)], values.shape[-1], 1 / rate, info.unit or "", int(np.isnan(values).sum()), band

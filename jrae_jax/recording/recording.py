@@ -107,9 +107,22 @@ class Recording(eqx.Module):
         check_positive(dt=dt)
         for name, signal in signals.items():
             check_signal(name, signal, dt, () if info is None or len(signals) > 1 else info.names)
-        missing = jnp.full(shape, jnp.nan)
-        values = jnp.stack([as_float(signals.get(name, missing)) for name in CHANNELS], axis=-1)
-        return cls.from_array(values, observed=mask, dt=dt, unit=unit, noise_std=noise_std, info=info)
+        factor = millivolts(unit)
+        # Channel by channel, as all seven are much memory and few are given.
+        given = {name: factor * as_float(signal) for name, signal in signals.items()}
+        absent, unmeasured = jnp.zeros(shape), jnp.zeros(shape, bool)
+        measured = {name: ~jnp.isnan(signal) for name, signal in given.items()}
+        values = [jnp.where(measured[name], given[name], 0) if name in given else absent for name in CHANNELS]
+        if noise_std is not None:
+            noise_std = factor * broadcast_noise_std(noise_std, (*shape, len(CHANNELS)))
+        return cls(
+            jnp.stack(values, axis=-1),
+            jnp.stack([measured.get(name, unmeasured) for name in CHANNELS], axis=-1),
+            mask,
+            noise_std,
+            dt=float(dt),
+            info=_with_unit(info, unit),
+        )
 
     @classmethod
     @nan_is_an_answer
@@ -183,9 +196,11 @@ class Recording(eqx.Module):
         assert measured is not None
         return Recording(values, measured, self.observed, noise_std, dt=self.dt, info=self.info)
 
-    def with_missing_as_nan(self) -> Float[np.ndarray, "*batch time 7"]:
-        """The values in double precision, NaN where nothing was measured: for NumPy and SciPy."""
-        return np.where(self.measured, np.asarray(self.values, dtype=float), np.nan)
+    def with_missing_as_nan(self, channel: str | None = None) -> Float[np.ndarray, "..."]:
+        """The values in float64, NaN where nothing was measured, for NumPy and SciPy: of one channel, or all."""
+        which = slice(None) if channel is None else CHANNELS.index(channel)
+        values, measured = np.asarray(self.values)[..., which], np.asarray(self.measured)[..., which]
+        return np.where(measured, values.astype(float), np.nan)
 
     def __len__(self) -> int:
         if self.batch is None:
@@ -232,7 +247,7 @@ class Recording(eqx.Module):
         """
         if self.observed.names != ("eeg",):
             raise ValueError(f"`to_mne` must have recordings of an EEG alone, got {', '.join(self.observed.names)}")
-        info, values = self.info or RecordingInfo(), np.atleast_2d(self.with_missing_as_nan()[..., -1])
+        info, values = self.info or RecordingInfo(), np.atleast_2d(self.with_missing_as_nan("eeg"))
         names = info.names or (("eeg",) if self.batch is None else tuple(f"eeg {row}" for row in range(len(values))))
         if len(set(names)) != len(values):
             raise ValueError(
@@ -264,6 +279,13 @@ def _measured(
     """The values of what was measured, and 0 for all else; and what was."""
     measured = jnp.broadcast_to(observed, channels.shape) & ~jnp.isnan(channels)
     return jnp.where(measured, channels, 0), measured
+
+
+def _with_unit(info: RecordingInfo | None, unit: str) -> RecordingInfo | None:
+    """The same with the unit that values came in, if nothing else is said of it."""
+    if unit == "mV" or (info is not None and info.unit is not None):
+        return info
+    return (info or RecordingInfo())._replace(unit=unit)
 
 
 def _check_not_infinite(channels: Float[Array, "*batch time 7"], measured: Bool[Array, "*batch time 7"]) -> None:

@@ -63,7 +63,7 @@ def check_signal(argument: str, signal: ArrayLike, dt: float, names: Sequence[st
 
 def fewest_flat(dt: float) -> float:
     """How many samples without change are none of a signal."""
-    return max(_FLAT_SAMPLES, _FLAT_SECONDS / dt)
+    return max(float(_FLAT_SAMPLES), _FLAT_SECONDS / dt)
 
 
 def _far_values(values: Float[np.ndarray, " time"]) -> str:

@@ -1,11 +1,10 @@
 """Windows of recordings: cut, and refused where no brain is seen, each for its reasons."""
 
 from types import MappingProxyType
-from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from .._checks import check_positive, of_numbers
 from .recording import Recording
@@ -83,68 +82,47 @@ def cut_windows(recording: Recording, seconds: float) -> Windows:
     check_positive(seconds=seconds)
     if recording.observed.names != ("eeg",):
         raise ValueError(f"`recording` must be of an EEG alone, got {', '.join(recording.observed.names)}")
-    values = np.atleast_2d(recording.with_missing_as_nan()[..., -1])
+    values = np.atleast_2d(recording.with_missing_as_nan("eeg"))
     rows, time = values.shape
     length = max(round(seconds / recording.dt), 1)
     if time < length:
         raise ValueError(f"`recording` must be at least {seconds:g} s long, got {time * recording.dt:.4g} s")
     whole = time - time % length
-
-    def cut(samples: np.ndarray) -> np.ndarray:
-        return samples[:, :whole].reshape(rows, -1, length)
-
-    windows, runs = cut(values), _runs(values)
-    measured = np.isfinite(windows)
-    counts = measured.sum(axis=-1)
-    means = np.where(measured, windows, 0).sum(axis=-1) / np.maximum(counts, 1)
-    far = np.where(measured, np.abs(windows - means[..., None]), 0).max(axis=-1)
+    windows = values[:, :whole].reshape(rows, -1, length)
     simulated = recording.info is not None and recording.info.unit == SIMULATED
-    found = {
-        "missing": counts < (1 - _MOST_MISSING) * length,
-        "flat": cut(runs.over_samples(runs.lengths >= fewest_flat(recording.dt))).any(axis=-1),
-        "clipped": cut(runs.over_samples(_clipped(values, runs))).any(axis=-1),
-        "large": (far > _LARGEST) & (not simulated),
-    }
-    return Windows(
-        windows,
-        recording.ts[:whole:length],
-        np.stack([found[reason] for reason in REASONS]),
-        recording.dt,
-        time - whole,
-    )
+    refused = np.zeros((len(REASONS), *windows.shape[:2]), bool)
+    # One by one, as there may be an hour of each of many.
+    for row, signal in enumerate(values):
+        measured = np.isfinite(windows[row])
+        counts = measured.sum(axis=-1)
+        means = np.where(measured, windows[row], 0).sum(axis=-1) / np.maximum(counts, 1)
+        far = np.where(measured, np.abs(windows[row] - means[:, None]), 0).max(axis=-1)
+        flat, clipped = (
+            samples[:whole].reshape(-1, length).any(axis=-1) for samples in _flat_and_clipped(signal, recording.dt)
+        )
+        found = {
+            "missing": counts < (1 - _MOST_MISSING) * length,
+            "flat": flat,
+            "clipped": clipped,
+            "large": (far > _LARGEST) & (not simulated),
+        }
+        refused[:, row] = [found[reason] for reason in REASONS]
+    return Windows(windows, recording.ts[:whole:length], refused, recording.dt, time - whole)
 
 
-class _Runs(NamedTuple):
-    """Stretches of equal values in signals, in the order of signals and time; where nothing was measured each sample is
-    one."""
-
-    starts: Int[np.ndarray, " run"]
-    """In the signals one behind the other."""
-    lengths: Int[np.ndarray, " run"]
-    shape: tuple[int, int]
-    """Of the signals."""
-
-    def over_samples(self, of_runs: Bool[np.ndarray, " run"]) -> Bool[np.ndarray, "signal time"]:
-        """What holds of runs, for each of their samples."""
-        return np.repeat(of_runs, self.lengths).reshape(self.shape)
-
-
-def _runs(values: Float[np.ndarray, "signal time"]) -> _Runs:
-    begins = np.ones(values.shape, bool)
-    begins[:, 1:] = values[:, 1:] != values[:, :-1]
-    starts = np.flatnonzero(begins)
-    return _Runs(starts, np.diff(starts, append=values.size), values.shape)
-
-
-def _clipped(values: Float[np.ndarray, "signal time"], runs: _Runs) -> Bool[np.ndarray, " run"]:
-    """Runs at an end of the range of their signal that it enters or leaves in a jump."""
-    ends = np.stack([np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1)])
-    steps = np.array([np.min(np.diff(np.unique(row[np.isfinite(row)])), initial=np.inf) for row in values], float)
-    signals, samples = np.divmod(runs.starts, values.shape[1])
-    padded = np.pad(values, ((0, 0), (1, 1)), constant_values=np.nan)
-    value = padded[signals, samples + 1]
-    jumps = np.fmax(
-        np.abs(value - padded[signals, samples]), np.abs(value - padded[signals, samples + 1 + runs.lengths])
-    )
-    at_end = (value == ends[:, signals]).any(axis=0)
-    return at_end & (runs.lengths >= _CLIPPED_SAMPLES) & (jumps > _CLIPPED_JUMP * steps[signals])
+def _flat_and_clipped(
+    signal: Float[np.ndarray, " time"], dt: float
+) -> tuple[Bool[np.ndarray, " time"], Bool[np.ndarray, " time"]]:
+    """The samples of stretches without change, and of those at an end of the range, entered or left in a jump."""
+    starts = np.flatnonzero(np.diff(signal, prepend=np.nan) != 0)  # of what is missing, every sample
+    lengths = np.diff(starts, append=len(signal))
+    flat = lengths >= fewest_flat(dt)
+    value = signal[starts]
+    at_end = (value == np.fmin.reduce(signal)) | (value == np.fmax.reduce(signal))
+    clipped = at_end & (lengths >= _CLIPPED_SAMPLES)
+    if clipped.any():
+        padded = np.pad(signal, 1, constant_values=np.nan)
+        jumps = np.fmax(np.abs(value - padded[starts]), np.abs(value - padded[starts + lengths + 1]))
+        step = np.min(np.diff(np.unique(signal[np.isfinite(signal)])), initial=np.inf)
+        clipped &= jumps > _CLIPPED_JUMP * step
+    return np.repeat(flat, lengths), np.repeat(clipped, lengths)

@@ -319,7 +319,8 @@ def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):
     np.testing.assert_allclose(microvolts(cut), V[:3, :1500], atol=0.005)
 
 
-def test_options_that_do_not_fit_are_refused(raw, tmp_path):
+@pytest.mark.usefixtures("without_type_checker")
+def test_options_that_do_not_fit_are_refused(raw, mne, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"`source` must be a file that exists.*none.edf"):
         read(tmp_path / "none.edf")
     with pytest.raises(ValueError, match="`sfreq` must be that of the RawArray, 250 Hz, got 256 Hz: leave it out"):
@@ -327,6 +328,19 @@ def test_options_that_do_not_fit_are_refused(raw, tmp_path):
     with pytest.raises(ValueError, match=r"`header` must be left out of what is no table, got True for .*x.edf"):
         read(tmp_path / "x.edf", header=True)
     assert read(raw, sfreq=SFREQ).dt == 1 / SFREQ
+    for picks in (0, [0, 1]):
+        with pytest.raises(ValueError, match="`picks` must be a name or a list of names, got"):
+            read(raw, picks=picks)
+    for source in (None, {"O1": [1.0]}, [[1.0], [1.0, 2.0]], mne.EvokedArray(V, raw.info, verbose="ERROR")):
+        with pytest.raises(
+            ValueError, match=r"`source` must be the path of a file, an array of numbers, or an mne.io.Raw"
+        ):
+            read(source, sfreq=SFREQ, unit="uV")
+    raw.set_annotations(mne.Annotations(0, 12, "BAD"))
+    with pytest.raises(ValueError, match="`source` must have numbers, got none that are not called bad in"):
+        read(raw)
+    with pytest.raises(ValueError, match="`source` must have numbers, got none in an array"):
+        read([np.nan, np.nan], sfreq=SFREQ, unit="uV")
 
 
 def test_without_mne_one_line_says_what_is_missing(monkeypatch, tmp_path):
