@@ -4,6 +4,8 @@ Every message is one line that names the argument as the user wrote it, what was
 """
 
 import functools
+import sys
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
@@ -32,6 +34,18 @@ def nan_is_an_answer(verb: Callable[_Arguments, _Result]) -> Callable[_Arguments
             return verb(*args, **kwargs)
 
     return without_debugging
+
+
+# Of what lies between a user and a warning: Equinox wraps methods, and so does a checker of types where there is one.
+_BETWEEN = {"jrae_jax", "equinox", "jax", "jaxtyping", "beartype", "contextlib", ""}
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn, and point at who called the package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and str(frame.f_globals.get("__name__") or "").partition(".")[0] in _BETWEEN:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def as_float(value: Any) -> jax.Array:

@@ -26,6 +26,8 @@ from jax._src import xla_bridge
 assert not xla_bridge._backends, "a backend was started"
 for module in ("matplotlib", "scipy.stats"):
     assert module not in sys.modules, module
+assert jrae_jax.read_recording
+assert "mne" not in sys.modules, "it is optional"
 """
 
 

@@ -2,10 +2,10 @@
 
 import difflib
 import re
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from .._checks import warn_caller
 from .suspect import SuspectValuesWarning
 
 POTENTIALS = ("eeg", "seeg", "ecog", "dbs")
@@ -75,7 +75,7 @@ def choose(channels: Sequence[Channel], picks: str | Sequence[str] | None, sourc
         for channel in choice.channels:
             why = "marked as bad" if channel.bad else "by its name no EEG" if channel.named_otherwise else ""
             if why:
-                warnings.warn(f"`{channel.name}` is {why}, in {source}", SuspectValuesWarning, stacklevel=5)
+                warn_caller(f"`{channel.name}` is {why}, in {source}", SuspectValuesWarning)
     if len({channel.kind for channel in choice.channels}) > 1:
         raise ValueError(f"`picks` must be of one type, got {_listed(choice.channels)} in {source}: read them apart")
     return choice

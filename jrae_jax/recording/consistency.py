@@ -1,7 +1,5 @@
 """Whether an estimate agrees with the recording that it was made from: what its interval is worth."""
 
-import sys
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -9,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._checks import is_concrete
+from .._checks import is_concrete, warn_caller
 from ..column.states import CHANNELS
 
 if TYPE_CHECKING:
@@ -43,10 +41,6 @@ _REMEDY = (
     "states and std cannot be relied on; check the unit (mV), gain, offset, filters, background and the rate at which "
     "it was really recorded"
 )
-
-
-# Of what lies between a user and a warning: Equinox wraps methods, and so does a checker of types where there is one.
-_BETWEEN = {"jrae_jax", "equinox", "jax", "jaxtyping", "beartype", ""}
 
 
 class Consistency(eqx.Module):
@@ -100,13 +94,9 @@ class Consistency(eqx.Module):
         first = int(beyond[0])
         of = f" ({beyond.size} of {len(statistics)}, the first is number {first})" if len(statistics) > 1 else ""
         found = self._finding(statistics[first], limits[first], when[first])
-        level, frame = 1, sys._getframe()
-        while frame.f_back and str(frame.f_globals.get("__name__") or "").partition(".")[0] in _BETWEEN:
-            level, frame = level + 1, frame.f_back
-        warnings.warn(
+        warn_caller(
             f"`{argument}` is unlike what this estimator was made for{of}: {found}: {_REMEDY}",
             InconsistentRecordingWarning,
-            stacklevel=level,
         )
 
     def _finding(

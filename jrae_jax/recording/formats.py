@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._checks import warn_caller
 from .suspect import SuspectValuesWarning
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def quiet(mne: ModuleType, source: str) -> Iterator[None]:
             ) from error
     for text in dict.fromkeys(" ".join(str(warning.message).split()) for warning in found):
         if any(matter in text for matter in _MATTERS):
-            warnings.warn(f"`source` is damaged, {source}: MNE says {text}", SuspectValuesWarning, stacklevel=5)
+            warn_caller(f"`source` is damaged, {source}: MNE says {text}", SuspectValuesWarning)
 
 
 def open_file(path: Path, suffix: str, only: Sequence[str] | None = None) -> "mne.io.BaseRaw | mne.BaseEpochs":

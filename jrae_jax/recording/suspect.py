@@ -1,12 +1,11 @@
 """Values that are hardly a signal: codes for what is missing, far outliers, and stretches that do not change."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
-from .._checks import is_concrete
+from .._checks import is_concrete, warn_caller
 
 # From the median, in widths of the narrowest half of all samples, which is 1.35 standard deviations of a normal
 # distribution: more than noise reaches, and spikes of an EEG rise to it step by step.
@@ -58,7 +57,7 @@ def check_signal(argument: str, signal: ArrayLike, dt: float, names: Sequence[st
         faults = [f"{name} has {fault}" for name, fault in zip(called, found, strict=True) if fault]
         if faults:  # often all have the same
             others = f"; so have {len(faults) - 1} more of {len(rows)} recordings" if len(faults) > 1 else ""
-            warnings.warn(faults[0] + others, SuspectValuesWarning, stacklevel=4)
+            warn_caller(faults[0] + others, SuspectValuesWarning)
 
 
 def fewest_flat(dt: float) -> float:

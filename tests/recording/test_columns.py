@@ -273,3 +273,9 @@ def test_real_recordings(eyes):
     np.testing.assert_allclose(eeg_of(recordings), 1e-3 * expected, rtol=1e-5, atol=1e-9)
     with pytest.raises(ValueError, match=r"`unit` must be given, .* got O1 in"):
         jrae.read_recording(path, picks="O1")
+
+
+def test_a_file_of_one_blank_that_is_not_ascii(tmp_path):
+    (tmp_path / "x.txt").write_text("\u2028", encoding="utf-8")
+    with pytest.raises(ValueError, match="`source` must be a table of numbers"):
+        jrae.read_recording(tmp_path / "x.txt")
