@@ -96,6 +96,7 @@ def records():
         jrae.OrnsteinUhlenbeckInput(220.0, 50.0, 0.01, hold=1e-3), driven.input.statistics(1e-3),
         column.noise_stream(key, jnp.arange(3)), column.Transition(driven, 1e-3), column.RK4(), column.FixedStepHeun(),
         column.StrangSplitting(), column.States(*some(6)),
+        recording.Background.one_over_f(std=np.array([1.0, 2.0]), exponent=1.0, offset_std=3.0),
         recording.Interval(*(np.linspace(0, 1, 3) for _ in range(4))), recording.EEG, info,
         recording.RecordingModel.from_scales(jnp.ones(6), jnp.ones(7)),
         jrae.Estimate(some(2, 8, 6), some(2, 8, 6), {"C": unknown, "p": unknown}, some(2, 8), dt=1e-3),

@@ -45,23 +45,24 @@ class EquationMisfit(AbstractInstantLoss):
             return jnp.append(samples, (channels[-1, : len(STATES)] - end) / _TOLERANCE)
 
         # One Gauss-Newton step from the mean finds the most likely input, as the misfits are nearly linear in it.
-        mean = jnp.zeros(self.steps, start.dtype)
+        mean = jnp.zeros(self.steps * self.transition.steps, start.dtype)
         slope = jax.lax.stop_gradient(jax.jacfwd(misfits)(mean))
         at_mean = misfits(mean)
-        curvature = slope.T @ slope + jnp.eye(self.steps, dtype=start.dtype)
+        curvature = slope.T @ slope + jnp.eye(len(mean), dtype=start.dtype)
         input = jax.lax.stop_gradient(-jnp.linalg.solve(curvature, slope.T @ at_mean))
         return 0.5 * (jnp.sum((at_mean + slope @ input) ** 2) + jnp.sum(input**2)) / self.steps
 
     def followed(
-        self, start: Float[Array, "6"], deviations: Float[Array, " step"], standardizer: Standardizer
+        self, start: Float[Array, "6"], deviations: Float[Array, " deviation"], standardizer: Standardizer
     ) -> Float[Array, "step 7"]:
         """Standardized channels at each step, under an input in standard deviations from its mean."""
 
-        def step(states, deviation):
-            states = self.transition.step(states, deviation)
+        def step(states, deviations):
+            states = self.transition.step(states, deviations)
             return states, states
 
-        _, states = jax.lax.scan(step, standardizer.destandardize(start), deviations)
+        each = deviations.reshape(self.steps, self.transition.steps)
+        _, states = jax.lax.scan(step, standardizer.destandardize(start), each)
         return standardizer.standardize(to_channels(states))
 
 

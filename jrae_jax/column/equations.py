@@ -99,8 +99,10 @@ class Drive(NamedTuple):
     inhibitory: Float[Array, "*batch"]
 
 
-def derivative(y: Float[Array, "6"], p: Float[Array, ""], coefficients: Coefficients) -> Float[Array, "6"]:
-    """dy/dt of one column, from the coefficients of its parameters."""
+def derivative(
+    y: Float[Array, "6 *batch"], p: Float[Array, "*batch"], coefficients: Coefficients
+) -> Float[Array, "6 *batch"]:
+    """dy/dt of one column, or of a batch in which each has its own p, from the coefficients of its parameters."""
     y0, y1, y2, y3, y4, y5 = states = States.unstack(y)
     drive = synaptic_drive(states, coefficients)
     c = coefficients

@@ -195,12 +195,11 @@ class UniformNoiseInput(AbstractExternalInput):
         return InputRange(self.low, self.high)
 
     def statistics(self, dt):
-        """Those of the uniform distribution; the values must be held for `dt`."""
-        if abs(self.hold - dt) > 1e-6 * dt:
-            raise ValueError(
-                f"`column` must have an input that is held for the {dt:g} s between samples, got hold={self.hold:g} s"
-            )
-        return InputStatistics((self.low + self.high) / 2, (self.high - self.low) / 12**0.5, jnp.zeros_like(self.low))
+        """Those of the uniform distribution if values are held for `dt`; else white noise of the same intensity."""
+        mean, std = (self.low + self.high) / 2, (self.high - self.low) / 12**0.5
+        if abs(self.hold - dt) <= 1e-6 * dt:
+            return InputStatistics(mean, std, jnp.zeros_like(std))
+        return InputStatistics(mean, jnp.zeros_like(std), std * self.hold**0.5)
 
 
 class WhiteNoiseInput(AbstractExternalInput):

@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._checks import as_float, check_names, check_positive, of_numbers
 from ..column.column import Column
 from ..column.labelled import UNIT_OF_QUANTITY, Signal, by_channel, over_time
 from ..column.states import STATE_UNITS, STATES
 from ..column.trajectories import Trajectories
-from ..column.transition import Transition
+from ..recording.background import Background
 from ..recording.mask import Observed
 from ..recording.observe import observe
 from ..recording.recording import Recording
-from .batches import recordings_of
-from .kalman import UNKNOWN, check_unknown, measurements_of, prior
-from .square_root import Moments, kalman
+from .batches import channels_of, is_batch, recordings_of
+from .kalman import UNKNOWN, check_unknown
+from .square_root import kalman
+from .state_space import measurements_of, state_space
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,6 +64,7 @@ def posterior_cramer_rao(
     unknown: Sequence[str] = (),
     prior_std: float = 0.2,
     causal: bool = False,
+    background: Background | None = None,
 ) -> ErrorBound:
     """The posterior Cramer-Rao bound on the states, along trajectories that are known to you but not to an estimator.
 
@@ -83,6 +84,7 @@ def posterior_cramer_rao(
     - `noise_std`: standard deviation of each sensor's noise, mV and mV/s, seven numbers or one for all.
     - `unknown`, `prior_std`: as for `KalmanFilter`.
     - `causal`: of estimators that know the recording up to each sample only, as `KalmanFilter`.
+    - `background`: what the sensor adds beside white noise, as for `KalmanFilter`.
 
     **Raises:** `ValueError` for arguments that do not fit together, or states that are not finite.
     """
@@ -95,11 +97,14 @@ def posterior_cramer_rao(
     )
     check_unknown(column, recording.dt, unknown)
     paths = trajectories.ys if trajectories.ys.ndim == 3 else trajectories.ys[None]
-    recordings = recordings_of(column, recording, "trajectories")
+    recordings = recordings_of(column, recording, "trajectories", background)
     paths = jnp.broadcast_to(paths, (len(recordings), *paths.shape[1:]))
     names = tuple(unknown)
-    std = _bounds(column, recordings, paths, names, as_float(prior_std), smooth=not causal)
-    std = std if trajectories.ys.ndim == 3 or column.batch is not None else std[0]
+    std = _bounds(
+        column, recordings, paths, background, channels_of(recordings), names, as_float(prior_std), smooth=not causal
+    )
+    batched = trajectories.ys.ndim == 3 or is_batch(recordings[0], column, background)
+    std = std if batched else std[0]
     parameter_std = {name: std[..., len(STATES) + i] for i, name in enumerate(names)}
     return ErrorBound(std[..., : len(STATES)], parameter_std, dt=recording.dt)
 
@@ -109,19 +114,20 @@ def _bounds(
     column: Column,
     recordings: Recording,
     paths: Float[Array, "batch time 6"],
+    background: Background | None,
+    channels: Int[Array | np.ndarray, " channel"],
     unknown: tuple[str, ...],
     prior_std: Float[Array, ""],
     *,
     smooth: bool,
 ) -> Float[Array, "batch time n"]:
-    def along(column, recording, path):
-        model = Transition(column, recording.dt, unknown)
-        scaled = jnp.pad(path / model.scale[None], ((0, 0), (0, len(unknown))))
-        start, measurements = prior(model, prior_std), measurements_of(model, recording)
-        found: Moments = kalman(model, start, measurements, scaled, smooth=smooth)
-        return found.std * jnp.concatenate([model.scale, model.unknown_values])[None]
-
-    return jax.vmap(along, in_axes=(column.axes, recordings.axes, 0))(column, recordings, paths)
+    model = state_space(column, recordings, background, unknown)
+    start, measurements = model.prior(prior_std), measurements_of(model, recordings, channels)
+    scaled = jnp.moveaxis(paths, 0, -1) / model.column.scale[None]
+    scaled = jnp.pad(scaled, ((0, 0), (0, len(start.mean) - len(STATES)), (0, 0)))
+    std = kalman(model, start, measurements, scaled, smooth=smooth).std
+    unit = jnp.concatenate([model.column.scale, model.column.unknown_values])
+    return jnp.moveaxis(std[:, : len(unit)] * unit[None], -1, 0)
 
 
 def cramer_rao(information: Float[Array | np.ndarray, "*batch n n"]) -> Float[Array, "*batch n"]:

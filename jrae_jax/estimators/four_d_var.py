@@ -11,22 +11,24 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import as_float, check_count, check_type
 from ..column.column import Column
 from ..column.quantities import described
-from ..column.states import to_channels
+from ..column.states import STATES, to_channels
 from ..column.transition import Transition
+from ..recording.background import Background
 from ..recording.consistency import COST, INPUT, RESIDUAL, WHITENESS, Consistency
 from ..recording.estimate import AbstractEstimator, Estimate, noise_std_of, result_of
 from ..recording.recording import Recording
-from ..recording.recording_model import LEAST_SENSOR_NOISE, RecordingModel
+from ..recording.recording_model import LEAST_SENSOR_NOISE
 from ..recording.residuals import Residuals, Running
-from .batches import recordings_of
+from .batches import check_background, is_batch, recordings_of
 from .gauss_newton import Path, PathCost, descend, first_guess, follow
-from .kalman import prior
 from .square_root import Measurements
+from .state_space import StateSpace
 
 _FRACTIONS = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
 """Of each step, tried side by side: a scan over time takes hardly longer for six than for one."""
@@ -55,33 +57,36 @@ class FourDVar(AbstractEstimator):
     - `column`: one, or a batch to give each recording its own; its input as for `KalmanFilter`; a deviation from its
         mean counts as Gaussian, of the same standard deviation.
     - `max_steps`: Gauss-Newton steps at most, for either size of noise.
+    - `background`: what the sensor adds beside white noise, as for `KalmanFilter`.
 
     **Raises:** `ValueError` for `max_steps` below 1.
     """
 
     column: Column
     max_steps: int
+    background: Background | None
 
-    def __init__(self, column: Column, *, max_steps: int = 40):
+    def __init__(self, column: Column, *, max_steps: int = 40, background: Background | None = None):
         """See the class."""
         check_type(Column, column=column)
         check_count(1, max_steps=max_steps)
-        self.column, self.max_steps = column, int(max_steps)
+        check_background(background)
+        self.column, self.max_steps, self.background = column, int(max_steps), background
 
     def __call__(self, recording: Recording) -> Estimate:
         """States and input.
 
-        **Returns:** an `Estimate` whose `input` is p from each sample to the next (after the last sample its mean);
+        **Returns:** an `Estimate` whose `input` is the mean of p from each sample to the next (after the last its own);
             `result` is `max_steps_reached` where something near by was left to gain (that no other path is more likely
             cannot be known); `stats` holds `cost`, half the sum of squares of all deviations in standard deviations,
             which at the true path is about half of `measured`, the number of samples of all channels.
 
         **Raises:** `ValueError` for a recording without `noise_std`, or whose `dt` or batch does not fit the column.
         """
-        recordings = recordings_of(self.column, recording)
-        self.column.input.statistics(recording.dt)  # raises for an input that is not held for the recording's `dt`
+        recordings = recordings_of(self.column, recording, background=self.background)
+        Transition(self.column, recording.dt)  # raises for an input or rates that it cannot take
         noise_std_of(recording, "FourDVar")
-        found = _search(self.column, recordings, jnp.asarray(self.max_steps))
+        found = _search(self.column, recordings, self.background, jnp.asarray(self.max_steps))
         estimate = Estimate(
             found.states,
             input=found.input,
@@ -90,7 +95,7 @@ class FourDVar(AbstractEstimator):
             consistency=found.consistency,
             dt=recording.dt,
         ).warned()
-        return estimate if recording.batch is not None or self.column.batch is not None else estimate[0]
+        return estimate if is_batch(recording, self.column, self.background) else estimate[0]
 
     def __repr__(self) -> str:
         return described(self)
@@ -106,14 +111,16 @@ class _Found(NamedTuple):
 
 
 @eqx.filter_jit
-def _search(column: Column, recordings: Recording, max_steps: Int[Array, ""]) -> _Found:
-    def search_one(column, recording):
-        return _most_likely(Transition(column, recording.dt), recording, max_steps)
+def _search(column: Column, recordings: Recording, background: Background | None, max_steps: Int[Array, ""]) -> _Found:
+    def search_one(column, recording, background):
+        noise_std = noise_std_of(recording, "FourDVar")
+        return _most_likely(StateSpace(Transition(column, recording.dt), noise_std, background), recording, max_steps)
 
-    return jax.vmap(search_one, in_axes=(column.axes, recordings.axes))(column, recordings)
+    backgrounds = None if background is None else background.broadcast(len(recordings))
+    return jax.vmap(search_one, in_axes=(column.axes, recordings.axes, 0))(column, recordings, backgrounds)
 
 
-def _most_likely(model: Transition, recording: Recording, max_steps: Int[Array, ""]) -> _Found:
+def _most_likely(model: StateSpace, recording: Recording, max_steps: Int[Array, ""]) -> _Found:
     def stage(path, least_noise):
         cost = _cost_of(model, recording, least_noise)
         path, converged = _lowest(cost, path, max_steps)
@@ -127,25 +134,27 @@ def _most_likely(model: Transition, recording: Recording, max_steps: Int[Array, 
     found = jax.vmap(search)(as_float(_FIRST_NOISE))
     best = jnp.argmin(jnp.nan_to_num(found[1], nan=jnp.inf))
     path, cost, converged = jax.tree.map(lambda each: each[best], found)
-    input = model.rate(jnp.append(path.deviations, 0))
+    steps = path.deviations[:, : model.column.steps]
+    input = model.column.rate(jnp.append(jnp.mean(steps, axis=1), 0))
     measured = jnp.sum(recording.measured, dtype=cost.dtype)
-    states = path.states * model.scale[None]
-    consistency = _consistency(model, recording, states, path.deviations, cost / jnp.maximum(measured, 1))
+    states = path.states[:, : len(STATES)] * model.column.scale[None]
+    channels = to_channels(states) + model.background(path.states)
+    consistency = _consistency(model, recording, channels, steps, cost / jnp.maximum(measured, 1))
     return _Found(states, input, cost, measured, converged, consistency)
 
 
 def _consistency(
-    model: Transition,
+    model: StateSpace,
     recording: Recording,
-    states: Float[Array, "time 6"],
-    deviations: Float[Array, " step"],
+    channels: Float[Array, "time 7"],
+    deviations: Float[Array, "sample step"],
     cost: Float[Array, ""],
 ) -> Consistency:
     """Of one recording, from what the path leaves of it, the input it takes, and the cost a sample."""
-    known = RecordingModel.from_scales(model.scale, noise_std_of(recording, "FourDVar"))
+    known, names = model.sensors, (RESIDUAL, WHITENESS, COST, INPUT)
     std = jnp.broadcast_to(known.scale * known.noise, recording.values.shape)
-    residuals = Residuals(recording.values, to_channels(states), std, recording.measured)
-    running = Running.start((), recording.dt, states.dtype).add(residuals, recording.dt)
+    residuals = Residuals(recording.values, channels, std, recording.measured)
+    running = Running.start((), recording.dt, channels.dtype).add(residuals, recording.dt)
     observed, count = jnp.asarray(recording.observed.channels), running.sums.samples
     coarse = jnp.where(observed, (LEAST_SENSOR_NOISE / known.noise) ** 2, 0)
     chance = _STANDARD_ERRORS / jnp.sqrt(jnp.maximum(jnp.sum(count), 1))
@@ -159,19 +168,18 @@ def _consistency(
         )
     )
     when = jnp.full_like(statistic, jnp.inf).at[0].set(running.when * recording.dt)
+    # As of a filter's innovations: what a background leaves need not be white.
+    unchecked = np.outer(np.isin(names, (WHITENESS, COST)), model.coloured)
     statistic = jnp.where(observed, jnp.where(count > 0, statistic, jnp.inf), 0)
-    names = (RESIDUAL, WHITENESS, COST, INPUT)
-    return Consistency(statistic, jnp.where(observed, limit, jnp.inf), when, names)
+    limit = jnp.where(observed[None] & ~unchecked, limit, jnp.inf)
+    return Consistency(jnp.where(unchecked, 0, statistic), limit, when, names)
 
 
-def _cost_of(model: Transition, recording: Recording, least_noise: Float[Array, ""]) -> PathCost:
+def _cost_of(model: StateSpace, recording: Recording, least_noise: Float[Array, ""]) -> PathCost:
     """The cost for sensor noise of at least so much of the largest value."""
-    known = RecordingModel.from_scales(model.scale, noise_std_of(recording, "FourDVar"))
-    noise = jnp.maximum(known.noise, least_noise)
-    samples = recording.values / (known.scale * noise)[None]
-    return PathCost(
-        model, prior(model, jnp.ones(())), Measurements(known.matrix / noise[:, None], samples, recording.measured)
-    )
+    noise = jnp.maximum(model.sensors.noise, least_noise)
+    samples = recording.values / (model.sensors.scale * noise)[None]
+    return PathCost(model, model.prior(jnp.ones(())), Measurements(model.rows(noise), samples, recording.measured))
 
 
 def _lowest(cost: PathCost, path: Path, max_steps: Int[Array, ""]) -> tuple[Path, Bool[Array, ""]]:

@@ -32,6 +32,7 @@ def consistency_of(
     *,
     least_noise: float,
     unknown_std: Float[Array, ""],
+    coloured: Bool[np.ndarray, "7"],
     dt: float,
 ) -> Consistency:
     """The consistency of one recording.
@@ -43,6 +44,8 @@ def consistency_of(
     - `states`: as estimated, in units of their largest values.
     - `noise`, `least_noise`: sensor noise of each channel, and the least that a filter takes, in the same unit.
     - `unknown_std`: of the logarithms of unknown parameters beforehand; 0 if there are none.
+    - `coloured`: the channels with a background. Their innovations are not expected to be white: no real background is
+        a sum of so few parts, which shows above its band where it does not matter to the states.
     """
     samples, window = len(innovations), window_of(dt)
     settled = jnp.arange(samples)[:, None] >= min(round(_SETTLING / dt), samples // 2)
@@ -66,7 +69,7 @@ def consistency_of(
     )
     statistics = (ratio, whiteness, jnp.maximum(excess, 0))
     statistic = jnp.stack([jnp.where(count > 0, part, jnp.inf) for part in statistics[:2]] + [statistics[2]])
-    is_checked = jnp.stack([observed, observed, jnp.asarray(_BOUNDED)])
+    is_checked = jnp.stack([observed, observed & ~coloured, jnp.asarray(_BOUNDED)])
     worst = jnp.stack([jnp.argmax(squares, axis=0), jnp.pad(jnp.argmax(outside, axis=0), (0, 1))])
     worst = worst.astype(values.dtype) * dt
     when = jnp.stack([worst[0], jnp.full_like(worst[0], jnp.inf), worst[1]])

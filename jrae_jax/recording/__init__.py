@@ -1,5 +1,6 @@
 """Recordings of columns, with or without their true states, and estimates of states with their scores."""
 
+from .background import Background as Background
 from .consistency import Consistency as Consistency, InconsistentRecordingWarning as InconsistentRecordingWarning
 from .dataset import Dataset as Dataset, Split as Split, make_dataset as make_dataset
 from .estimate import AbstractEstimator as AbstractEstimator, Estimate as Estimate, QuantityEstimate as QuantityEstimate

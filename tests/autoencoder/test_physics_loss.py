@@ -183,10 +183,6 @@ def test_hidden_states_are_learned(recordings):
     [
         (lambda: PhysicsLoss(COLUMN, steps=0), "`steps` must be a whole number of at least 1, got 0"),
         (lambda: PhysicsLoss(COLUMN.replace(C=jnp.ones(3))), "`column` must be one column, got a batch of 3"),
-        (
-            lambda: resolved(dt=2e-3),
-            "an input that is held for the 0.002 s between samples, got hold=0.001 s",
-        ),
         (lambda: resolved(column=COLUMN.replace(input=PULSE)), "`column` must have a ConstantInput"),
         (lambda: resolved(noise=0.0), r"`data` must have one level of sensor noise for PhysicsLoss\(steps=32\), got n"),
         (

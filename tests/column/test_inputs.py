@@ -292,10 +292,6 @@ NO_STATISTICS = "`column` must have a ConstantInput, WhiteNoiseInput or UniformN
     [
         (wandering(), f"{NO_STATISTICS}OrnsteinUhlenbeckInput"),
         (pulse_on(white()), f"{NO_STATISTICS}EvokedPulseInput"),
-        (
-            UniformNoiseInput(120, 320, hold=2e-3),
-            r"an input that is held for the 0\.001 s between samples, got hold=0\.002 s",
-        ),
     ],
 )
 def test_inputs_without_independent_values_have_no_statistics(input, message):

@@ -29,7 +29,7 @@ from jrae_jax.estimators import (
     posterior_cramer_rao,
     simulate_statistics,
 )
-from jrae_jax.recording import Recording
+from jrae_jax.recording import Background, Recording
 
 DT = 1e-3
 DRIVE = UniformNoiseInput(120.0, 320.0, hold=DT)
@@ -38,6 +38,8 @@ QUIET = COLUMN.replace(input=ConstantInput(220.0))
 PULSE = COLUMN.replace(input=EvokedPulseInput(0.1, DRIVE))
 CORRELATED = COLUMN.replace(input=OrnsteinUhlenbeckInput(220.0, 30.0, 0.01, hold=DT))
 THREE = COLUMN.replace(C=jnp.array([120.0, 135.0, 150.0]))
+COLOURED = Background.one_over_f(std=1.0, exponent=1.0)
+THREE_COLOURED = COLOURED.broadcast(3)
 PATHS = Trajectories(jnp.asarray(np.random.default_rng(0).normal(size=(2, 400, 6)), jnp.float32), dt=DT)
 STATISTICS = ColumnStatistics.from_states(PATHS.ys, dt=DT)
 BY_SENSORS: dict[str, Any] = {"observed": "eeg", "noise_std": 1.0}
@@ -85,8 +87,21 @@ CASES = {
             r"`recording` must have a noise_std for ESTIMATOR, got None: Recording.of\(..., noise_std=0.1\), in mV",
         ),
         *of_each_column_model(
-            lambda estimator: estimator(COLUMN)(recorded(dt=2e-3)),
-            "`column` must have an input that is held for the 0.002 s between samples, got hold=0.001 s",
+            lambda estimator: estimator(COLUMN.replace(b=2400.0))(recorded(dt=3e-3)),
+            "`column` must have synapses with rates a and b below 2367 /s, up to which steps of 0.001 s between "
+            "samples are stable, got 2400 /s",
+        ),
+        *of_each_column_model(
+            lambda estimator: estimator(COLUMN, background=COLOURED)(recorded(observed=("y0", "y1"))),
+            "`background` must be of a channel that `recording` observes, y0 or y1, got channel='eeg'",
+        ),
+        *of_each_column_model(
+            lambda estimator: estimator(COLUMN, background=THREE_COLOURED)(recorded()),
+            "`recording` must be one, or one for each of 3 backgrounds, got 2",
+        ),
+        *of_each_column_model(
+            lambda estimator: estimator(THREE[:2], background=THREE_COLOURED)(recorded()),
+            "`background` must be one, or one for each of 2 columns, got 3",
         ),
         *of_each_column_model(lambda estimator: estimator(PULSE)(recorded()), f"{NO_STATISTICS}EvokedPulseInput"),
         *of_each_column_model(
@@ -109,12 +124,12 @@ CASES = {
         (lambda: bound(noise_std=np.ones(2)), r"`noise_std` must be one number or 7, .*, got shape \(2,\)"),
         (lambda: bound(unknown=("e0",)), "`unknown` must name some of A, B, a, b, C, p; got e0"),
         (lambda: bound(prior_std=-1.0), "`prior_std` must be positive, got -1.0"),
+        (
+            lambda: bound(background=COLOURED, observed="y0"),
+            "`background` must be of a channel that `trajectories` observes, y0, got channel='eeg'",
+        ),
         (lambda: bound(PULSE), f"{NO_STATISTICS}EvokedPulseInput"),
         (lambda: bound(THREE), "`trajectories` must be one, or one for each of 3 columns, got 2"),
-        (
-            lambda: bound(trajectories=Trajectories(PATHS.ys, dt=DT, every=2)),
-            "`column` must have an input that is held for the 0.002 s",
-        ),
         (
             lambda: bound(trajectories=Trajectories(jnp.full((1, 5, 6), jnp.nan), dt=DT)),
             "`trajectories` must be finite, got y0 = nan in trajectory 0 at t = 0 s",

@@ -6,9 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jrae_jax.column import STATES, Column, ConstantInput, Trajectories, simulate, transition as transition_module
+from jrae_jax.column import STATES, Column, ConstantInput, Trajectories, simulate
 from jrae_jax.column.states import POTENTIAL_STATES
-from jrae_jax.estimators import cramer_rao, kalman as kalman_module, posterior_cramer_rao
+from jrae_jax.estimators import (
+    cramer_rao,
+    posterior_cramer_rao,
+    square_root as square_root_module,
+    state_space as state_space_module,
+)
 
 DT = 1e-3
 
@@ -57,8 +62,8 @@ def test_the_bound_on_a_constant_never_rises(bound):
 @pytest.mark.parametrize("unknown", [("C",), pytest.param((), marks=pytest.mark.slow)])
 def test_with_a_known_input_it_is_the_inverse_information_of_start_and_parameter(monkeypatch, unknown):
     """By derivatives of whole simulations, where the bound goes from step to step."""
-    monkeypatch.setattr(transition_module, "_LEAST_PROCESS_NOISE", 1e-12)
-    monkeypatch.setattr(kalman_module, "_PRIOR_SPREAD", 10.0)
+    monkeypatch.setattr(square_root_module, "_LEAST_PROCESS_NOISE", 1e-12)
+    monkeypatch.setattr(state_space_module, "_PRIOR_SPREAD", 10.0)
     column = Column.preset("jansen_rit_1995", ConstantInput(220.0))
 
     def potentials(y0, log_C):

@@ -12,7 +12,7 @@ import scipy.linalg
 
 from jrae_jax.column import STATES, ConstantInput, Transition, WhiteNoiseInput, eeg
 from jrae_jax.estimators import FourDVar, KalmanSmoother, four_d_var as four_d_var_module
-from jrae_jax.estimators.kalman import prior
+from jrae_jax.estimators.state_space import StateSpace
 from jrae_jax.recording import FULL, InconsistentRecordingWarning
 
 DT = 1e-3
@@ -113,11 +113,11 @@ def test_the_cost_is_that_of_the_controls_and_has_no_slope_where_the_search_stop
     found = FourDVar(columns())(recording)
     assert converged(found).all()
     model = Transition(column, DT)
-    mean, factor = prior(model, jnp.ones(()))
+    mean, factor = StateSpace(model, jnp.ones(7), None).prior(jnp.ones(()))
     samples, noise_std = recording.values[0, :, -1], float(recorded.noise_std[-1])
 
     def step(y, deviation):
-        y = model.step(y, deviation)
+        y = model.step(y, deviation[None])
         return y, y
 
     @jax.jit
@@ -249,7 +249,7 @@ def test_another_mask_noise_column_or_step_limit_does_not_recompile(columns, sho
     def traced(*args):
         raise AssertionError("traced again")
 
-    monkeypatch.setattr(four_d_var_module, "prior", traced)
+    monkeypatch.setattr(four_d_var_module, "StateSpace", traced)
     FourDVar(columns(130.0, 120.0, 135.0), max_steps=7)(short(("y0", "y4"), 2.0))
     with pytest.raises(AssertionError, match="traced again"):
         FourDVar(columns(130.0, 120.0))(short()[:2])

@@ -16,9 +16,14 @@ from jrae_jax.column import (
     Column,
     UniformNoiseInput,
     WhiteNoiseInput,
-    transition as transition_module,
 )
-from jrae_jax.estimators import KalmanFilter, KalmanSmoother, kalman as kalman_module
+from jrae_jax.estimators import (
+    KalmanFilter,
+    KalmanSmoother,
+    kalman as kalman_module,
+    square_root as square_root_module,
+    state_space as state_space_module,
+)
 from jrae_jax.recording import Recording, RecordingInfo, recording_model as recording_model_module
 
 DT = 1e-3
@@ -115,9 +120,9 @@ def dense_posterior(rest, matrix, noise, sensors, samples, noise_std):
 def test_a_linear_column_has_the_posterior_of_one_gaussian_vector(
     numpy_right_hand_side, to_channels, monkeypatch, kind
 ):
-    monkeypatch.setattr(transition_module, "_LEAST_PROCESS_NOISE", 1e-12)
+    monkeypatch.setattr(square_root_module, "_LEAST_PROCESS_NOISE", 1e-12)
     monkeypatch.setattr(recording_model_module, "LEAST_SENSOR_NOISE", 1e-9)
-    monkeypatch.setattr(kalman_module, "_PRIOR_SPREAD", 1e-3)
+    monkeypatch.setattr(state_space_module, "_PRIOR_SPREAD", 1e-3)
     rng = np.random.default_rng(0)
     rest, matrix, noise = linear_map(numpy_right_hand_side, kind)
     deviations = [np.zeros(6)]
@@ -202,12 +207,12 @@ def test_single_precision_is_enough(recorded, kalman):
 
 @UNLIKE
 def test_another_mask_noise_column_or_origin_does_not_recompile(column, recorded, monkeypatch):
-    KalmanFilter(column)(recorded.recording("eeg"))
+    KalmanFilter(column)(recorded.recording(("y0", "eeg")))
 
     def traced(*args):
         raise AssertionError("traced again")
 
-    monkeypatch.setattr(kalman_module, "prior", traced)
+    monkeypatch.setattr(kalman_module, "state_space", traced)
     recording = Recording.from_array(
         recorded.channels, observed=("y0", "y4"), dt=DT, noise_std=0.1, info=RecordingInfo(names=("O1",), start=3.0)
     )

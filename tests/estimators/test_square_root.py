@@ -1,32 +1,32 @@
 """The square-root Kalman filter and smoother, against textbook formulas and one dense Gaussian vector, in NumPy."""
 
+import copy
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from jrae_jax.column import Column, ConstantInput, Transition
-from jrae_jax.estimators.square_root import Gaussian, Measurements, kalman, predict, update
+from jrae_jax.estimators import square_root as square_root_module
+from jrae_jax.estimators.square_root import AbstractTransition, Gaussian, Measurements, kalman, predict, update
 
 STATES, CHANNELS, SAMPLES = 4, 3, 60
 
 _kalman, _predict, _update = eqx.filter_jit(kalman), eqx.filter_jit(predict), eqx.filter_jit(update)
 
 
-class LinearTransition(Transition):
+class LinearTransition(AbstractTransition):
     """A transition that is no column: `x` to `matrix x + offset`, with constant noise."""
 
+    noisy: bool = eqx.field(static=True)
     matrix: Float[Array, "n n"]
     offset: Float[Array, " n"]
-    noise: Float[Array, "n n"]
+    noise: Float[Array, "n k"]
 
-    def __init__(self, matrix, offset, noise):
-        super().__init__(Column.preset("jansen_rit_1995", ConstantInput(220.0)), 1.0)
-        self.matrix, self.offset, self.noise = jnp.asarray(matrix), jnp.asarray(offset), jnp.asarray(noise)
-
-    def __call__(self, x):
-        return jnp.sum(self.matrix * x[None], axis=1) + self.offset, self.noise
+    def __call__(self, state):
+        mean = jnp.sum(self.matrix * state.mean[None], axis=1) + self.offset
+        return mean, jnp.concatenate([(self.matrix @ state.factor).T, self.noise.T])
 
 
 class Problem:
@@ -51,10 +51,11 @@ class Problem:
             samples.append(self.sensors @ state + rng.normal(size=CHANNELS))
         self.samples = np.array(samples)
 
-    def found(self, path=None, *, smooth):
+    def found(self, path=None, *, smooth, noisy=True):
         """Mean and standard deviation by the package, in the precision that is in force."""
         dtype = jnp.result_type(float)
-        transition = LinearTransition(*(x.astype(dtype) for x in (self.matrix, self.offset, self.noise)))
+        matrix, offset, noise = (jnp.asarray(x, dtype) for x in (self.matrix, self.offset, self.noise))
+        transition = LinearTransition(noisy, matrix, offset, noise)
         start = Gaussian(jnp.asarray(self.start_mean, dtype), jnp.asarray(self.start_factor, dtype))
         # A sample that was not measured must not matter, whatever stands in its place.
         samples = jnp.asarray(np.where(self.measured, self.samples, np.nan), dtype)
@@ -141,7 +142,8 @@ def test_single_precision_is_enough(problem, smooth):
 
 @pytest.mark.usefixtures("x64")
 def test_factors_are_those_of_the_covariance_step_by_step(problem):
-    transition = LinearTransition(problem.matrix, problem.offset, problem.noise)
+    matrix, offset, noise = (jnp.asarray(x) for x in (problem.matrix, problem.offset, problem.noise))
+    transition = LinearTransition(True, matrix, offset, noise)
     state = Gaussian(jnp.asarray(problem.start_mean), jnp.asarray(problem.start_factor))
     _, covariances = problem.filtered()
     before = problem.start_factor @ problem.start_factor.T
@@ -162,3 +164,16 @@ def test_factors_are_those_of_the_covariance_step_by_step(problem):
 def test_of_a_linear_transition_the_standard_deviation_is_the_same_along_any_path(problem, smooth):
     path = jnp.asarray(np.random.default_rng(1).normal(size=(SAMPLES, STATES)))
     np.testing.assert_allclose(problem.found(path, smooth=smooth).std, problem.found(smooth=smooth).std, rtol=1e-10)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("smooth", [False, True])
+def test_the_least_noise_counts_in_full_where_there_is_no_other(monkeypatch, problem, smooth):
+    problem = copy.copy(problem)
+    monkeypatch.setattr(square_root_module, "_LEAST_PROCESS_NOISE", 0.05)
+    problem.noise = 0.05 * np.eye(STATES)
+    mean, std = problem.least_squares() if smooth else problem.filtered_std()
+    problem.noise = np.zeros((STATES, STATES))
+    found = problem.found(smooth=smooth, noisy=False)
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(found.std, std, rtol=1e-7)
