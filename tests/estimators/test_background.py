@@ -95,7 +95,7 @@ def test_the_bound_is_reached_and_not_undercut(coloured, smoothed, causal):
 
 def test_4d_var_finds_what_the_smoother_finds(coloured, smoothed):
     found = FourDVar(column(), background=background())(coloured.recording[:2])
-    assert np.all(found.result == found.result.successful)
+    assert np.all(found.result == diffrax.RESULTS.successful)
     off = (np.asarray(found.mean) - np.asarray(smoothed.mean)[:2]) / np.asarray(smoothed.std)[:2]
     assert np.sqrt(np.mean(off[:, 100:-10] ** 2, axis=(0, 1))).max() < 0.35
     np.testing.assert_allclose(2 * found.stats["cost"] / found.stats["measured"], 1, atol=0.1)
