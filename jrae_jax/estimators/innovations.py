@@ -32,7 +32,7 @@ def consistency_of(
     *,
     least_noise: float,
     unknown_std: Float[Array, ""],
-    coloured: Bool[np.ndarray, "7"],
+    coloured: Bool[Array | np.ndarray, "7"],
     dt: float,
 ) -> Consistency:
     """The consistency of one recording.
