@@ -63,7 +63,8 @@ def _case(rate: int, exponent: float, fraction: float, cut: bool, band: str | No
     std = fraction * _size(clean, rate) / _size(background, rate)
     values = clean + std * background + noise_std * rng.normal(size=clean.shape)
     if band is not None:
-        values = signal.sosfilt(signal.butter(*FILTERS[band], fs=rate, output="sos"), values - values[:, :1])
+        filtered = signal.sosfilt(signal.butter(*FILTERS[band], fs=rate, output="sos"), values - values[:, :1])
+        values = np.asarray(filtered)
         values = values + clean.mean() - values.mean(axis=1, keepdims=True)
     values = values + OFFSET * rng.normal(size=(recordings, 1))
     told = jrae.recording.Background.one_over_f(std=std, exponent=exponent, band=BAND, offset_std=OFFSET)
