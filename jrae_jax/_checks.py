@@ -48,10 +48,10 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
-def as_float(value: Any) -> jax.Array:
+def as_float(value: Any, name: str | None = None) -> jax.Array:
     """`value` as an array of the default float type: float32, or float64 where x64 is enabled.
 
-    **Raises:** `ValueError` for what is no number and no array of numbers.
+    **Raises:** `ValueError`, for the argument of this name, for what is no number and no array of numbers.
     """
     dtype = jnp.result_type(float)
     # Converted by NumPy: JAX would compile a program for each shape.
@@ -60,8 +60,23 @@ def as_float(value: Any) -> jax.Array:
             return jax.device_put(value.astype(dtype))  # a copy, which no change of `value` reaches
     try:
         return jnp.asarray(value, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"a quantity must be a number or an array of numbers, got {_short(value)}") from error
+    except (OverflowError, TypeError, ValueError) as error:
+        what = "a quantity" if name is None else f"`{name}`"
+        raise ValueError(f"{what} must be a number or an array of numbers, got {_short(value)}") from error
+
+
+def as_array(value: Any, name: str) -> Any:
+    """An array of numbers as it is, of NumPy or JAX; anything else as `as_float`."""
+    known = isinstance(value, jax.Array) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf")
+    return value if known else as_float(value, name)
+
+
+def as_quantity(value: Any) -> Any:
+    """The same as the converter of a field; what is no number stays what it is, for the check of the record to name."""
+    try:
+        return as_float(value)
+    except ValueError:
+        return value
 
 
 def as_number(name: str, value: Any) -> float:
@@ -69,17 +84,28 @@ def as_number(name: str, value: Any) -> float:
 
     **Raises:** `ValueError` for a traced value, an array, or what is no number.
     """
+    _check_static(name, value)
+    try:
+        if isinstance(value, str | bytes | None) or np.ndim(value):
+            raise ValueError
+        return float(value)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must be a number, got {_short(value)}") from error
+
+
+def as_positive(name: str, value: Any) -> float:
+    """The same of a number that is finite and greater than zero."""
+    number = as_number(name, value)
+    check_positive(**{name: number})
+    return number
+
+
+def _check_static(name: str, value: Any) -> None:
     if not is_concrete(value):
         raise ValueError(
             f"`{name}` must be known before tracing, as it decides on the program, got a traced value: make it "
             "a static argument of jax.jit"
         )
-    if isinstance(value, str | bytes | None) or np.ndim(value):
-        raise ValueError(f"`{name}` must be a number, got {_short(value)}")
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`{name}` must be a number, got {_short(value)}") from error
 
 
 def _short(value: Any) -> str:
@@ -88,6 +114,8 @@ def _short(value: Any) -> str:
 
 def is_concrete(value: Any) -> bool:
     """Whether the numbers in `value` are known now, outside any JAX transformation."""
+    if isinstance(value, list | tuple):
+        return all(map(is_concrete, value))
     return not isinstance(value, Tracer)
 
 
@@ -138,13 +166,15 @@ def _check_each(expected: str, holds: Callable[[np.ndarray], np.ndarray], argume
 def as_numbers(name: str, value: Any) -> np.ndarray:
     """A named argument as an array of numbers.
 
-    **Raises:** `ValueError` for text, records, or lists of different lengths.
+    **Raises:** `ValueError` for text, records, lists of different lengths, or a traced value.
     """
+    if not is_concrete(value):
+        raise ValueError(f"`{name}` must be known before tracing, got a traced value: call this outside jax.jit")
     try:
         values = np.asarray(value)
-    except ValueError:  # lists of different lengths
+    except (TypeError, ValueError):  # keys; lists of different lengths, or of traced values
         values = np.asarray(None)
-    if values.dtype.kind in "OSUc":
+    if values.dtype.kind in "OSUcmM":
         raise ValueError(f"`{name}` must be a number or an array of numbers, got {_short(value)}")
     return values
 
@@ -152,36 +182,53 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
 def check_count(minimum: int, **arguments: Any) -> None:
     """Raise if a named argument is not a whole number of at least `minimum`."""
     for name, value in arguments.items():
+        _check_static(name, value)
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or value < minimum:
-            raise ValueError(f"`{name}` must be a whole number of at least {minimum}, got {value!r}")
+            raise ValueError(f"`{name}` must be a whole number of at least {minimum}, got {_short(value)}")
 
 
-def check_order(low: float, high: float) -> None:
-    """Raise unless `low` is below `high`."""
-    if not low < high:
+def check_flag(**arguments: Any) -> None:
+    """Raise if a named argument is neither true nor false."""
+    for name, value in arguments.items():
+        _check_static(name, value)
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"`{name}` must be True or False, got {_short(value)}")
+
+
+def check_order(low: Any, high: Any) -> None:
+    """Raise unless `low` is a number below the number `high`."""
+    if not as_number("low", low) < as_number("high", high):
         raise ValueError(f"`low` must be below `high`, got {low} and {high}")
 
 
 def check_choice(choices: tuple[str, ...], **arguments: Any) -> None:
     """Raise if a named argument is not one of `choices`."""
     for name, value in arguments.items():
-        if value not in choices:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        if not (isinstance(value, str) and value in choices):
+            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, got {_short(value)}")
 
 
-def check_names(known: Iterable[str], **arguments: Iterable[str]) -> None:
-    """Raise if a named argument names something that is not among `known`, or names it twice."""
+def check_names(known: Iterable[str], **arguments: Any) -> None:
+    """Raise if a named argument is no list of names that are among `known`, each once."""
     known = tuple(known)
     for argument, names in arguments.items():
         if isinstance(names, str):
             raise ValueError(f"`{argument}` must be a list of names, got {names!r}: [{names!r}]")
-        names = tuple(names)
-        for name in names:
+        each = tuple(names) if isinstance(names, Iterable) else (names,)
+        if not all(isinstance(name, str) for name in each):
+            raise ValueError(f"`{argument}` must be a list of names, got {_short(names)}")
+        for name in each:
             if name not in known:
                 raise ValueError(f"`{argument}` must name some of {', '.join(known)}; got {name}")
-            if names.count(name) > 1:
-                raise ValueError(f"`{argument}` must name each quantity once, got {name} {names.count(name)} times")
+            if each.count(name) > 1:
+                raise ValueError(f"`{argument}` must name each quantity once, got {name} {each.count(name)} times")
+
+
+def check_progress(progress: Any) -> None:
+    """Raise if `progress` is given and cannot be called."""
+    if not (progress is None or callable(progress)):
+        raise ValueError(f"`progress` must be a function of done, total and message, got {_short(progress)}")
 
 
 def check_key(**arguments: Any) -> None:
@@ -198,7 +245,7 @@ def check_keys(count: int, **arguments: Any) -> None:
     for name, value in arguments.items():
         typed = isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
         if not typed or value.shape != (count,):
-            what = f"an array of shape {value.shape}" if typed else " ".join(repr(value).split())
+            what = f"an array of shape {value.shape}" if typed else _short(value)
             raise ValueError(f"`{name}` must be {count} keys, as jax.random.split(key, {count}) gives, got {what:.60}")
 
 

@@ -11,9 +11,20 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 _PREFIX = ".jrae-"  # of what is being written
 _PROBE = bytes(4096)  # a block: on a full disk an empty file can still be made
+
+
+def as_path(name: str, path: Any) -> Path:
+    """A named argument as a path.
+
+    **Raises:** `ValueError` for what cannot be one.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"`{name}` must be a path, got {' '.join(repr(path).split()):.60}")
+    return Path(path)
 
 
 @contextlib.contextmanager
@@ -106,7 +117,7 @@ def check_output(
 
     **Raises:** `ValueError`.
     """
-    path = Path(path)
+    path = as_path(name, path)
     if suffixes and not any(path.name.endswith(suffix) and path.name != suffix for suffix in suffixes):
         raise ValueError(f"`{name}` must end in {' or '.join(suffixes)}, got {path}")
     try:

@@ -133,6 +133,8 @@ def checked_sizes(latent_size: int, widths: Sequence[int]) -> tuple[int, list[in
     **Raises:** `ValueError` for one below 1.
     """
     check_count(1, latent_size=latent_size)
+    if not isinstance(widths, Sequence | np.ndarray):
+        raise ValueError(f"`widths` must be a list of sizes, got {widths!r:.60}")
     for width in widths:
         check_count(1, widths=width)
     return int(latent_size), [int(width) for width in widths]

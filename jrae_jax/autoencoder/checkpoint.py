@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import check_type
+from .._checks import check_flag, check_type
 from .._version import __version__
 from ..column.states import CHANNELS
 from ..recording.mask import ObservationMask
@@ -107,6 +107,7 @@ def load_pretrained(*, causal: bool = False) -> Reconstructor:
 
     - `causal`: one that reads the past 0.33 s only, for `StreamingDecoder`; else it reads as much of the future, too.
     """
+    check_flag(causal=causal)
     return load(_WEIGHTS / f"{'causal' if causal else 'centred'}.jrae").reconstructor
 
 

@@ -4,13 +4,12 @@ import hashlib
 import io
 import json
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import PyTree
 
-from .._files import atomic_path
+from .._files import as_path, atomic_path
 
 _LONGEST_HEADER = 1 << 20
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -44,7 +43,7 @@ def read_container(path: str | os.PathLike) -> Container:
 
     **Raises:** `OSError` if it cannot be read.
     """
-    content = Path(path).read_bytes()
+    content = as_path("path", path).read_bytes()
     body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     try:
         header = json.loads(content.partition(b"\n")[0][:_LONGEST_HEADER])

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
-from .._checks import as_float, check_not_negative, of_numbers
+from .._checks import as_float, as_numbers, check_flag, check_not_negative, of_numbers
 from ..column.quantities import described
 from ..column.states import CHANNELS, STATES
 from ..recording.mask import ObservationMask
@@ -143,7 +143,8 @@ class ReconstructionLoss(AbstractLoss):
 
     def __init__(self, weights: ArrayLike | Sequence[float | int], *, observed_only: bool = False):
         """See the class."""
-        self.weights, self.observed_only = np.asarray(weights, dtype=float), bool(observed_only)
+        check_flag(observed_only=observed_only)
+        self.weights, self.observed_only = as_numbers("weights", weights).astype(float), bool(observed_only)
         if self.weights.shape != (len(CHANNELS),):
             raise ValueError(
                 f"`weights` must be {len(CHANNELS)}, one for each of {', '.join(CHANNELS)}, got shape "

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_positive, check_type, is_concrete, of_numbers
+from .._checks import as_positive, check_count, check_type, is_concrete, of_numbers
 from ..column.quantities import described
 from ..column.states import CHANNELS
 from ..recording.estimate import Estimate, result_of
@@ -59,7 +59,7 @@ class StreamingDecoder(eqx.Module):
     def __init__(self, reconstructor: Reconstructor, *, observed: Observed, dt: float):
         """See the class."""
         check_type(Reconstructor, reconstructor=reconstructor)
-        check_positive(dt=dt)
+        dt = as_positive("dt", dt)
         autoencoder = reconstructor.autoencoder
         if autoencoder.future:
             raise ValueError(
@@ -67,7 +67,7 @@ class StreamingDecoder(eqx.Module):
                 "samples of the future: WindowedAutoencoder(..., future=0.0), or load_pretrained(causal=True)"
             )
         check_dt(autoencoder, "dt", dt)
-        self.observed, self.dt = as_mask(observed), float(dt)
+        self.observed, self.dt = as_mask(observed), dt
         self.reconstructor = reconstructor.check_kind("observed", self.observed, reconstructor)
 
     @of_numbers
@@ -81,6 +81,8 @@ class StreamingDecoder(eqx.Module):
 
         - `batch`: how many recordings there are side by side; `None` for chunks without a batch axis.
         """
+        if batch is not None:
+            check_count(1, batch=batch)
         shape = () if batch is None else (batch,)
         shape = (*shape, self.reconstructor.autoencoder.past + _BEFORE, len(CHANNELS))
         dtype = self.reconstructor.standardizer.mean.dtype
@@ -103,6 +105,7 @@ class StreamingDecoder(eqx.Module):
 
         **Raises:** `ValueError` if the chunk is of another batch, `dt` or kind than the decoder's.
         """
+        check_type(StreamState, state=state)
         check_type(Recording, chunk=chunk)
         if chunk.values.shape[:-2] != state.values.shape[:-2]:
             raise ValueError(

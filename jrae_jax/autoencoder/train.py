@@ -14,10 +14,11 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from .._checks import (
     Progress,
+    as_positive,
     check_count,
     check_key,
     check_keys,
-    check_positive,
+    check_progress,
     check_type,
     nan_is_an_answer,
     of_numbers,
@@ -181,6 +182,8 @@ def train_ensemble(
 
     **Raises:** `ValueError` for arguments that do not fit together.
     """
+    check_type(Sequence, autoencoders=autoencoders)
+    check_progress(progress)
     members = len(autoencoders)
     check_count(1, **{"len(autoencoders)": members})
     for one in autoencoders:
@@ -198,10 +201,10 @@ def train_ensemble(
             calibration_instants=calibration_instants,
         )
     else:
-        _check_left_out("a Dataset, which takes `epochs`", steps=steps)
         datasets = list(data) if isinstance(data, Sequence) else [data] * members
         for one in datasets:
             check_type(Dataset, data=one)
+        _check_left_out("a Dataset, which takes `epochs`", steps=steps)
         _check_members(members, data=datasets)
         source = DatasetPasses(
             datasets,
@@ -213,7 +216,9 @@ def train_ensemble(
     check_keys(members, keys=keys)
     _check_members(members, loss=losses)
     if learning_rate is not None:
-        check_positive(learning_rate=learning_rate)
+        learning_rate = as_positive("learning_rate", learning_rate)
+    if optimiser is not None:
+        check_type(optax.GradientTransformation, optimiser=optimiser)
     if optimiser is not None and learning_rate is not None:
         raise ValueError(f"`learning_rate` must be left out where there is an `optimiser`, got {learning_rate}")
     unfinished = None
@@ -324,7 +329,7 @@ def _run_epochs(
 def _check_left_out(data: str, **arguments: int | None) -> None:
     for name, value in arguments.items():
         if value is not None:
-            raise ValueError(f"`{name}` must be left out for {data}, got {value}")
+            raise ValueError(f"`{name}` must be left out for {data}, got {value!r:.60}")
 
 
 def _check_members(members: int, **arguments: Sequence[Any] | Array) -> None:

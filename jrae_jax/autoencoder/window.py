@@ -6,7 +6,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from .._checks import check_count, check_positive
+from .._checks import as_number, as_positive, check_count
 
 # States change within milliseconds and are smooth: at 1 kHz, 16 ms to either side are resolved, and what is older is
 # averaged over 2, 4, 8, ... ms, 11 averages of each width, so that 0.33 s are 60 numbers instead of 330.
@@ -34,10 +34,9 @@ class Window(eqx.Module):
 
     def __init__(self, *, past: float, future: float = 0.0, dt: float = 1e-3):
         """See the class."""
-        check_positive(dt=dt)
-        self.dt = float(dt)
+        self.dt = as_positive("dt", dt)
         self.past, self.future = (
-            sum(_widths_outwards(_samples(name, seconds, dt)))
+            sum(_widths_outwards(_samples(name, seconds, self.dt)))
             for name, seconds in {"past": past, "future": future}.items()
         )
 
@@ -70,6 +69,7 @@ def averaging(window: Window) -> Float[np.ndarray, "average sample"]:
 
 
 def _samples(name: str, seconds: float, dt: float) -> int:
+    seconds = as_number(name, seconds)
     count = round(seconds / dt) if np.isfinite(seconds) else -1
     check_count(0, **{f"{name} / dt": count})
     return count

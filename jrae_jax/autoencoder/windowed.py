@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_choice, check_count, check_key
+from .._checks import check_choice, check_count, check_flag, check_key
 from ..column.states import CHANNELS, STATES
 from ..recording.mask import Observed
 from .autoencoder import ACTIVATIONS, checked_sizes, input_channels, linear_layers
@@ -73,9 +73,11 @@ class WindowedAutoencoder(AbstractAutoencoder[WindowFeatures]):
         key: PRNGKeyArray,
     ):
         """See the class."""
-        check_count(1, filters=filters, **{"len(widths)": len(widths)})
+        check_count(1, filters=filters)
+        check_flag(variational=variational)
         check_key(key=key)
         latent_size, widths = checked_sizes(latent_size, widths)
+        check_count(1, **{"len(widths)": len(widths)})
         check_choice(tuple(ACTIVATIONS), activation=activation)
         self.window = Window(past=past, future=future, dt=dt)
         self.inputs, self.activation, self.variational = input_channels(inputs), activation, bool(variational)

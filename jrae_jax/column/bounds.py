@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._checks import check_type
 from .column import Column
 from .solvers import RK4, FixedStepHeun, StrangSplitting
 
@@ -43,6 +44,7 @@ def potential_bounds(column: Column) -> PotentialBounds:
     [A/a p, A/a (p + 2 e0 C2)] with the least p on the left and the greatest on the right. It takes some 10 / a and
     10 / b seconds from any plausible start.
     """
+    check_type(Column, column=column)
     least, greatest = (jnp.stack(jnp.broadcast_arrays(*values), axis=-1) for values in _bounds(column))
     return PotentialBounds(least, greatest)
 

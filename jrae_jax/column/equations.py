@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Real
 
+from .._checks import as_array, check_type
 from .parameters import JansenRitParameters
 from .states import EXTERNAL_INPUT_STATE, STATES, States
 
@@ -28,6 +29,8 @@ def sigmoid(v: Float[Array, "*batch"], parameters: JansenRitParameters) -> Float
 
     **Returns:** 1/s, between 0 and `2 e0`; values and gradients stay finite at any finite `v`.
     """
+    check_type(JansenRitParameters, parameters=parameters)
+    v = as_array(v, "v")
     return 2 * parameters.e0 * jax.nn.sigmoid(parameters.r * (v - parameters.v0))
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._checks import (
-    as_float,
-    as_number,
+    as_positive,
+    as_quantity,
     check_count,
     check_finite,
     check_not_negative,
@@ -109,7 +109,7 @@ class ConstantInput(AbstractExternalInput):
     **Raises:** `ValueError` if `p` is not finite.
     """
 
-    p: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
+    p: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("1/s"))
     hold = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __check_init__(self):
@@ -159,16 +159,15 @@ class UniformNoiseInput(AbstractExternalInput):
     **Raises:** `ValueError` if `hold` is not positive, or `high` is not above `low`.
     """
 
-    low: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
-    high: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
+    low: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("1/s"))
+    high: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("1/s"))
     hold: float = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
-        static=True, kw_only=True, converter=partial(as_number, "hold"), metadata=unit("s")
+        static=True, kw_only=True, converter=partial(as_positive, "hold"), metadata=unit("s")
     )
 
     def __check_init__(self):
         check_finite(low=self.low, high=self.high)
         _check_one_shape(low=self.low, high=self.high)
-        check_positive(hold=self.hold)
         check_positive(**{"high - low": self.high - self.low})
 
     def rate(self, t):
@@ -217,8 +216,8 @@ class WhiteNoiseInput(AbstractExternalInput):
     **Raises:** `ValueError` if `p` is not finite, or `intensity` is negative.
     """
 
-    p: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
-    intensity: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("s^-1/2"))
+    p: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("1/s"))
+    intensity: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("s^-1/2"))
     hold = None  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __check_init__(self):
@@ -267,17 +266,17 @@ class OrnsteinUhlenbeckInput(AbstractExternalInput):
     **Raises:** `ValueError` if `p` is not finite, `sd` is negative, or `correlation_time` or `hold` not positive.
     """
 
-    p: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
-    sd: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("1/s"))
-    correlation_time: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("s"))
+    p: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("1/s"))
+    sd: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("1/s"))
+    correlation_time: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("s"))
     hold: float = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
-        static=True, kw_only=True, converter=partial(as_number, "hold"), metadata=unit("s")
+        static=True, kw_only=True, converter=partial(as_positive, "hold"), metadata=unit("s")
     )
 
     def __check_init__(self):
         check_finite(p=self.p)
         check_not_negative(sd=self.sd)
-        check_positive(correlation_time=self.correlation_time, hold=self.hold)
+        check_positive(correlation_time=self.correlation_time)
         _check_one_shape(p=self.p, sd=self.sd, correlation_time=self.correlation_time)
 
     def rate(self, t):
@@ -325,10 +324,10 @@ class EvokedPulseInput(AbstractExternalInput):
         finite.
     """
 
-    onset: Float[Array, "*batch"] = eqx.field(converter=as_float, metadata=unit("s"))
+    onset: Float[Array, "*batch"] = eqx.field(converter=as_quantity, metadata=unit("s"))
     background: AbstractExternalInput
-    q: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.5, kw_only=True, metadata=unit("1/s"))
-    w: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.005, kw_only=True, metadata=unit("s"))
+    q: Float[Array, "*batch"] = eqx.field(converter=as_quantity, default=0.5, kw_only=True, metadata=unit("1/s"))
+    w: Float[Array, "*batch"] = eqx.field(converter=as_quantity, default=0.005, kw_only=True, metadata=unit("s"))
     n: int = eqx.field(static=True, default=7, kw_only=True)
 
     def __check_init__(self):

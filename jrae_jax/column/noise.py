@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, UInt32
 
-from .._checks import check_key
+from .._checks import check_key, check_not_negative
 from .quantities import described
 
 _WEYL = np.uint32(0x9E3779B9)
@@ -59,6 +59,9 @@ def noise_stream(key: PRNGKeyArray, trajectory: Integer[Array, "*batch"] | int) 
     - `key`: of the whole batch or parameter scan.
     - `trajectory`: the index of the trajectory in it, below 2^32.
     """
+
+    check_key(key=key)
+    check_not_negative(trajectory=trajectory)
 
     def words(trajectory):
         return jax.random.bits(jax.random.fold_in(key, trajectory), (2,), jnp.uint32)

@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_choice, check_finite, check_positive, is_concrete
+from .._checks import as_quantity, check_choice, check_finite, check_positive, is_concrete
 from .quantities import described, unit
 
 
@@ -31,29 +31,29 @@ class JansenRitParameters(eqx.Module):
     **Raises:** `ValueError` if a value is not finite, or if `a` or `b` is not positive.
     """
 
-    A: Float[Array, "*batch"] = eqx.field(default=3.25, converter=as_float, metadata=unit("mV"))
+    A: Float[Array, "*batch"] = eqx.field(default=3.25, converter=as_quantity, metadata=unit("mV"))
     """Maximum amplitude of the excitatory postsynaptic potential, mV."""
-    B: Float[Array, "*batch"] = eqx.field(default=22.0, converter=as_float, metadata=unit("mV"))
+    B: Float[Array, "*batch"] = eqx.field(default=22.0, converter=as_quantity, metadata=unit("mV"))
     """Maximum amplitude of the inhibitory postsynaptic potential, mV."""
-    a: Float[Array, "*batch"] = eqx.field(default=100.0, converter=as_float, metadata=unit("1/s"))
+    a: Float[Array, "*batch"] = eqx.field(default=100.0, converter=as_quantity, metadata=unit("1/s"))
     """Rate constant of the excitatory synapses (inverse of membrane and dendritic delay), 1/s."""
-    b: Float[Array, "*batch"] = eqx.field(default=50.0, converter=as_float, metadata=unit("1/s"))
+    b: Float[Array, "*batch"] = eqx.field(default=50.0, converter=as_quantity, metadata=unit("1/s"))
     """Rate constant of the inhibitory synapses, 1/s."""
-    e0: Float[Array, "*batch"] = eqx.field(default=2.5, converter=as_float, metadata=unit("1/s"))
+    e0: Float[Array, "*batch"] = eqx.field(default=2.5, converter=as_quantity, metadata=unit("1/s"))
     """Half of the maximum firing rate of a population, 1/s."""
-    v0: Float[Array, "*batch"] = eqx.field(default=6.0, converter=as_float, metadata=unit("mV"))
+    v0: Float[Array, "*batch"] = eqx.field(default=6.0, converter=as_quantity, metadata=unit("mV"))
     """Potential at which half of the maximum firing rate is reached, mV."""
-    r: Float[Array, "*batch"] = eqx.field(default=0.56, converter=as_float, metadata=unit("1/mV"))
+    r: Float[Array, "*batch"] = eqx.field(default=0.56, converter=as_quantity, metadata=unit("1/mV"))
     """Steepness of the sigmoid, 1/mV."""
-    C: Float[Array, "*batch"] = eqx.field(default=135.0, converter=as_float, metadata=unit("1"))
+    C: Float[Array, "*batch"] = eqx.field(default=135.0, converter=as_quantity, metadata=unit("1"))
     """Average number of synapses between the populations; scales the four connections below."""
-    alpha1: Float[Array, "*batch"] = eqx.field(default=1.0, converter=as_float, metadata=unit("1"))
+    alpha1: Float[Array, "*batch"] = eqx.field(default=1.0, converter=as_quantity, metadata=unit("1"))
     """Pyramidal to excitatory synapses as a fraction of `C`."""
-    alpha2: Float[Array, "*batch"] = eqx.field(default=0.8, converter=as_float, metadata=unit("1"))
+    alpha2: Float[Array, "*batch"] = eqx.field(default=0.8, converter=as_quantity, metadata=unit("1"))
     """Excitatory to pyramidal synapses as a fraction of `C`."""
-    alpha3: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_float, metadata=unit("1"))
+    alpha3: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_quantity, metadata=unit("1"))
     """Pyramidal to inhibitory synapses as a fraction of `C`."""
-    alpha4: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_float, metadata=unit("1"))
+    alpha4: Float[Array, "*batch"] = eqx.field(default=0.25, converter=as_quantity, metadata=unit("1"))
     """Inhibitory to pyramidal synapses as a fraction of `C`."""
 
     def __check_init__(self):

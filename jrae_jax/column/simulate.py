@@ -18,9 +18,11 @@ from .._checks import (
     as_float,
     as_number,
     as_numbers,
+    as_positive,
     check_count,
     check_finite,
-    check_positive,
+    check_flag,
+    check_progress,
     check_type,
     is_concrete,
 )
@@ -104,6 +106,8 @@ def simulate(
     **Warns:** `LongStepWarning` for a step longer than any whose accuracy was measured; see `suggest_dt`.
     """
     check_type(Column, column=column)
+    check_flag(throw=throw)
+    check_progress(progress)
     t0, t1, dt, burn_in = (
         as_number(name, value) for name, value in {"t0": t0, "t1": t1, "dt": dt, "burn_in": burn_in}.items()
     )
@@ -111,10 +115,8 @@ def simulate(
     solver = RK4() if solver is None else solver
     check_type(diffrax.AbstractSolver, solver=solver)
     tolerances = _checked_tolerances(solver, rtol, atol)
-    if y0 is not None:
-        check_finite(y0=y0)
-    state = as_float(np.zeros(len(STATES)) if y0 is None else y0)
-    batch = _resolved_batch(column, y0, batch)
+    batch = resolved_batch(column, y0, batch)
+    state = as_float(np.zeros(len(STATES)) if y0 is None else y0, "y0")
     holds = aligned_holds(column.input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
     every, ts = _save_times(saveat, t0, dt, steps, burn_in)
     adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
@@ -191,22 +193,29 @@ def _checked_tolerances(
         return None
     if rtol is None or atol is None:
         raise ValueError(f"`rtol` and `atol` go together, got rtol={rtol} and atol={atol}")
-    check_positive(rtol=rtol, atol=atol)
+    rtol, atol = as_positive("rtol", rtol), as_positive("atol", atol)
     if not isinstance(solver, diffrax.AbstractAdaptiveSolver):
         raise ValueError(
             f"`solver` must estimate its error to be used with tolerances, got {type(solver).__name__}(): "
             "take diffrax.Tsit5(), Dopri8() or Kvaerno5()"
         )
-    return (float(rtol), float(atol))
+    return rtol, atol
 
 
-def _resolved_batch(column: Column, y0: Any, batch: int | None) -> int | None:
+def resolved_batch(column: Column, y0: Any, batch: int | None) -> int | None:
+    """How many columns there are; `None` for a single one.
+
+    **Raises:** `ValueError` for a `y0` of another shape or that is not finite, or numbers that differ.
+    """
     sizes = {"batch": batch, "column": column.batch}
     if y0 is not None:
+        check_finite(y0=y0)
         shape = np.shape(y0)
         if not shape or shape[-1] != len(STATES) or len(shape) > 2:
             raise ValueError(f"`y0` must have shape (6,) or (batch, 6), got {shape}")
         sizes["y0"] = shape[0] if len(shape) == 2 else None
+    if batch is not None:
+        check_count(1, batch=batch)
     known = {name: size for name, size in sizes.items() if size is not None}
     if len(set(known.values())) > 1:
         came = ", ".join(f"{size} from `{name}`" for name, size in known.items())

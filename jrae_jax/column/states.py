@@ -3,10 +3,12 @@
 Jansen and Rit's order: potentials first, then their time derivatives. This is the only file that knows an index.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from .._checks import as_array
 
 
 class States(NamedTuple):
@@ -77,7 +79,7 @@ def eeg(ys: Float[Array, "*batch 6"]) -> Float[Array, "*batch"]:
 
     **Raises:** `ValueError` if the last axis is not six long.
     """
-    _check_states_last(ys)
+    ys = _states_last(ys)
     return ys[..., 1] - ys[..., 2]
 
 
@@ -86,15 +88,18 @@ def to_channels(ys: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
 
     **Raises:** `ValueError` if the last axis is not six long.
     """
+    ys = _states_last(ys)
     return jnp.concatenate([ys, eeg(ys)[..., None]], axis=-1)
 
 
-def _check_states_last(ys: Float[Array, "*batch 6"]) -> None:
-    shape = jnp.shape(ys)
+def _states_last(ys: Any) -> Float[Array, "*batch 6"]:
+    ys = as_array(ys, "ys")
+    shape = ys.shape
     if not shape or shape[-1] != len(STATES):
         raise ValueError(
             f"`ys` must end in an axis of the {len(STATES)} states, got shape {shape}{states_first(shape)}"
         )
+    return ys
 
 
 def states_first(shape: tuple[int, ...]) -> str:

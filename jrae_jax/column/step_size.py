@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_finite, check_positive, check_type, is_concrete, is_whole
+from .._checks import as_positive, check_finite, check_positive, check_type, is_concrete, is_whole
 from .column import Column
 from .inputs import AbstractExternalInput
 from .solvers import RK4, FixedStepHeun, StrangSplitting
@@ -79,7 +79,7 @@ def suggest_dt(column: Column, tolerance: float = 0.01, *, solver: diffrax.Abstr
     **Raises:** `ValueError` if `tolerance` is not positive, or `solver` was not measured.
     """
     check_type(Column, column=column)
-    check_positive(tolerance=tolerance)
+    tolerance = as_positive("tolerance", tolerance)
     solver = RK4() if solver is None else solver
     scheme = _SCHEMES.get(type(solver))
     if scheme is None:

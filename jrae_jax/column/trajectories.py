@@ -1,5 +1,6 @@
 """Trajectories of all six states: what a simulation returns."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import diffrax
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_count, check_finite, check_positive
+from .._checks import as_array, as_number, as_numbers, as_positive, check_count, check_finite
 from .labelled import by_channel, over_time
 from .states import STATES, eeg, states_first, to_channels
 
@@ -24,15 +25,15 @@ class Trajectories(eqx.Module):
     **Raises:** `ValueError` for states of another shape, or times that do not fit them.
     """
 
-    ys: Float[Array, "*batch time 6"] = eqx.field(converter=lambda ys: as_float(ys) if isinstance(ys, list) else ys)
+    ys: Float[Array, "*batch time 6"] = eqx.field(converter=lambda ys: as_array(ys, "ys"))
     """States in mV and mV/s; the batch axis, if any, is in front."""
     result: diffrax.RESULTS = eqx.field(default_factory=lambda: diffrax.RESULTS.successful)
     """How each trajectory ended: `diffrax.RESULTS.successful`, or what went wrong; shape `()` or `(batch,)`."""
-    dt: float = eqx.field(static=True, kw_only=True)
+    dt: float = eqx.field(static=True, kw_only=True, converter=partial(as_positive, "dt"))
     """Step of the integration, s."""
     every: int = eqx.field(static=True, default=1, kw_only=True)
     """Steps from each sample to the next."""
-    t0: float = eqx.field(static=True, default=0.0, kw_only=True)
+    t0: float = eqx.field(static=True, default=0.0, kw_only=True, converter=partial(as_number, "t0"))
     """Time of the first sample, s."""
     times: tuple[float, ...] | None = eqx.field(static=True, default=None, kw_only=True)
     """The time of every sample, where they were saved at given times; `None`: every so many steps."""
@@ -41,11 +42,10 @@ class Trajectories(eqx.Module):
         shape = np.shape(self.ys)
         if len(shape) not in (2, 3) or shape[-1] != len(STATES):
             raise ValueError(f"`ys` must have shape (time, 6) or (batch, time, 6), got {shape}{states_first(shape)}")
-        check_positive(dt=self.dt)
         check_count(1, every=self.every)
         check_finite(t0=self.t0)
-        if self.times is not None and len(self.times) != shape[-2]:
-            raise ValueError(f"`times` must be one for each of {shape[-2]} samples, got {len(self.times)}")
+        if self.times is not None and as_numbers("times", self.times).shape != shape[-2:-1]:
+            raise ValueError(f"`times` must be one for each of {shape[-2]} samples, got shape {np.shape(self.times)}")
 
     @property
     def ts(self) -> Float[np.ndarray, " time"]:

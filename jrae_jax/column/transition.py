@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float, is_concrete
+from .._checks import as_float, as_positive, check_names, check_type, is_concrete
 from .column import Column
 from .equations import Coefficients
 from .inputs import ConstantInput, InputStatistics
@@ -48,7 +48,9 @@ class Transition(eqx.Module):
 
     def __init__(self, column: Column, dt: float, unknown: tuple[str, ...] = ()):
         """See the class."""
-        self.dt, self.unknown = float(dt), unknown
+        check_type(Column, column=column)
+        check_names((*vars(column.parameters), "p"), unknown=unknown)
+        self.dt, self.unknown = as_positive("dt", dt), tuple(unknown)
         self.parameters, self.input = column.parameters, column.input.statistics(self.step_length)
         self.noisy = column.input.random
         _check_rates(column, self.step_length)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Complex, Float
 
-from .._checks import as_float, check_positive, nan_is_an_answer, of_numbers
+from .._checks import as_float, as_positive, nan_is_an_answer, of_numbers
 from ..column.column import Column, check_constant
 from ..column.simulate import simulate
 from ..column.states import STATES, eeg
@@ -106,8 +106,10 @@ def limit_cycle(
     **Raises:** `ValueError` for another input, batches of different lengths, or times that are not positive.
     """
     check_constant("column", column)
-    check_positive(burn_in=burn_in, longest=longest)
-    burn_in, longest = (round(seconds / _DT) * _DT for seconds in (burn_in, longest))
+    burn_in, longest = (
+        round(as_positive(name, seconds) / _DT) * _DT
+        for name, seconds in {"burn_in": burn_in, "longest": longest}.items()
+    )
     ys = simulate(column, t1=burn_in + 2 * longest, dt=_DT, y0=y0, burn_in=burn_in, throw=False).ys
     return in_double(_near if ys.ndim == 2 else jax.vmap(_near, in_axes=(column.axes, 0)), column, ys)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_positive, nan_is_an_answer
+from .._checks import as_positive, nan_is_an_answer
 from ..column.column import Column, check_constant, check_single
 from ..column.states import STATES
 from .branches import (
@@ -53,7 +53,7 @@ def limit_cycles(column: Column, *, longest: float = 1.0) -> LimitCycle:
     """
     check_constant("column", column)
     check_single("column", column, "call `limit_cycles` for each, column[i]")
-    check_positive(longest=longest)
+    longest = as_positive("longest", longest)
 
     def found(column: Column) -> LimitCycle:
         branches = followed_branches(column, hopf_points(column), _STEPS, (-np.inf, np.inf), longest)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import Progress, check_choice, nan_is_an_answer, of_numbers
+from .._checks import Progress, check_choice, check_progress, nan_is_an_answer, of_numbers
 from ..column.column import Column, check_constant
 from .branches import folds_of, followed_branches, stacked_branches
 from .continuation import checked_values, continued_equilibria
@@ -117,6 +117,7 @@ def bifurcation_diagram(
         values that no column can have.
     """
     check_constant("column", column)
+    check_progress(progress)
     check_choice(tuple(column.quantities), parameter=parameter)
     values = checked_values(column, parameter, low, high, points)
 

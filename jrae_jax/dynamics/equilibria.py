@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from .._checks import check_positive, nan_is_an_answer, of_numbers
+from .._checks import as_float, check_positive, nan_is_an_answer, of_numbers
 from ..column.column import Column, check_constant, check_single
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
@@ -150,10 +150,15 @@ def equilibrium_curve(column: Column, v: Float[Array, " point"]) -> Equilibria:
     **Arguments:**
 
     - `column`: one column with a `ConstantInput`, the value of whose p does not matter; A and B positive.
+    - `v`: shape `(point,)`; NaN gives NaN.
 
-    **Raises:** `ValueError` for another input, a batch of columns, or if A or B is not positive.
+    **Raises:** `ValueError` for another input, a batch of columns, potentials of another shape, or if A or B is not
+        positive.
     """
     check_single("column", _checked(column), "call `equilibrium_curve` for each")
+    v = as_float(v, "v")
+    if v.ndim != 1:
+        raise ValueError(f"`v` must be a row of potentials, got shape {v.shape}")
     return _curve(column.parameters, v)
 
 

@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_count, check_positive, check_type, nan_is_an_answer, of_numbers
+from .._checks import as_float, as_positive, check_count, check_type, nan_is_an_answer, of_numbers
 from ..column.column import Column
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
 from ..column.quantities import batch_axes
-from ..column.simulate import simulate
+from ..column.simulate import resolved_batch, simulate
 from ..column.states import STATES, States
 
 if TYPE_CHECKING:
@@ -102,11 +102,12 @@ def lyapunov_exponents(
     """
     check_type(Column, column=column)
     check_count(2, blocks=blocks)
-    check_positive(block=block, burn_in=burn_in, dt=dt)
+    block, burn_in, dt = (
+        as_positive(name, value) for name, value in {"block": block, "burn_in": burn_in, "dt": dt}.items()
+    )
     block_steps, burn_in_steps = (max(1, round(seconds / (_TOGETHER * dt))) * _TOGETHER for seconds in (block, burn_in))
-    states = as_float(np.zeros(len(STATES)) if y0 is None else y0)
-    sizes = (column.batch, len(states) if states.ndim == 2 else None, batch)
-    size = next((size for size in sizes if size is not None), None)
+    size = resolved_batch(column, y0, batch)
+    states = as_float(np.zeros(len(STATES)) if y0 is None else y0, "y0")
     states = states if size is None else jnp.broadcast_to(states, (size, len(STATES)))
     basis = jnp.broadcast_to(jnp.eye(len(STATES), dtype=states.dtype), (*states.shape, len(STATES)))
     done, rates = 0, []

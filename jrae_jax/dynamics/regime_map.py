@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float, Shaped
 
-from .._checks import Progress, check_names, nan_is_an_answer
+from .._checks import Progress, check_names, check_progress, nan_is_an_answer
 from ..column.column import Column, check_constant, check_single
 from ..column.solvers import RK4
 from ..column.states import STATES
@@ -58,6 +58,7 @@ def regime_map(
 
     check_constant("column", column)
     check_single("column", column, "give what changes as `axes`")
+    check_progress(progress)
     grid = Grid(ScanPoints(column), axes)
     check_names(column.quantities, axes=[name for axis in grid.axes for name in axis.values])
     columns = grid.points(np.arange(grid.size, dtype=np.uint32)).column

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from .._checks import as_float, check_names, check_positive, of_numbers
+from .._checks import as_float, as_numbers, check_flag, check_names, check_positive, check_type, of_numbers
 from ..column.column import Column
 from ..column.labelled import UNIT_OF_QUANTITY, Signal, by_channel, over_time
 from ..column.states import STATE_UNITS, STATES
@@ -88,8 +88,12 @@ def posterior_cramer_rao(
 
     **Raises:** `ValueError` for arguments that do not fit together, or states that are not finite.
     """
+    check_type(Column, column=column)
+    check_flag(causal=causal)
     check_names(UNKNOWN, unknown=unknown)
     check_positive(prior_std=prior_std)
+    if np.ndim(prior_std):
+        raise ValueError(f"`prior_std` must be one number, got shape {np.shape(prior_std)}")
     # The bound does not depend on the values that are recorded, only on which there are.
     recording = observe(trajectories, observed=observed)
     recording = Recording.from_array(
@@ -99,7 +103,7 @@ def posterior_cramer_rao(
     paths = trajectories.ys if trajectories.ys.ndim == 3 else trajectories.ys[None]
     recordings = recordings_of(column, recording, "trajectories", background)
     paths = jnp.broadcast_to(paths, (len(recordings), *paths.shape[1:]))
-    names = tuple(unknown)
+    names = tuple(map(str, unknown))
     std = _bounds(
         column, recordings, paths, background, channels_of(recordings), names, as_float(prior_std), smooth=not causal
     )
@@ -138,8 +142,12 @@ def cramer_rao(information: Float[Array | np.ndarray, "*batch n n"]) -> Float[Ar
     **Arguments:**
 
     - `information`: such as an `observability_gramian`.
+
+    **Raises:** `ValueError` for what is no square matrix.
     """
-    values = np.asarray(information, float)
+    values = as_numbers("information", information).astype(float)
+    if values.ndim < 2 or values.shape[-1] != values.shape[-2] or not values.size:
+        raise ValueError(f"`information` must be a square matrix, or several, got shape {values.shape}")
     size = np.sqrt(np.einsum("...ii->...i", values))
     safe = np.where(size > 0, size, 1)
     eigenvalues, directions = np.linalg.eigh(values / safe[..., None] / safe[..., None, :])

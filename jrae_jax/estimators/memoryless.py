@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, check_key, check_not_negative, of_numbers
+from .._checks import as_float, as_numbers, check_key, check_not_negative, check_type, of_numbers
 from ..column.states import CHANNELS, STATES
 from ..recording.estimate import AbstractEstimator, Estimate, check_concrete, check_observed
 from ..recording.mask import ObservationMask, Observed, as_mask
@@ -50,10 +50,11 @@ class MemorylessPredictor(AbstractEstimator):
 
         **Raises:** `ValueError` for a mask or noise out of range, or fewer samples than the 300 neighbours needed.
         """
+        check_type(ColumnStatistics, statistics=statistics)
         pool = np.asarray(statistics.states, dtype=float).reshape(-1, len(STATES))
         if len(pool) < _NEIGHBOURS:
             raise ValueError(f"`statistics` must hold at least {_NEIGHBOURS} samples, got {len(pool)}")
-        mask, noise = as_mask(observed), np.asarray(noise_std, dtype=float)
+        mask, noise = as_mask(observed), as_numbers("noise_std", noise_std).astype(float)
         if noise.shape not in ((), (len(CHANNELS),)):
             raise ValueError(f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got {noise.shape}")
         check_not_negative(noise_std=noise)

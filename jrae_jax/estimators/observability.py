@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._checks import as_float, check_count, check_positive
+from .._checks import as_float, check_count, check_positive, check_type
 from ..column.column import Column, check_constant, check_single
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
@@ -48,11 +48,12 @@ def lie_singular_values(
     check_positive(scale=scale)
     if np.shape(scale) not in ((), (len(STATES),)):
         raise ValueError(f"`scale` must be one number or {len(STATES)}, one a state, got shape {np.shape(scale)}")
-    if np.shape(states)[-1:] != (len(STATES),):
-        raise ValueError(f"`states` must end in an axis of the {len(STATES)} states, got shape {np.shape(states)}")
+    states = as_float(states, "states")
+    if states.shape[-1:] != (len(STATES),):
+        raise ValueError(f"`states` must end in an axis of the {len(STATES)} states, got shape {states.shape}")
     mask = jnp.asarray(as_mask(observed).channels)
-    each = jnp.broadcast_to(as_float(scale), (len(STATES),))
-    return _lie_singular_values(column, as_float(states), mask, each, derivatives)
+    each = jnp.broadcast_to(as_float(scale, "scale"), (len(STATES),))
+    return _lie_singular_values(column, states, mask, each, int(derivatives))
 
 
 def observability_gramian(
@@ -72,6 +73,7 @@ def observability_gramian(
     **Raises:** `ValueError` for channels that do not exist, or numbers that are not positive.
     """
     check_single("column", column, "one call for each column")
+    check_type(Trajectories, trajectories=trajectories)
     check_positive(noise_std=noise_std)
     if np.shape(noise_std) not in ((), (len(CHANNELS),)):
         raise ValueError(

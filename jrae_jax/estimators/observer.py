@@ -49,10 +49,11 @@ class ObserverCascade(AbstractEstimator):
     def __init__(self, column: Column, *, mean: ArrayLike):
         """See the class."""
         check_single("column", column, "make one estimator for each")
-        if np.shape(mean) != (len(STATES),):
-            raise ValueError(f"`mean` must have {len(STATES)} numbers, one a state, got shape {np.shape(mean)}")
-        check_finite(mean=mean)
-        self.column, self.mean = column, as_float(mean)
+        values = as_float(mean, "mean")
+        if values.shape != (len(STATES),):
+            raise ValueError(f"`mean` must have {len(STATES)} numbers, one a state, got shape {values.shape}")
+        check_finite(mean=values)
+        self.column, self.mean = column, values
 
     def __call__(self, recording: Recording) -> Estimate:
         """The states at each sample; samples that were not measured are interpolated linearly.

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.fft
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
-from .._checks import check_finite, check_positive, of_numbers
+from .._checks import as_number, as_numbers, as_positive, check_finite, of_numbers
 from ..column.column import Column, check_single
 from ..column.simulate import simulate
 from ..column.states import STATE_UNITS, STATES
@@ -46,8 +46,8 @@ class ColumnStatistics(eqx.Module):
 
         **Raises:** `ValueError` for another shape, states that are not finite, or a lag as long as a trajectory.
         """
-        check_positive(dt=dt)
-        values = np.asarray(states, dtype=float)
+        dt, longest_lag = as_positive("dt", dt), as_number("longest_lag", longest_lag)
+        values = as_numbers("states", states).astype(float)
         if values.ndim != 3 or values.shape[-1] != len(STATES):
             raise ValueError(f"`states` must have shape (trajectory, time, {len(STATES)}), got {values.shape}")
         check_finite(states=values)
@@ -62,7 +62,7 @@ class ColumnStatistics(eqx.Module):
         spectra = np.fft.rfft(values - mean, size, axis=1)
         products = np.einsum("bfi,bfj->fij", spectra, spectra.conj())
         lagged = np.fft.irfft(products, size, axis=0)[: lags + 1]
-        return cls(np.asarray(states), mean, lagged / (trajectories * time), float(dt))
+        return cls(np.asarray(states), mean, lagged / (trajectories * time), dt)
 
     def to_dataset(self) -> "xr.Dataset":
         """With names and units: `mean` over `state`, and `covariance` over `lag` (s), `state` and `other`, which is the

@@ -10,7 +10,7 @@ import scipy.fft
 import scipy.linalg
 from jaxtyping import ArrayLike, Float
 
-from .._checks import as_float, check_finite, check_not_negative, of_numbers
+from .._checks import as_float, as_number, as_numbers, check_finite, check_not_negative, check_type, of_numbers
 from ..column.states import CHANNELS, STATES
 from ..recording.estimate import AbstractEstimator, Estimate, check_concrete, check_dt, check_observed
 from ..recording.mask import ObservationMask, Observed, as_mask
@@ -54,6 +54,8 @@ class WienerFilter(AbstractEstimator):
         **Raises:** `ValueError` for a mask, noise or window out of range.
         """
         mask = as_mask(observed)
+        check_type(ColumnStatistics, statistics=statistics)
+        past, future = as_number("past", past), as_number("future", future)
         check_finite(past=past, future=future)
         samples, ahead = round(past / statistics.dt), round(future / statistics.dt)
         taps, lags = samples + ahead, len(statistics.lagged)
@@ -62,7 +64,7 @@ class WienerFilter(AbstractEstimator):
                 f"`past` and `future` must be from one sample and from 0 on, at most {(lags - 1) * statistics.dt:g} s "
                 f"together, the longest lag of `statistics`; got {past} s and {future} s"
             )
-        noise = np.asarray(noise_std, dtype=float)
+        noise = as_numbers("noise_std", noise_std).astype(float)
         if noise.shape not in ((), (len(CHANNELS),)):
             raise ValueError(f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got {noise.shape}")
         check_not_negative(noise_std=noise)

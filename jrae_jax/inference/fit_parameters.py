@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from .._checks import Progress, check_key, check_type, nan_is_an_answer
+from .._checks import Progress, check_key, check_progress, check_type, nan_is_an_answer
 from ..column.column import Column
 from ..column.states import CHANNELS
 from ..recording.mask import EEG
@@ -61,6 +61,7 @@ def fit_parameters(
         distinguish, or a method that does not go with the column's input.
     """
     check_key(key=key)
+    check_progress(progress)
     free = FreeParameters.from_bounds(column, bounds)
     _check_recording(recording)
     if method is None:

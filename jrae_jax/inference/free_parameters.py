@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_float, check_finite, check_names, of_numbers
+from .._checks import as_float, as_numbers, check_count, check_finite, check_key, check_names, of_numbers
 from ..column.column import Column, check_single
 from .identifiability import GAIN, scaling_symmetries
 
@@ -47,15 +47,19 @@ class FreeParameters(eqx.Module):
             that no EEG can distinguish.
         """
         check_single("column", column, "fit one at a time, column[0]")
-        if not bounds:
-            raise ValueError('`bounds` must name at least one quantity, got none: bounds={"C": (95.0, 175.0)}')
+        if not isinstance(bounds, Mapping) or not bounds:
+            raise ValueError(
+                f"`bounds` must name at least one quantity and give its bounds, got {bounds!r:.60}: "
+                'bounds={"C": (95.0, 175.0)}'
+            )
         check_names((*column.quantities, GAIN), bounds=bounds)
         for name, pair in bounds.items():
             label = f"bounds[{name!r}]"
-            if np.shape(pair) != (2,):
-                raise ValueError(f"`{label}` must be a lower and an upper bound, got {pair}")
-            low, high = pair
-            check_finite(**{label: np.array([low, high])})
+            ends = as_numbers(label, pair)
+            if ends.shape != (2,):
+                raise ValueError(f"`{label}` must be a lower and an upper bound, got shape {ends.shape}")
+            check_finite(**{label: ends})
+            low, high = ends
             if not low < high:
                 raise ValueError(f"`{label}` must rise, got {low:g} to {high:g}")
         symmetries = scaling_symmetries(bounds, column)
@@ -68,11 +72,19 @@ class FreeParameters(eqx.Module):
         return cls(column, low, high, tuple(bounds))
 
     def values(self, x: Float[Array, " free"]) -> Float[Array, " free"]:
-        """Values within the bounds."""
+        """Values within the bounds.
+
+        **Raises:** `ValueError` for other than one number for each free parameter.
+        """
+        x = as_float(x, "x")
+        if x.shape != self.low.shape:
+            raise ValueError(f"`x` must be one number for each of {', '.join(self.names)}, got shape {x.shape}")
         return self.low + (self.high - self.low) * jax.nn.sigmoid(x)
 
     def latin_hypercube(self, count: int, key: PRNGKeyArray) -> Float[Array, "count free"]:
         """Points evenly spread over the bounds (McKay et al. 1979, doi 10.1080/00401706.1979.10489755)."""
+        check_count(1, count=count)
+        check_key(key=key)
         order_key, cell_key = jax.random.split(key)
         orders = jax.vmap(lambda key: jax.random.permutation(key, count), out_axes=1)(
             jax.random.split(order_key, len(self.names))

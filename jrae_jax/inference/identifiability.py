@@ -53,8 +53,11 @@ def scaling_symmetries(names: Iterable[str], column: Column) -> tuple[str, ...]:
     **Raises:** `ValueError` for a quantity that the column does not have, or a batch of columns.
     """
     check_single("column", column, "take one of them, column[0]")
-    names = tuple(names)
-    check_names((*column.quantities, GAIN), names=names)
+    given = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else names
+    check_names((*column.quantities, GAIN), names=given)
+    names = tuple(given)
+    if not names:
+        return ()
     exponents = np.array([[powers.get(name, 0) for name in names] for powers in _products(column)], float)
     return tuple(_sentence(names, direction) for direction in _null_space(exponents))
 

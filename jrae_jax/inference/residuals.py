@@ -6,18 +6,42 @@ shooting (Bock and Plitt 1984, doi 10.1016/S1474-6670(17)61205-9) follows no tra
 """
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_positive
+from .._checks import as_float, as_numbers, as_positive
 from ..column.column import Column, check_constant, check_single
 from ..column.simulate import simulate
-from ..column.states import eeg
+from ..column.states import STATES, eeg
 
 BAND = (0.5, 40.0)
 """Hz; the frequencies that are compared unless others are asked for."""
+
+
+def as_band(band: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """The least and the greatest frequency of a `band`, Hz.
+
+    **Raises:** `ValueError` for what are not two frequencies that rise.
+    """
+    edges = as_numbers("band", band)
+    if edges.shape != (2,):
+        raise ValueError(f"`band` must be two frequencies, from and to, in Hz, got shape {edges.shape}")
+    low, high = map(float, edges)
+    if not 0 <= low < high:
+        raise ValueError(f"`band` must rise, from 0 Hz or more, got {low} to {high} Hz")
+    return low, high
+
+
+def _signals(name: str, values: Any) -> Float[Array, "*batch time"]:
+    signals = as_float(values, name)
+    if not signals.ndim or not signals.size:
+        raise ValueError(f"`{name}` must have time on its last axis, got shape {signals.shape}")
+    return signals
 
 
 def power_spectrum(
@@ -35,17 +59,23 @@ def power_spectrum(
 
     **Returns:** frequencies in the band, Hz, and the density, mV²/Hz.
 
-    **Raises:** `ValueError` if `v` is shorter than a segment, or nothing of the band is below the Nyquist frequency.
+    **Raises:** `ValueError` if `v` is shorter than a segment, or if the band ends above the Nyquist frequency or below
+        the resolution.
     """
-    check_positive(dt=dt, resolution=resolution)
+    dt, resolution, (low, high) = as_positive("dt", dt), as_positive("resolution", resolution), as_band(band)
+    v, nyquist = _signals("v", v), 0.5 / dt
     segment = round(1 / (resolution * dt))
     if v.shape[-1] < segment:
         raise ValueError(f"`resolution` = {resolution} Hz needs {segment * dt:g} s, got {v.shape[-1] * dt:g} s")
+    if high > nyquist * (1 + 1e-6):
+        raise ValueError(
+            f"`band` must end at the Nyquist frequency of `dt` = {dt:g} s, {nyquist:g} Hz, or below, got {low:g} to "
+            f"{high:g} Hz"
+        )
     frequencies = jnp.fft.rfftfreq(segment, dt)
-    low, high = (round(edge * segment * dt) for edge in band)
-    inside = slice(max(low, 1), min(high, segment // 2) + 1)
+    inside = slice(max(round(low * segment * dt), 1), min(round(high * segment * dt), segment // 2) + 1)
     if inside.stop <= inside.start:
-        raise ValueError(f"`band` must rise, within {resolution} to {0.5 / dt:g} Hz, got {band[0]} to {band[1]} Hz")
+        raise ValueError(f"`band` must reach to the `resolution`, {resolution} Hz, got {low:g} to {high:g} Hz")
     return frequencies[inside], _density(v, dt, segment)[..., inside]
 
 
@@ -75,6 +105,7 @@ def spectral_residuals(
 
     **Raises:** `ValueError` as in `power_spectrum`.
     """
+    simulated, recorded = _signals("simulated", simulated), _signals("recorded", recorded)
     _, ours = power_spectrum(simulated, dt=dt, resolution=resolution, band=band)
     _, theirs = power_spectrum(recorded, dt=dt, resolution=resolution, band=band)
     return jnp.log(jnp.mean(ours.reshape(-1, len(theirs)), axis=0) / theirs)
@@ -94,7 +125,9 @@ def summary_residuals(
 
     **Raises:** `ValueError` if `dt` is not positive.
     """
-    check_positive(dt=dt)
+    simulated, recorded, dt = _signals("simulated", simulated), _signals("recorded", recorded), as_positive("dt", dt)
+    if recorded.ndim != 1:
+        raise ValueError(f"`recorded` must have shape (samples,), got {recorded.shape}")
     ours = jnp.mean(jax.vmap(lambda v: _summaries(v, dt))(simulated.reshape(-1, simulated.shape[-1])), axis=0)
     theirs = _summaries(recorded, dt)
     difference = ours - theirs
@@ -131,10 +164,14 @@ def shooting_residuals(
     """
     check_single("column", column, "take jax.vmap over it, with in_axes=column.axes")
     check_constant("column", column)
-    check_positive(dt=dt)
+    y0, recorded, dt = as_float(y0, "y0"), as_float(recorded, "recorded"), as_positive("dt", dt)
+    if y0.ndim != 2 or y0.shape[1] != len(STATES) or not len(y0):
+        raise ValueError(f"`y0` must have shape (segment, 6), got {y0.shape}")
+    if recorded.ndim != 1:
+        raise ValueError(f"`recorded` must have shape (samples,), got {recorded.shape}")
     segments = len(y0)
     if len(recorded) % segments or len(recorded) < segments:
         raise ValueError(f"`recorded` must have a multiple of {segments} samples, as many as `y0`, got {len(recorded)}")
     samples = len(recorded) // segments
     ys = simulate(column, t1=samples * dt, dt=dt, y0=y0, throw=False).ys
-    return eeg(ys) - as_float(recorded).reshape(segments, samples), ys[:-1, -1] - y0[1:]
+    return eeg(ys) - recorded.reshape(segments, samples), ys[:-1, -1] - y0[1:]

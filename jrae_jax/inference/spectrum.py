@@ -1,6 +1,7 @@
 """Fit of the EEG's power spectrum, for a column whose input is random and unknown."""
 
 import math
+from functools import partial
 
 import diffrax
 import equinox as eqx
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from .._checks import Progress, as_float, check_count, check_positive, is_whole
+from .._checks import Progress, as_float, as_positive, check_count, is_whole
 from ..column.simulate import simulate
 from ..column.solvers import StrangSplitting
 from ..column.states import eeg
@@ -27,7 +28,7 @@ from .least_squares import (
     recorded_eeg,
     steps_per_sample,
 )
-from .residuals import BAND, power_spectrum
+from .residuals import BAND, as_band, power_spectrum
 
 _BURN_IN = 1.0  # s; a column's transients last some 0.1 s
 _AT_ONCE = 64  # candidates that are simulated side by side, which bounds the memory
@@ -68,19 +69,15 @@ class MatchSpectrum(AbstractFitMethod):
     **Raises:** `ValueError` for arguments out of range.
     """
 
-    resolution: float = eqx.field(static=True, default=0.5)
-    band: tuple[float, float] = eqx.field(static=True, default=BAND)
+    resolution: float = eqx.field(static=True, default=0.5, converter=partial(as_positive, "resolution"))
+    band: tuple[float, float] = eqx.field(static=True, default=BAND, converter=as_band)
     starts: int = eqx.field(static=True, default=8)
     candidates: int = eqx.field(static=True, default=32, kw_only=True)
-    duration: float = eqx.field(static=True, default=15.0, kw_only=True)
+    duration: float = eqx.field(static=True, default=15.0, kw_only=True, converter=partial(as_positive, "duration"))
     repeats: int = eqx.field(static=True, default=4, kw_only=True)
     draws: int = eqx.field(static=True, default=8, kw_only=True)
 
     def __check_init__(self):
-        check_positive(resolution=self.resolution)
-        low, high = self.band
-        if not 0 <= low < high:
-            raise ValueError(f"`band` must rise, from 0 Hz or more, got {low} to {high} Hz")
         check_count(1, starts=self.starts, candidates=self.candidates, repeats=self.repeats, draws=self.draws)
         if not self.duration * self.resolution >= 1:
             raise ValueError(

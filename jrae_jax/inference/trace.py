@@ -39,7 +39,7 @@ _SETTLE = 2.0  # s; a column's transients last some 0.1 s
 
 
 def _as_state(y0: ArrayLike | None) -> Array | None:
-    return None if y0 is None else as_float(y0)
+    return None if y0 is None else as_float(y0, "y0")
 
 
 class MatchTrace(AbstractFitMethod):

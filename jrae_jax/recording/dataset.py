@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_count, of_numbers
+from .._checks import as_number, check_count, of_numbers
 from ..column.states import to_channels
 from ..column.trajectories import Trajectories
 from .mask import ObservationMask, Observed, as_mask
@@ -119,6 +119,7 @@ def make_dataset(
 
 def _after_burn_in(trajectories: Trajectories, burn_in: float) -> Float[Array, "trajectory time 6"]:
     check_finite_trajectories(trajectories)
+    burn_in = as_number("burn_in", burn_in)
     ys = trajectories.ys if trajectories.ys.ndim == 3 else trajectories.ys[None]
     ts = trajectories.ts
     kept = ts >= ts[0] + burn_in - 1e-6

@@ -1,6 +1,7 @@
 """Estimates of hidden states, and what makes them: anything that turns a recording into an estimate."""
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import diffrax
@@ -10,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._checks import check_type, is_concrete
+from .._checks import as_positive, check_type, is_concrete
 from ..column.labelled import UNIT_OF_QUANTITY, Signal, by_channel, over_time
 from ..column.quantities import described
-from ..column.states import STATE_UNITS, STATES
+from ..column.states import STATE_UNITS, STATES, states_first
 from .consistency import Consistency
 from .mask import ObservationMask
 from .recording import Recording
@@ -49,8 +50,15 @@ class Estimate(eqx.Module):
     """Further numbers of an estimator, each of shape `()` or `(batch,)`."""
     consistency: Consistency | None = None
     """Whether the estimate agrees with the recording; `None` where no interval is promised."""
-    dt: float = eqx.field(static=True, kw_only=True)
+    dt: float = eqx.field(static=True, kw_only=True, converter=partial(as_positive, "dt"))
     """Seconds between samples."""
+
+    def __check_init__(self):
+        shape = np.shape(self.mean)
+        if len(shape) not in (2, 3) or shape[-1] != len(STATES):
+            raise ValueError(f"`mean` must have shape (time, 6) or (batch, time, 6), got {shape}{states_first(shape)}")
+        if self.std is not None and np.shape(self.std) != shape:
+            raise ValueError(f"`std` must have the shape of `mean`, {shape}, got {np.shape(self.std)}")
 
     @property
     def batch(self) -> int | None:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_choice, check_count, of_numbers
+from .._checks import as_number, as_numbers, check_choice, check_count, of_numbers
 from ..column.quantities import described
 from ..column.states import STATES
 from .dataset import Dataset
@@ -117,11 +117,11 @@ def interval(values: Sequence[np.ndarray] | np.ndarray, *, confidence: float = 0
     """
     from scipy.stats import t  # here, as importing scipy.stats costs as much as importing JAX
 
-    if not 0 < confidence < 1:
+    if not 0 < as_number("confidence", confidence) < 1:
         raise ValueError(f"`confidence` must be between 0 and 1, got {confidence}")
-    samples = np.asarray(values, dtype=float)
-    check_count(1, **{"len(values)": len(samples)})
-    seeds = len(samples)
+    samples = as_numbers("values", values).astype(float)
+    seeds = len(samples) if samples.ndim else 0
+    check_count(1, **{"len(values)": seeds})
     mean = samples.mean(axis=0)
     std = samples.std(axis=0, ddof=1) if seeds > 1 else np.full_like(mean, np.nan)
     half = std / np.sqrt(seeds) * (t.ppf((1 + confidence) / 2, seeds - 1) if seeds > 1 else np.nan)

@@ -88,7 +88,10 @@ def as_mask(observed: object, argument: str = "observed") -> ObservationMask:
     elif isinstance(observed, tuple) and all(isinstance(name, str) for name in observed):
         mask = _mask_of_names(observed, argument)
     else:
-        values = np.asarray(observed)
+        try:
+            values = np.asarray(observed)
+        except (TypeError, ValueError):  # lists of different lengths, and what is traced
+            values = np.asarray(None)
         if values.dtype != bool or values.shape not in ((len(STATES),), (len(CHANNELS),)):
             raise ValueError(
                 f"`{argument}` must be names, an ObservationMask, or {len(STATES)} truth values "
@@ -105,7 +108,7 @@ def as_masks(kinds: Sequence[object] | Bool[Array | np.ndarray, "kind 7"]) -> Bo
 
     **Raises:** `ValueError` for a single kind instead of a list of them, or as `as_mask`.
     """
-    if isinstance(kinds, str | ObservationMask):
+    if isinstance(kinds, str | ObservationMask) or not isinstance(kinds, Sequence | np.ndarray | Array):
         raise ValueError(f"`kinds` must be a list of kinds of recordings, got one: [{kinds!r}]")
     check_count(1, **{"len(kinds)": len(kinds)})
     return np.stack([np.asarray(as_mask(kind, "kinds").channels) for kind in kinds])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import check_key, check_type, is_concrete
+from .._checks import as_number, as_numbers, check_key, check_type, is_concrete
 from ..column.states import STATES, to_channels
 from ..column.trajectories import Trajectories
 from .info import RecordingInfo
@@ -53,7 +53,7 @@ def observe(
     elif noise:
         raise ValueError(f"`noise` and `noise_std` exclude each other, got {noise} and {noise_std}")
     else:
-        noiseless = is_concrete(noise_std) and not np.any(np.asarray(noise_std))
+        noiseless = is_concrete(noise_std) and not np.any(as_numbers("noise_std", noise_std))
     noise_std = broadcast_noise_std(noise_std, channels.shape)
     recorded = channels if noiseless else with_noise(channels, noise_std[..., None, :], key)
     info = RecordingInfo(unit=SIMULATED, start=float(trajectories.ts[0]))
@@ -64,9 +64,9 @@ def observe(
 
 def noise_of(std: Float[Array, "7"], noise: float) -> Float[Array, "7"]:
     """The standard deviation of the noise, from that of the channels and the fraction of it that is noise."""
-    if not 0 <= noise < math.inf:
+    if not 0 <= as_number("noise", noise) < math.inf:
         raise ValueError(f"`noise` must be a fraction of the signal's standard deviation, 0 or more, got {noise}")
-    return noise * std
+    return float(noise) * std
 
 
 def with_noise(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._checks import as_float, check_not_negative, check_positive, is_concrete, nan_is_an_answer
+from .._checks import as_float, as_numbers, as_positive, check_not_negative, check_type, is_concrete, nan_is_an_answer
 from ..column.labelled import by_channel, over_time
 from ..column.states import CHANNELS, STATES, states_first, to_channels
 from .info import RecordingInfo
@@ -42,7 +42,7 @@ class Recording(eqx.Module):
     """Which channels are observed."""
     noise_std: Float[Array, "*batch 7"] | None = None
     """Standard deviation of the sensor noise of each channel, mV and mV/s; `None`: unknown."""
-    dt: float = eqx.field(static=True, kw_only=True)
+    dt: float = eqx.field(static=True, kw_only=True, converter=functools.partial(as_positive, "dt"))
     """Seconds between samples."""
     info: RecordingInfo | None = eqx.field(static=True, default=None, kw_only=True)
 
@@ -57,7 +57,9 @@ class Recording(eqx.Module):
         expected = (*shape[:-2], len(CHANNELS))
         if self.noise_std is not None and np.shape(self.noise_std) != expected:
             raise ValueError(f"`noise_std` must have shape {expected}, got {np.shape(self.noise_std)}")
-        check_positive(dt=self.dt)
+        check_type(ObservationMask, observed=self.observed)
+        if self.info is not None:
+            check_type(RecordingInfo, info=self.info)
 
     @classmethod
     @nan_is_an_answer
@@ -90,6 +92,11 @@ class Recording(eqx.Module):
             even, an unknown unit, or values that are infinite.
         """
         mask = as_mask(tuple(signals), "signals")
+        for name, signal in signals.items():
+            if is_concrete(signal):
+                as_numbers(name, signal)
+        if info is not None:
+            check_type(RecordingInfo, info=info)
         shapes = {name: np.shape(signal) for name, signal in signals.items()}
         shape = shapes[mask.names[0]]
         if len(set(shapes.values())) > 1:
@@ -99,12 +106,12 @@ class Recording(eqx.Module):
         if (dt is None) == (ts is None):
             raise ValueError(f"`dt` or `ts` must be given, one of them, got {'neither' if dt is None else 'both'}")
         if ts is not None:
-            if np.shape(ts) != shape[-1:]:
+            if as_numbers("ts", ts).shape != shape[-1:]:
                 raise ValueError(f"`ts` must be the times of the {shape[-1]} samples, got shape {np.shape(ts)}")
             dt, start = even_sampling(ts)
             info = (info or RecordingInfo())._replace(start=start)
         assert dt is not None
-        check_positive(dt=dt)
+        dt = as_positive("dt", dt)
         for name, signal in signals.items():
             check_signal(name, signal, dt, () if info is None or len(signals) > 1 else info.names)
         factor = millivolts(unit)
@@ -146,7 +153,7 @@ class Recording(eqx.Module):
 
         **Raises:** `ValueError` for another shape, values that are infinite, or noise that is negative.
         """
-        mask, channels = as_mask(observed), as_float(values)
+        mask, channels = as_mask(observed), as_float(values, "values")
         if channels.ndim not in (2, 3) or channels.shape[-1] not in (len(STATES), len(CHANNELS)):
             raise ValueError(
                 f"`values` must have shape (time, {len(CHANNELS)}) or (batch, time, {len(CHANNELS)}), or {len(STATES)} "
@@ -161,7 +168,7 @@ class Recording(eqx.Module):
         if unit != "mV" and (info is None or info.unit is None):
             info = (info or RecordingInfo())._replace(unit=unit)
         signals = factor * signals if factor != 1 else signals
-        return cls(signals, measured, mask, noise_std, dt=float(dt), info=info)
+        return cls(signals, measured, mask, noise_std, dt=dt, info=info)
 
     @property
     def batch(self) -> int | None:
@@ -305,7 +312,7 @@ def broadcast_noise_std(noise_std: ArrayLike, shape: tuple[int, ...]) -> Float[A
 
     **Raises:** `ValueError` for another shape, or noise that is negative.
     """
-    given, expected = as_float(noise_std), (*shape[:-2], len(CHANNELS))
+    given, expected = as_float(noise_std, "noise_std"), (*shape[:-2], len(CHANNELS))
     if given.shape not in ((), (len(CHANNELS),), expected):
         raise ValueError(f"`noise_std` must be one number or {len(CHANNELS)}, one a channel, got shape {given.shape}")
     check_not_negative(noise_std=given)

@@ -1,9 +1,11 @@
 """How close estimates of states are to the truth: Pearson's r, R² and NRMSE. Arrays in, arrays out."""
 
+from typing import Any
+
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
+from .._checks import as_float
 from ..column.states import STATES, states_first
 
 
@@ -12,7 +14,7 @@ def pearson_r(truth: Float[Array, "sample 6"], estimate: Float[Array, "sample 6"
 
     **Raises:** `ValueError` for arrays of another shape than `(sample, 6)`, or of two shapes.
     """
-    _check_shapes(truth, estimate)
+    truth, estimate = _checked(truth, estimate)
     truth = truth - jnp.mean(truth, axis=0, keepdims=True)
     estimate = estimate - jnp.mean(estimate, axis=0, keepdims=True)
     scale = jnp.sqrt(jnp.sum(truth**2, axis=0)) * jnp.sqrt(jnp.sum(estimate**2, axis=0))
@@ -24,7 +26,7 @@ def r_squared(truth: Float[Array, "sample 6"], estimate: Float[Array, "sample 6"
 
     **Raises:** `ValueError` for arrays of another shape than `(sample, 6)`, or of two shapes.
     """
-    _check_shapes(truth, estimate)
+    truth, estimate = _checked(truth, estimate)
     residual = jnp.sum((truth - estimate) ** 2, axis=0)
     return 1 - residual / jnp.sum((truth - jnp.mean(truth, axis=0, keepdims=True)) ** 2, axis=0)
 
@@ -34,15 +36,17 @@ def nrmse(truth: Float[Array, "sample 6"], estimate: Float[Array, "sample 6"]) -
 
     **Raises:** `ValueError` for arrays of another shape than `(sample, 6)`, or of two shapes.
     """
-    _check_shapes(truth, estimate)
+    truth, estimate = _checked(truth, estimate)
     return jnp.sqrt(jnp.mean((truth - estimate) ** 2, axis=0)) / jnp.std(truth, axis=0)
 
 
-def _check_shapes(truth: Float[Array, "sample 6"], estimate: Float[Array, "sample 6"]) -> None:
+def _checked(truth: Any, estimate: Any) -> tuple[Float[Array, "sample 6"], Float[Array, "sample 6"]]:
+    truth, estimate = as_float(truth, "truth"), as_float(estimate, "estimate")
     # Without this, arrays with the states first, or a single sample, would be broadcast to numbers of no meaning.
-    shapes = np.shape(truth), np.shape(estimate)
+    shapes = truth.shape, estimate.shape
     if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != len(STATES):
         raise ValueError(
             f"`truth` and `estimate` must both have shape (sample, {len(STATES)}), got {shapes[0]} and {shapes[1]}"
             f"{states_first(shapes[0]) or f': reshape(-1, {len(STATES)}) pools trajectories'}"
         )
+    return truth, estimate

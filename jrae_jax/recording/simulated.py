@@ -11,7 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
-from .._checks import check_count, check_key, check_names, check_positive, of_numbers
+from .._checks import (
+    as_number,
+    as_numbers,
+    as_positive,
+    check_count,
+    check_key,
+    check_names,
+    check_not_negative,
+    check_type,
+    of_numbers,
+)
 from ..column.column import Column, check_single
 from ..column.simulate import simulate
 from ..column.solvers import RK4
@@ -92,27 +102,32 @@ class SimulatedRecordings(eqx.Module):
     ):
         """See the class."""
         check_single("column", column, "give what differs from column to column as `ranges`")
-        check_positive(dt=dt)
+        dt, burn_in, gaps = as_positive("dt", dt), as_number("burn_in", burn_in), as_number("gaps", gaps)
+        check_not_negative(burn_in=burn_in)
         check_key(key=key)
         check_count(1, columns=columns, samples=samples)
         if not 0 <= gaps < 1:
             raise ValueError(f"`gaps` must be a fraction from 0 to below 1, got {gaps}")
-        self.column, self.masks, self.noise, self.gaps = column, as_masks(kinds), _noise_levels(noise), float(gaps)
+        self.column, self.masks, self.noise, self.gaps = column, as_masks(kinds), _noise_levels(noise), gaps
         if noise_std is not None and self.noise != (0, 0):
             raise ValueError(f"`noise` and `noise_std` exclude each other, got {noise} and {noise_std}")
         self.noise_std = None if noise_std is None else broadcast_noise_std(noise_std, (samples, len(CHANNELS)))
         ranges = {} if ranges is None else ranges
+        check_type(Mapping, ranges=ranges)
         check_names(column.quantities, ranges=ranges)
         self.ranges = tuple((name, *_limits(name, values)) for name, values in ranges.items())
         for values in ({name: low for name, low, _ in self.ranges}, {name: high for name, _, high in self.ranges}):
             column.replace(**values)  # raises for values that the column cannot take
         self.solver = RK4() if solver is None else solver
-        self.dt, self.burn_in, self.columns, self.samples = float(dt), float(burn_in), int(columns), int(samples)
+        check_type(diffrax.AbstractSolver, solver=self.solver)
+        self.dt, self.burn_in, self.columns, self.samples = dt, burn_in, int(columns), int(samples)
         self.standardizer = Standardizer(jnp.zeros(7), jnp.ones(7))
         self.standardizer = Standardizer.fit(_standardizing_sample(self, key), "column")
 
     def draw(self, columns: int, samples: int, *, key: PRNGKeyArray) -> Draw:
         """Recordings of new columns. The same key gives the same ones; a column that blew up is replaced by another."""
+        check_count(1, columns=columns, samples=samples)
+        check_key(key=key)
         value_key, noise_key, mask_key, gap_key = jax.random.split(key, 4)
         ys = self._simulated(columns, samples, value_key)
         truth = self.standardizer.standardize(to_channels(ys))
@@ -185,17 +200,19 @@ def _standardizing_sample(source: SimulatedRecordings, key: PRNGKeyArray) -> Flo
 
 
 def _noise_levels(noise: float | tuple[float, float]) -> tuple[float, float]:
-    low, high = np.broadcast_to(np.asarray(noise, dtype=float), (2,)) if np.size(noise) in (1, 2) else (np.nan, np.nan)
+    given = as_numbers("noise", noise).astype(float)
+    low, high = np.broadcast_to(given, (2,)) if given.shape in ((), (2,)) else (np.nan, np.nan)
     if not 0 <= low <= high < math.inf or low == 0 < high:
         raise ValueError(
             "`noise` must be a fraction of the signal's standard deviation, or the least and the largest, both "
-            f"positive, got {noise}"
+            f"positive, got {noise!r:.60}"
         )
     return float(low), float(high)
 
 
 def _limits(name: str, values: Any) -> tuple[float, float]:
-    low, high = np.asarray(values, dtype=float) if np.shape(values) == (2,) else (np.nan, np.nan)
+    given = as_numbers(f"ranges[{name!r}]", values).astype(float)
+    low, high = given if given.shape == (2,) else (np.nan, np.nan)
     if not -math.inf < low <= high < math.inf:
         raise ValueError(f"`ranges` must give the least and the largest value of {name}, got {values}")
     return float(low), float(high)

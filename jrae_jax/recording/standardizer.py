@@ -1,11 +1,13 @@
 """Channels in units of their standard deviations, and states in mV again."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import is_concrete, of_numbers
+from .._checks import as_float, is_concrete, of_numbers
 from ..column.states import CHANNELS, STATES, States
 
 
@@ -15,12 +17,20 @@ class Standardizer(eqx.Module):
     mean: Float[Array, "7"]
     std: Float[Array, "7"]
 
+    def __check_init__(self):
+        for name, values in vars(self).items():
+            if np.shape(values) != (len(CHANNELS),):
+                raise ValueError(f"`{name}` must be {len(CHANNELS)} numbers, one a channel, got {values!r:.60}")
+
     @classmethod
     def fit(cls, channels: Float[Array, "trajectory time 7"], argument: str = "channels") -> "Standardizer":
         """Mean and standard deviation over trajectories and time.
 
         **Raises:** `ValueError`, for the argument of this name, if a channel is constant, or too large to square.
         """
+        channels = as_float(channels, argument)
+        if channels.ndim != 3 or channels.shape[-1] != len(CHANNELS):
+            raise ValueError(f"`{argument}` must have shape (trajectory, time, 7), got {channels.shape}")
         mean, std = jnp.mean(channels, axis=(0, 1)), jnp.std(channels, axis=(0, 1))
         if is_concrete(std):
             _check_spread(np.asarray(mean), np.asarray(std), argument)
@@ -28,22 +38,24 @@ class Standardizer(eqx.Module):
 
     def standardize(self, channels: Float[Array, "*batch 7"]) -> Float[Array, "*batch 7"]:
         """Channels in units of standard deviations from the mean."""
+        channels = _last("channels", channels, len(CHANNELS))
         mean, std, channels = jnp.broadcast_arrays(self.mean, self.std, channels)
         return (channels - mean) / std
 
     def destandardize(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 6"]:
         """Standardized states in mV and mV/s again."""
-        _check_states(states)
+        states = _last("states", states, len(STATES))
         mean, std, states = jnp.broadcast_arrays(self.mean[: len(STATES)], self.std[: len(STATES)], states)
         return states * std + mean
 
     def destandardize_std(self, std: Float[Array, "*batch 6"]) -> Float[Array, "*batch 6"]:
         """Standard deviations of states in mV and mV/s again."""
+        std = _last("std", std, len(STATES))
         return std * jnp.broadcast_to(self.std[: len(STATES)], std.shape)
 
     def with_eeg(self, states: Float[Array, "*batch 6"]) -> Float[Array, "*batch 7"]:
         """Standardized states, and the standardized EEG that follows from them."""
-        _check_states(states)
+        states = _last("states", states, len(STATES))
         state, std = States.unstack_last(states), _by_channel(self.std)
         difference = state.y1 * std["y1"] - state.y2 * std["y2"]
         return jnp.concatenate([states, (difference / std["eeg"])[..., None]], axis=-1)
@@ -54,11 +66,13 @@ class Standardizer(eqx.Module):
         return f"Standardizer({', '.join(f'{name}={mean:.4g} +- {std:.4g}' for name, mean, std in each)})"
 
 
-def _check_states(states: Array) -> None:
-    if states.shape[-1:] != (len(STATES),):
-        raise ValueError(
-            f"`autoencoder` must decode {len(STATES)} states, got an array of shape {states.shape} at each instant"
-        )
+def _last(name: str, values: Any, length: int) -> Array:
+    """An argument as an array whose last axis has a length."""
+    values = as_float(values, name)
+    if values.shape[-1:] != (length,):
+        what = f"{length} channels" if length == len(CHANNELS) else f"{length} states, as an autoencoder decodes them"
+        raise ValueError(f"`{name}` must end in an axis of the {what}, got shape {values.shape}")
+    return values
 
 
 def _by_channel(values: Float[Array, "7"]) -> dict[str, Array]:

@@ -99,11 +99,14 @@ def sampled(
     if not ranges:
         raise ValueError("`ranges` must name at least one quantity, got none")
     check_names(ranges, log=log)
+    if not callable(design):
+        raise ValueError(f"`design` must be a function such as latin_hypercube, got {design!r:.60}")
     check_key(key=key)
     for name, limits in ranges.items():
-        if np.shape(limits) != (2,):
-            raise ValueError(f"`{name}` must have a lowest and a highest value, got {limits}")
-        low, high = limits
+        ends = as_numbers(name, limits)
+        if ends.shape != (2,):
+            raise ValueError(f"`{name}` must have a lowest and a highest value, got shape {ends.shape}")
+        low, high = ends
         check_range(name, low, high, log=name in log)
     # As one number, so that `jax.random.key(seed)` gives the points of NumPy's generator with that seed.
     words = np.asarray(jax.random.key_data(key)).ravel().tolist()

@@ -19,12 +19,13 @@ from .._checks import (
     as_float,
     as_number,
     check_finite,
+    check_progress,
     check_type,
     is_concrete,
     is_whole,
     nan_is_an_answer,
 )
-from .._files import check_output
+from .._files import as_path, check_output
 from ..column.bounds import longest_bounded
 from ..column.column import Column, check_single
 from ..column.noise import checked_key
@@ -104,10 +105,11 @@ def parameter_scan(
     **Warns:** `LongStepWarning` for a step longer than any whose accuracy was measured.
     """
     check_single("column", column, "give what changes as `axes`")
+    check_progress(progress)
     if not all(map(is_concrete, jax.tree.leaves(column))):
         raise ValueError("`column` must be known before tracing, got a traced one: scan outside jax.jit")
     plan = _checked_plan(column, t1, dt, burn_in, solver, summaries)
-    y0 = as_float(np.zeros(len(STATES)) if y0 is None else y0)
+    y0 = as_float(np.zeros(len(STATES)) if y0 is None else y0, "y0")
     if y0.shape != (len(STATES),):
         raise ValueError(
             f"`y0` must have shape (6,), got {y0.shape}: give what changes as `axes` over initial_y0 to initial_y5"
@@ -125,7 +127,7 @@ def parameter_scan(
     _check_names(grid, variables)
     settings = scan_settings(grid, plan, key)
     contents = StoreContents(grid.dims, grid.coordinates, Layout.of_scan(grid.shape, plan.steps), variables, settings)
-    path = None if store is None else Path(store)
+    path = None if store is None else as_path("store", store)
     if path is not None:
         check_output("store", path, folder=True)
     _check_space(path, contents, grid.size)

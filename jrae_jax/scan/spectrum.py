@@ -1,6 +1,7 @@
 """Frequency content of a trajectory, as a summary of a parameter scan."""
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -8,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float, check_positive
-from .summaries import UNIT_OF_CHANNEL, AbstractSummary, Variable, check_channels
+from .._checks import as_float, as_positive, check_choice
+from ..column.states import CHANNELS
+from .summaries import UNIT_OF_CHANNEL, AbstractSummary, Variable
 
 BANDS = {"delta": (0.5, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 80.0)}
 """EEG frequency bands, Hz: from, up to but not including."""
@@ -47,11 +49,10 @@ class Spectrum(AbstractSummary[SpectrumState]):
     """
 
     channel: str = eqx.field(static=True, default="eeg")
-    resolution: float = eqx.field(static=True, default=0.5)
+    resolution: float = eqx.field(static=True, default=0.5, converter=partial(as_positive, "resolution"))
 
     def __check_init__(self):
-        check_channels((self.channel,))
-        check_positive(resolution=self.resolution)
+        check_choice(CHANNELS, channel=self.channel)
 
     @property
     def channels(self):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from .._files import atomic_path
+from .._files import as_path, atomic_path
 from .comparison import differences
 from .layout import Layout
 from .summaries import Variable
@@ -196,7 +196,7 @@ def open_scan(path: str | Path) -> "xr.Dataset":
 
     **Raises:** `ValueError` if there is no scan at `path`, one of another version, or one of which something is gone.
     """
-    path = Path(path)
+    path = as_path("path", path)
     store = ScanStore(_opened(path, "r"))
     _check_coordinates(path, store)
     _check_complete_chunks(path, store, content=False)

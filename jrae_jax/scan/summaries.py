@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._checks import check_choice, check_count
+from .._checks import check_count, check_names
 from ..column.column import Column
 from ..column.quantities import described
 from ..column.states import CHANNEL_UNITS, CHANNELS
@@ -121,8 +121,9 @@ class AbstractSummary(eqx.Module, Generic[_State]):
 
 
 def _listed(channels: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(channels, str):
-        raise ValueError(f"`channels` must be a list of names, got {channels!r}: [{channels!r}]")
+    check_names(CHANNELS, channels=channels)
+    if not len(channels):
+        raise ValueError(f"`channels` must be some of {', '.join(CHANNELS)}, got none")
     return tuple(channels)
 
 
@@ -149,9 +150,6 @@ class Moments(AbstractSummary[MomentsState]):
     channels: tuple[str, ...] = eqx.field(  # pyright: ignore[reportIncompatibleMethodOverride]
         static=True, default=("eeg",), converter=_listed
     )
-
-    def __check_init__(self):
-        check_channels(self.channels)
 
     def quantum(self, dt):
         """Blocks of any length."""
@@ -223,7 +221,6 @@ class Samples(AbstractSummary[SamplesState]):
 
     def __check_init__(self):
         check_count(1, every=self.every)
-        check_channels(self.channels)
 
     def quantum(self, dt):
         """`every`."""
@@ -258,11 +255,3 @@ class Samples(AbstractSummary[SamplesState]):
         """See `variables`."""
         del info
         return {f"{channel}_samples": state.kept[:, i] for i, channel in enumerate(self.channels)}
-
-
-def check_channels(channels: tuple[str, ...]) -> None:
-    """Raise if there is no channel, or one of them is unknown."""
-    if not channels:
-        raise ValueError(f"`channels` must be some of {', '.join(CHANNELS)}, got none")
-    for channel in channels:
-        check_choice(CHANNELS, channels=channel)

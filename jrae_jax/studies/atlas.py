@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import Progress, check_count, check_not_negative
-from .._files import check_output
+from .._checks import Progress, as_number, check_count, check_not_negative, check_progress, check_type
+from .._files import as_path, check_output
 from ..autoencoder.autoencoder import Autoencoder
 from ..autoencoder.reconstructor import Reconstructor
 from ..column.column import Column
@@ -82,13 +82,17 @@ class AtlasSettings:
     """Of all randomness."""
 
     def __post_init__(self):
+        if not isinstance(self.masks, list | tuple) or not all(isinstance(mask, str) for mask in self.masks):
+            raise ValueError(
+                f"`masks` must be a list of masks, each names with commas between them, got {self.masks!r:.60}"
+            )
         for mask in self.masks:
             as_mask(mask.split(","), "masks")
+        check_not_negative(noise=self.noise)
         lengths = {"len(masks)": len(self.masks), "len(noise)": len(self.noise)}
         check_count(1, seeds=self.seeds, trajectories=self.trajectories, **lengths)
         check_count(0, seed=self.seed)
-        check_not_negative(noise=np.asarray(self.noise))
-        if not self.duration > 2 * _EDGE:
+        if not as_number("duration", self.duration) > 2 * _EDGE:
             raise ValueError(
                 f"`duration` must be more than the {2 * _EDGE:g} s at both ends of it that are not scored, got "
                 f"{self.duration}"
@@ -126,11 +130,13 @@ def atlas(
     **Raises:** `ValueError` for arguments that do not fit together, or a store that was made with others.
     """
     settings = AtlasSettings() if settings is None else settings
+    check_type(AtlasSettings, settings=settings)
+    check_progress(progress)
     masks = [as_mask(names.split(",")) for names in settings.masks]
     for reconstructor in autoencoders.values():
         for mask in masks:
             reconstructor.check_kind("masks", mask, mask)
-    path = None if store is None else Path(store)
+    path = None if store is None else as_path("store", store)
     if path is not None:
         check_output("store", path, folder=True)
     cells = _opened(path, settings, autoencoders)

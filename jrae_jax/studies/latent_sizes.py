@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from .._checks import Progress, check_count, check_key, of_numbers
+from .._checks import Progress, check_count, check_key, check_progress, check_type, of_numbers
 from ..autoencoder.base import zero_padded
 from ..autoencoder.train import train_ensemble
 from ..autoencoder.windowed import WindowedAutoencoder
@@ -93,9 +93,13 @@ def compare_latent_sizes(
 
     **Raises:** `ValueError` for numbers below 1.
     """
-    sizes = tuple(int(size) for size in sizes)
+    check_type(Sequence, sizes=sizes)
+    check_count(1, steps=steps, **{"len(sizes)": len(sizes)})
+    for size in sizes:
+        check_count(1, sizes=size)
     check_key(key=key)
-    check_count(1, steps=steps, sizes=min(sizes, default=0))
+    check_progress(progress)
+    sizes = tuple(map(int, sizes))
     column = Column.preset("jansen_rit_1995", UniformNoiseInput(120.0, 320.0, hold=_DT))
     # Every autoencoder has the same key, so that they differ in nothing else than size and recording.
     source_key, autoencoder_key, training_key, held_out_key, noise_key = jax.random.split(key, 5)

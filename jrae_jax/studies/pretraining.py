@@ -6,7 +6,7 @@ import os
 import jax
 from jaxtyping import PRNGKeyArray
 
-from .._checks import Progress, check_count, check_key
+from .._checks import Progress, check_count, check_flag, check_key, check_progress
 from ..autoencoder.train import Training, train
 from ..autoencoder.windowed import WindowedAutoencoder
 from ..column.column import Column
@@ -59,8 +59,10 @@ def pretrain(
 
     **Raises:** `ValueError` for `steps` below 1.
     """
+    check_flag(causal=causal)
     check_count(1, steps=steps)
     check_key(key=key)
+    check_progress(progress)
 
     def report(draws: int | float, total: int | float, message: str) -> None:
         del total  # of draws

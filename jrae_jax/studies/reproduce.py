@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from .._checks import Progress, check_choice, check_count, check_positive, of_numbers
+from .._checks import Progress, as_positive, check_choice, check_count, check_progress, check_type, of_numbers
+from .._files import as_path
 from ..autoencoder.autoencoder import Autoencoder
 from ..autoencoder.base import zero_padded
 from ..autoencoder.reconstructor import Reconstructor
@@ -59,7 +60,7 @@ class StudySettings:
     def __post_init__(self):
         check_count(1, seeds=self.seeds, epochs=self.epochs, latent_size=self.latent_size)
         check_count(0, seed=self.seed)
-        check_positive(duration=self.duration)
+        as_positive("duration", self.duration)
 
     @property
     def conclusive(self) -> bool:
@@ -175,6 +176,9 @@ def reproduce(
     **Raises:** `ValueError` for settings out of range.
     """
     settings = StudySettings() if settings is None else settings
+    check_type(StudySettings, settings=settings)
+    check_progress(progress)
+    checkpoints = None if checkpoints is None else as_path("checkpoints", checkpoints)
     cases, examples, dynamics = [], {}, {}
     work = [len(_pairs(protocol)) * settings.seeds * settings.epochs for protocol in PROTOCOLS]
     for number, protocol in enumerate(PROTOCOLS):

@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_positive, of_numbers
+from .._checks import as_positive, of_numbers
 from .neighbours import BLOCKS, as_trajectories, evenly, sample_times, squared_separations, theiler_window
 
 _LEAST_SAMPLES = 500  # in time; of fewer, pairs are followed for too short a time to be cut into six
@@ -77,7 +77,7 @@ def rosenstein_exponent(
     **Raises:** `ValueError` for fewer than 500 samples in time or a `dt` that is not positive, and else as
         `two_nn_dimension` does.
     """
-    check_positive(dt=dt)
+    dt = as_positive("dt", dt)
     trajectories = as_trajectories(points, _LEAST_SAMPLES)
     theiler = theiler_window(trajectories, theiler)
     scale = np.sqrt(trajectories.var(axis=(0, 1)).sum())  # squares in other units may be beyond a float

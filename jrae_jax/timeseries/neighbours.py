@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._checks import check_count, check_finite
+from .._checks import as_numbers, check_count, check_finite, check_key
 
 # Distances that are computed together, 1 MB: memory for larger arrays comes from the system anew each time, page by
 # page, which takes longer than the distances do.
@@ -22,11 +22,15 @@ def as_trajectories(points: Float[np.ndarray | Array, "*time dimension"], least:
     **Raises:** `ValueError` if they have one axis only, fewer than `least` samples in time, are not finite, or do not
         vary.
     """
-    if np.ndim(points) < 2 or np.shape(points)[-2] < least:
+    trajectories = as_numbers("points", points).astype(float)
+    shape = trajectories.shape
+    if len(shape) < 2 or shape[-2] < least:
         expected = f"`points` must have at least {least} samples in time, on the axis before the last"
-        raise ValueError(f"{expected}, got an array of shape {np.shape(points)}")
-    check_finite(points=points)
-    trajectories = np.asarray(points, dtype=float).reshape(-1, *np.shape(points)[-2:])
+        raise ValueError(f"{expected}, got an array of shape {shape}")
+    if not trajectories.size:
+        raise ValueError(f"`points` must have a dimension, got an array of shape {shape}")
+    check_finite(points=trajectories)
+    trajectories = trajectories.reshape(-1, *shape[-2:])
     if np.all(trajectories == trajectories[0, 0]):
         raise ValueError("`points` must vary, got one and the same point throughout")
     return trajectories
@@ -97,4 +101,5 @@ def evenly(most: int, count: int) -> Int[np.ndarray, " index"]:
 
 def generator(key: PRNGKeyArray) -> np.random.Generator:
     """NumPy's random numbers from a JAX key."""
+    check_key(key=key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())

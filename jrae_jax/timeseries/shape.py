@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_finite
+from .._checks import as_numbers, check_finite
 from .neighbours import as_trajectories
 
 
@@ -16,8 +16,11 @@ def variance_fractions(points: Float[np.ndarray | Array, "*time dimension"]) -> 
 
     **Raises:** `ValueError` if the points do not vary at all, or are not finite.
     """
-    check_finite(points=points)
-    flat = np.asarray(points, dtype=float).reshape(-1, np.shape(points)[-1])
+    given = as_numbers("points", points).astype(float)
+    if given.ndim < 2 or not given.size:
+        raise ValueError(f"`points` must have two axes, the dimensions last, got an array of shape {given.shape}")
+    check_finite(points=given)
+    flat = given.reshape(-1, given.shape[-1])
     if np.all(flat == flat[0]):
         raise ValueError("`points` must vary, got one and the same point throughout")
     variances = np.linalg.svd(flat - flat.mean(axis=0), compute_uv=False) ** 2

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_count, check_positive, of_numbers
+from .._checks import as_numbers, as_positive, check_count, of_numbers
 from .neighbours import as_trajectories, evenly, generator
 
 _LAGS = 3  # points that are predicted from, a horizon apart: an autoregressive model of third order
@@ -84,10 +84,11 @@ def surrogate_test(
     **Raises:** `ValueError` for numbers out of range, too few samples for the horizon and the number of dimensions, or
         points that are not finite or do not vary.
     """
-    check_positive(dt=dt, horizon=horizon)
+    dt, horizon = as_positive("dt", dt), as_positive("horizon", horizon)
     check_count(1, surrogates=surrogates)
     steps = max(1, round(horizon / dt))
-    predictors = _LAGS * np.shape(points)[-1] + 1
+    dimensions = as_numbers("points", points).shape[-1:]
+    predictors = _LAGS * (dimensions[0] if dimensions else 1) + 1
     least = int(np.ceil((8 * predictors + 3 * _LAGS * steps) / (1 - 2 / _TRIMMED)))
     trajectories = as_trajectories(points, least)
     trajectories = trajectories - trajectories.mean(axis=(0, 1))

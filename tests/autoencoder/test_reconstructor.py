@@ -205,7 +205,10 @@ def nine_outputs():
         (lambda: MANY.latents(recorded(measured(5), dt=2.001e-3)), r"must be 0\.002 s, .*, got 0\.002001 s"),
         (lambda: MANY(recorded(measured(0))), "`recording` must have at least one sample, got none"),
         (lambda: reconstructor("y7"), r"must be one of 'y0', .*, got 'y7'"),
-        (lambda: nine_outputs()(recorded(measured(5))), r"`autoencoder` must decode 6 states, got .* shape \(9,\) at"),
+        (
+            lambda: nine_outputs()(recorded(measured(5))),
+            r"`states` must end in an axis of the 6 states, as an autoencoder decodes them, got shape \(9,\)",
+        ),
     ],
 )
 def test_invalid_arguments(call, message):

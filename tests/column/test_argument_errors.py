@@ -49,7 +49,7 @@ WRONG = {
     "dt text": (lambda: attempt(dt="1e-3"), "`dt` must be a number, got '1e-3'"),
     "dt several": (lambda: attempt(dt=np.array([1e-3])), r"`dt` must be a number, got array"),
     "t1 none": (lambda: attempt(t1=None), "`t1` must be a number, got None"),
-    "rtol text": (lambda: attempt(solver=diffrax.Tsit5(), rtol="a", atol=1.0), f"`rtol` {NUMBERS} 'a'"),
+    "rtol text": (lambda: attempt(solver=diffrax.Tsit5(), rtol="a", atol=1.0), "`rtol` must be a number, got 'a'"),
     "saveat number": (lambda: attempt(saveat=10), "`saveat` must be an instance of SaveAt, got 10"),
     "ts square": (
         lambda: attempt(saveat=diffrax.SaveAt(ts=jnp.full((2, 2), 0.005))),
@@ -70,19 +70,19 @@ WRONG = {
     "adjoint class": (lambda: attempt(adjoint=diffrax.ForwardMode), "`adjoint` must be an instance of AbstractAdjoint"),
     "parameter": (
         lambda: JansenRitParameters(A="much"),
-        "a quantity must be a number or an array of numbers, got 'much'",
+        f"`A` {NUMBERS} 'much'",
     ),  # pyright: ignore[reportArgumentType]
     "replace": (lambda: CONSTANT.replace(C=None), f"`C` {NUMBERS} None"),  # pyright: ignore[reportArgumentType]
     "replace text": (lambda: CONSTANT.replace(C="135"), f"`C` {NUMBERS} '135'"),  # pyright: ignore[reportArgumentType]
-    "input": (lambda: WhiteNoiseInput(220, None), "a quantity must be a number or an array of numbers, got None"),  # pyright: ignore[reportArgumentType]
+    "input": (lambda: WhiteNoiseInput(220, None), f"`intensity` {NUMBERS} None"),  # pyright: ignore[reportArgumentType]
     "hold several": (
         lambda: UniformNoiseInput(1, 2, hold=np.array([1e-3, 2e-3])),
         "`hold` must be a number, got array",
     ),  # pyright: ignore[reportArgumentType]
     "hold traced": (lambda: jax.jit(lambda hold: UniformNoiseInput(1, 2, hold=hold))(1e-3), f"`hold` {KNOWN}"),
     "n": (lambda: EvokedPulseInput(0.1, ConstantInput(1), n=7.0), "`n` must be a whole number of at least 1, got 7.0"),  # pyright: ignore[reportArgumentType]
-    "trajectories": (lambda: Trajectories(np.zeros((3, 6)), dt="a"), f"`dt` {NUMBERS} 'a'"),  # pyright: ignore[reportArgumentType]
-    "tolerance": (lambda: suggest_dt(CONSTANT, "a"), f"`tolerance` {NUMBERS} 'a'"),  # pyright: ignore[reportArgumentType]
+    "trajectories": (lambda: Trajectories(np.zeros((3, 6)), dt="a"), "`dt` must be a number, got 'a'"),  # pyright: ignore[reportArgumentType]
+    "tolerance": (lambda: suggest_dt(CONSTANT, "a"), "`tolerance` must be a number, got 'a'"),  # pyright: ignore[reportArgumentType]
 }
 
 

@@ -104,7 +104,7 @@ def test_repr_has_sizes_and_times(batch):
         ((5, 6), {"dt": 0.0}, "`dt` must be positive, got 0.0"),
         ((5, 6), {"every": 0}, "`every` must be a whole number of at least 1, got 0"),
         ((5, 6), {"t0": np.inf}, "`t0` must be finite, got inf"),
-        ((5, 6), {"times": (0.0, 1.0)}, "`times` must be one for each of 5 samples, got 2"),
+        ((5, 6), {"times": (0.0, 1.0)}, "`times` must be one for each of 5 samples, got shape \\(2,\\)"),
     ],
 )
 def test_invalid_arguments_are_refused(shape, arguments, message):

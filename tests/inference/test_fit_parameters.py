@@ -38,9 +38,9 @@ def test_without_a_method_the_input_decides(column, stage):
     [
         ({"column": COLUMN.replace(C=np.ones(2))}, r"`column` must be one column, got a batch of 2: .* column\[0\]"),
         ({"column": COLUMN.parameters}, "`column` must be an instance of Column, got JansenRitParameters"),
-        ({"bounds": {}}, "`bounds` must name at least one quantity, got none"),
+        ({"bounds": {}}, "`bounds` must name at least one quantity and give its bounds, got {}: bounds="),
         ({"bounds": {"X": (1.0, 2.0)}}, "`bounds` must name some of A, .*, p, gain; got X"),
-        ({"bounds": {"A": 2.0}}, r"`bounds\['A'\]` must be a lower and an upper bound, got 2.0"),
+        ({"bounds": {"A": 2.0}}, r"`bounds\['A'\]` must be a lower and an upper bound, got shape \(\)"),
         ({"bounds": {"A": (2.0, 1.0)}}, r"`bounds\['A'\]` must rise, got 2 to 1"),
         ({"bounds": {"A": (2.0, np.inf)}}, r"`bounds\['A'\]` must be finite, got inf"),
         (
@@ -79,7 +79,7 @@ def test_without_a_method_the_input_decides(column, stage):
         ),
         (
             {"column": RANDOM, "method": MatchSpectrum(band=(300.0, 400.0))},
-            "`band` must rise, within 0.5 to 250 Hz, got 300.0 to 400.0 Hz",
+            "`band` must end at the Nyquist frequency of `dt` = 0.002 s, 250 Hz, or below, got 300 to 400 Hz",
         ),
     ],
 )

@@ -290,11 +290,11 @@ def test_results_are_what_is_described(summary):
     ("make", "message"),
     [
         (lambda: Moments(()), "`channels` must be some of y0, y1, y2, y3, y4, y5, eeg, got none"),
-        (lambda: Moments(("y0", "v")), "`channels` must be one of 'y0', .*'eeg', got 'v'"),
+        (lambda: Moments(("y0", "v")), "`channels` must name some of y0, .*, eeg; got v"),
         (lambda: Samples(0), "`every` must be a whole number of at least 1, got 0"),
-        (lambda: Samples(channels=("x",)), "`channels` must be one of .* got 'x'"),
+        (lambda: Samples(channels=("x",)), "`channels` must name some of .*; got x"),
         (lambda: Samples(11).variables(info_of(10)), "`every` must be at most the 10 samples there are, got 11"),
-        (lambda: Spectrum("x"), "`channels` must be one of .* got 'x'"),
+        (lambda: Spectrum("x"), "`channel` must be one of .* got 'x'"),
         (lambda: Spectrum(resolution=0.0), "`resolution` must be positive, got 0.0"),
         (
             lambda: Spectrum().variables(info_of(1999)),
