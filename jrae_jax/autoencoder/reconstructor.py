@@ -70,11 +70,12 @@ class Reconstructor(AbstractEstimator):
         **Warns:** `InconsistentRecordingWarning` if a standard deviation is reported for a recording that is unlike
             those that the autoencoder was trained on; under tracing, `estimate.consistency` alone says so.
         """
-        return _estimate(self, self._checked(recording)).warned()
+        checked = self._checked(recording)
+        return _estimate(self, checked.without_info()).starting(checked.start).warned()
 
     def latents(self, recording: Recording) -> Float[Array, "*batch time latent"]:
         """The latent at each sample of a recording. Arguments and errors are those of a call."""
-        return _latents(self, self._checked(recording))
+        return _latents(self, self._checked(recording).without_info())
 
     def kind(self, observed: ObservationMask) -> Int[Array, ""]:
         """Which of the `kinds` a mask is."""

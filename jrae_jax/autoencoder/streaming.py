@@ -112,6 +112,8 @@ class StreamingDecoder(eqx.Module):
                 f"`chunk` must have shape {(*state.values.shape[:-2], 'samples', len(CHANNELS))}, got "
                 f"{chunk.values.shape}: init(batch)"
             )
+        if not chunk.values.shape[-2]:
+            raise ValueError("`chunk` must have at least one sample, got none")
         if abs(chunk.dt - self.dt) > 1e-4 * self.dt:
             raise ValueError(f"`chunk.dt` must be {self.dt:g} s, as the decoder was made for, got {chunk.dt:g} s")
         masks = self.observed, chunk.observed
@@ -120,8 +122,8 @@ class StreamingDecoder(eqx.Module):
                 f"`chunk` must show {', '.join(self.observed.names)}, as the decoder was made for, got "
                 f"{', '.join(chunk.observed.names)}"
             )
-        state, estimate = _decode(self, state, chunk)
-        return state, estimate.warned("chunk")
+        state, estimate = _decode(self, state, chunk.without_info())
+        return state, estimate.starting(chunk.start).warned("chunk")
 
 
 @eqx.filter_jit

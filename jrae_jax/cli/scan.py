@@ -24,7 +24,7 @@ _FAST_LOOPS = (
 # The other solvers would become slower, as XLA then computes a stage anew wherever it is used.
 _ONE_STAGE_SOLVERS = ("strang", "euler")
 
-_TRAJECTORY_FORMATS = (".csv", ".zarr")
+_TRAJECTORY_FORMATS, _SCAN_FORMATS = (".csv", ".nc", ".zarr"), (".csv", ".nc")
 _SECONDS_UNTIL_DEAD = 40  # after which the other processes of a scan take one for dead; a chunk takes seconds
 
 _OPTIONS = {
@@ -49,7 +49,7 @@ def add_commands(commands: Any) -> None:
     add_simulation_options(simulate)
     simulate.add_argument("--columns", type=int, default=1, help="columns that differ in their noise (1)")
     simulate.add_argument("--every", type=int, default=1, help="save every so many steps (1)")
-    simulate.add_argument("--out", type=Path, help="trajectories to a new .csv or .zarr")
+    simulate.add_argument("--out", type=Path, help="trajectories to a new .csv, .nc (netCDF) or .zarr")
     simulate.set_defaults(run=_simulate)
 
     scan = commands.add_parser("scan", help="scan parameters and noise; resumes if the store is there")
@@ -78,6 +78,7 @@ def add_commands(commands: Any) -> None:
 
     show = commands.add_parser("scan-show", help="what is in a store, finished or still running")
     show.add_argument("store", type=Path)
+    show.add_argument("--out", type=Path, help="all results to a new .csv or .nc (netCDF)")
     show.add_argument("--plot", type=Path, help="a picture of it")
     show.set_defaults(run=_show)
 
@@ -139,6 +140,8 @@ def _write_trajectories(dataset: "xr.Dataset", path: Path) -> None:
         # With units, so that `fit` reads it as it is.
         names = {name: f"{name} ({dataset[name].attrs['units']})" for name in ("time", *dataset.data_vars)}
         dataset.to_dataframe().reset_index().rename(columns=names).to_csv(path, index=False)
+    elif path.suffix == ".nc":
+        dataset.to_netcdf(path)
     else:
         with warnings.catch_warnings():  # without, every reader is warned; with, the writer: it is not in zarr 3 yet
             warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
@@ -234,16 +237,26 @@ def _join_processes(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
+    from .._files import atomic_path, check_output
     from ..scan.store import open_scan, values_read
     from .arguments import check_figure_file, options_named
     from .printing import print_scan, save_figure
 
+    if options.out is not None:
+        check_output("--out", options.out, suffixes=_SCAN_FORMATS, new=True)
     if options.plot is not None:
         check_figure_file("--plot", options.plot)
     scan = open_scan(options.store)
     with values_read(options.store):
         scan.load()
     print_scan(scan)
+    if options.out is not None:
+        with atomic_path(options.out, "--out") as unfinished:
+            if unfinished.suffix == ".csv":
+                scan.to_dataframe().to_csv(unfinished)
+            else:
+                scan.to_netcdf(unfinished)
+        print(f"results in {options.out}")
     if options.plot is not None:
         from ..plot.scan import scan as scan_figure
 

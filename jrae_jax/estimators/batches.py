@@ -1,7 +1,5 @@
 """How a batch of columns, a batch of backgrounds and a batch of recordings go together."""
 
-import dataclasses
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -28,8 +26,7 @@ def recordings_of(
         that is not observed.
     """
     check_type(Recording, **{argument: recording})
-    # Programs are compiled anew for every `info`, on which no estimate depends.
-    recordings, wanted, what = dataclasses.replace(recording.batched(), info=None), column.batch, "columns"
+    recordings, wanted, what = recording.batched().without_info(), column.batch, "columns"
     if background is not None:
         check_background(background)
         _check_channel(background, recordings, argument)

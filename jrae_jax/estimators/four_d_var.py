@@ -94,6 +94,7 @@ class FourDVar(AbstractEstimator):
             stats={"cost": found.cost, "measured": found.measured},
             consistency=found.consistency,
             dt=recording.dt,
+            start=recording.start,
         ).warned()
         return estimate if is_batch(recording, self.column, self.background) else estimate[0]
 

@@ -79,7 +79,7 @@ class MemorylessPredictor(AbstractEstimator):
         for index, pattern in enumerate(patterns):
             rows = which == index
             estimates[rows] = self._given(pattern, queries[rows][:, pattern])
-        return Estimate(as_float(estimates.reshape(*values.shape[:-1], -1)), dt=recording.dt)
+        return Estimate(as_float(estimates.reshape(*values.shape[:-1], -1)), dt=recording.dt, start=recording.start)
 
     @of_numbers
     def __repr__(self) -> str:

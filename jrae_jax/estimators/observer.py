@@ -75,7 +75,7 @@ class ObserverCascade(AbstractEstimator):
         known = _inferred(known, self.column.parameters, recording.dt)
         means = {name: np.full(samples.shape[:2], mean[name]) for name in STATES}
         states = as_float(np.stack([(means | known)[name] for name in STATES], axis=-1))
-        return Estimate(states if recording.batch is not None else states[0], dt=recording.dt)
+        return Estimate(states if recording.batch is not None else states[0], dt=recording.dt, start=recording.start)
 
     def __repr__(self) -> str:
         return f"ObserverCascade({self.column!r})"

@@ -88,7 +88,7 @@ class WienerFilter(AbstractEstimator):
         signal, response = (np.fft.rfft(x, size, axis=-2) for x in (deviations, self.weights.swapaxes(0, 1)))
         filtered = np.fft.irfft(np.einsum("bfc,cfs->bfs", signal, response), size, axis=1)
         mean = as_float(filtered[:, self.future : self.future + time] + self.mean[: len(STATES)])
-        return Estimate(mean if recording.batch is not None else mean[0], dt=recording.dt)
+        return Estimate(mean if recording.batch is not None else mean[0], dt=recording.dt, start=recording.start)
 
     @of_numbers
     def __repr__(self) -> str:

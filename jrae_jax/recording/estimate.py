@@ -1,5 +1,6 @@
 """Estimates of hidden states, and what makes them: anything that turns a recording into an estimate."""
 
+import dataclasses
 from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ class Estimate(eqx.Module):
     """Whether the estimate agrees with the recording; `None` where no interval is promised."""
     dt: float = eqx.field(static=True, kw_only=True, converter=partial(as_positive, "dt"))
     """Seconds between samples."""
+    start: float = eqx.field(static=True, default=0.0, kw_only=True)
+    """Time of the first sample, s."""
 
     def __check_init__(self):
         shape = np.shape(self.mean)
@@ -64,6 +67,10 @@ class Estimate(eqx.Module):
     def batch(self) -> int | None:
         """How many recordings there are; `None` without a batch axis."""
         return len(self.mean) if self.mean.ndim == 3 else None
+
+    def starting(self, start: float) -> "Estimate":
+        """This estimate with another time of its first sample, s."""
+        return dataclasses.replace(self, start=start)
 
     def warned(self, argument: str = "recording") -> "Estimate":
         """This estimate, after a warning if it does not agree with the recording, an argument of this name."""
@@ -94,7 +101,7 @@ class Estimate(eqx.Module):
             signals[f"{name}_std"] = Signal(unknown.std, unit, f"standard deviation of {name}")
         if self.input is not None:
             signals["input"] = Signal(self.input, "1/s", "external input")
-        return over_time(signals, self.dt * np.arange(self.mean.shape[-2]), batch="recording")
+        return over_time(signals, self.start + self.dt * np.arange(self.mean.shape[-2]), batch="recording")
 
     def __repr__(self) -> str:
         if not eqx.is_array_like(self.mean) or np.ndim(self.mean) < 2:  # a tree of something else, such as axes

@@ -1,5 +1,6 @@
 """Recordings: what sensors gave of a column, which of it was measured, and how noisy the sensors are."""
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
@@ -176,10 +177,14 @@ class Recording(eqx.Module):
         return len(self.values) if self.values.ndim == 3 else None
 
     @property
+    def start(self) -> float:
+        """Time of the first sample, s."""
+        return 0.0 if self.info is None else self.info.start
+
+    @property
     def ts(self) -> Float[np.ndarray, " time"]:
         """The time of each sample, s, in double precision."""
-        start = 0.0 if self.info is None else self.info.start
-        return start + self.dt * np.arange(self.values.shape[-2])
+        return self.start + self.dt * np.arange(self.values.shape[-2])
 
     @property
     def axes(self) -> "Recording":
@@ -202,6 +207,10 @@ class Recording(eqx.Module):
         assert values is not None
         assert measured is not None
         return Recording(values, measured, self.observed, noise_std, dt=self.dt, info=self.info)
+
+    def without_info(self) -> "Recording":
+        """The same without its `info`, on which no estimate depends: a program is compiled anew for every other one."""
+        return dataclasses.replace(self, info=None)
 
     def with_missing_as_nan(self, channel: str | None = None) -> Float[np.ndarray, "..."]:
         """The values in float64, NaN where nothing was measured, for NumPy and SciPy: of one channel, or all."""

@@ -1,6 +1,7 @@
 """Intrinsic dimensions of trajectories, from distances to neighbours: two nearest neighbours, correlation dimension."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 import numpy as np
@@ -8,6 +9,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from .._checks import of_numbers
 from .neighbours import BLOCKS, as_trajectories, evenly, generator, sample_times, squared_separations, theiler_window
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LEAST_SAMPLES = 200  # in time; fewer have no scaling range, and blocks of too few neighbours
 # Points that count for two nearest neighbours: one in so many, but at least and at most so many. Of a finely sampled
@@ -49,6 +53,12 @@ class CorrelationDimension(eqx.Module):
     scaling_range: tuple[float, float]
     """The radii between which `value` is the slope, in the same units."""
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row a cell, by its `radius`: the local `slope`."""
+        import pandas as pd  # here, as importing it is slow
+
+        return pd.DataFrame({"slope": self.slopes}, index=pd.Index(self.radii, name="radius"))
+
     @of_numbers
     def __repr__(self) -> str:
         if np.isnan(self.value):
@@ -82,7 +92,8 @@ def two_nn_dimension(
     **Returns:** a `Dimension`.
 
     **Raises:** `ValueError` for fewer than 200 samples in time, points that are not finite, do not vary, or stay alike
-        for more than a tenth of the time while `theiler` is not given; for `theiler` above a third of it.
+        for more than a tenth of the time while `theiler` is not given; for `theiler` above a third of it; for a few
+        points that repeat, whose neighbours are all as far away as each other.
     """
     trajectories = as_trajectories(points, _LEAST_SAMPLES)
     theiler = theiler_window(trajectories, theiler)
@@ -99,9 +110,11 @@ def two_nn_dimension(
         nearest = np.concatenate(parts)
         nearest = nearest[np.isfinite(nearest).all(axis=1)]
         blocks.append(np.log(nearest[:, 1] / nearest[:, 0]) / 2)
+    ratios = np.concatenate(blocks)
+    if not ratios.sum() > 0:
+        raise ValueError("`points` must have neighbours at different distances, got none, as of points that repeat")
     with np.errstate(divide="ignore", invalid="ignore"):  # a block without neighbours makes the error NaN
         each = np.array([len(block) / block.sum() for block in blocks])
-        ratios = np.concatenate(blocks)
         value = (len(ratios) - 1) / ratios.sum()  # the -1 makes it unbiased
     return Dimension(float(value), float(each.std(ddof=1) / BLOCKS**0.5))
 

@@ -1,11 +1,16 @@
 """The largest Lyapunov exponent of a trajectory, and whether its neighbours diverge exponentially, as in chaos."""
 
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import as_positive, of_numbers
 from .neighbours import BLOCKS, as_trajectories, evenly, sample_times, squared_separations, theiler_window
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LEAST_SAMPLES = 500  # in time; of fewer, pairs are followed for too short a time to be cut into six
 _REFERENCES = 1000  # pairs, whose median is right to 4 % of their spread
@@ -39,6 +44,12 @@ class RosensteinExponent(eqx.Module):
     def chaotic(self) -> bool:
         """Whether neighbours diverge exponentially, at a rate that is more than two standard errors above 0."""
         return self.exponential and self.value > 2 * self.standard_error
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row a step, by its `time`, s: the `log_distance` of neighbours."""
+        import pandas as pd  # here, as importing it is slow
+
+        return pd.DataFrame({"log_distance": self.log_distances}, index=pd.Index(self.times, name="time"))
 
     @of_numbers
     def __repr__(self) -> str:

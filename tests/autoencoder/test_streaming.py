@@ -1,8 +1,11 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jrae_jax as jrae
 from jrae_jax.autoencoder import Autoencoder, Calibration, Reconstructor, StreamingDecoder, WindowedAutoencoder
 from jrae_jax.recording import EEG, ObservationMask, Recording, Standardizer
 
@@ -84,6 +87,18 @@ def test_the_future_changes_nothing():
     assert (np.abs(found[80:] - other[80:]).max(axis=0) > 0).all()
 
 
+def test_an_estimate_starts_with_its_chunk_and_nothing_is_compiled_for_that(compilations):
+    model, values = reconstructor(), measured(4)
+    decoder, info = decoder_of(model), jrae.recording.RecordingInfo
+    for start in (0.0, 3600.0, 3600.5):
+        before = len(compilations)
+        chunk = dataclasses.replace(recorded(values), info=info(start=start))
+        _, estimate = decoder(decoder.init(), chunk)
+        assert estimate.to_dataset().time.values.tolist() == (start + 1e-3 * np.arange(4)).tolist()
+        assert model(chunk).start == start
+    assert len(compilations) == before
+
+
 @pytest.mark.parametrize(
     ("model", "arguments", "message"),
     [
@@ -103,6 +118,7 @@ def test_invalid_arguments(model, arguments, message):
     [
         (recorded(jnp.zeros((4, 7))), r"`chunk` must have shape \(2, 'samples', 7\), got \(4, 7\): init\(batch\)"),
         (recorded(jnp.zeros((3, 4, 7))), r"`chunk` must have shape \(2, 'samples', 7\), got \(3, 4, 7\)"),
+        (recorded(jnp.zeros((2, 0, 7))), "`chunk` must have at least one sample, got none"),
         (recorded(jnp.zeros((2, 4, 7)), dt=2e-3), "`chunk.dt` must be 0.001 s, .*, got 0.002 s"),
         (recorded(jnp.zeros((2, 4, 7)), EEG), "`chunk` must show y0, y2, eeg, as the decoder was made for, got eeg"),
     ],

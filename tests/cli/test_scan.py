@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -91,6 +92,14 @@ def test_simulate_writes_zarr_and_a_picture(capsys):
     assert dict(written.sizes) == {"column": 3, "time": 10}
     assert written.y3.attrs["units"] == "mV/s"
     assert Path("x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_simulate_writes_netcdf():
+    arguments = ["--columns", "3", "--every", "5", "--set", "C=120", "--seed", "2"]
+    for name in ("x.nc", "x.zarr"):
+        assert cli.main(["simulate", *SHORT, *arguments, "--out", name]) == 0
+    with xr.open_dataset("x.nc") as written:
+        xr.testing.assert_identical(written.load(), xr.open_zarr("x.zarr", chunks=None).load())
 
 
 # scan
@@ -198,6 +207,15 @@ def test_a_scan_its_store_its_output_and_its_picture(capsys):
         "eeg_mean", f"{wanted.eeg_mean.min().item():.4g}", "to", f"{wanted.eeg_mean.max().item():.4g}", "mV"
     ]  # fmt: skip
     before = files(Path("x.zarr"))
+    for name in ("x.nc", "x.csv"):
+        assert cli.main(["scan-show", "x.zarr", "--out", name]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == f"results in {name}"
+    with xr.open_dataset("x.nc") as exported:
+        xr.testing.assert_equal(exported.load(), wanted)
+    table = pd.read_csv("x.csv", index_col=["C", "repeat"])
+    np.testing.assert_allclose(table.eeg_sd, wanted.eeg_sd.values.ravel(), rtol=1e-6)
+    assert cli.main(["scan-show", "x.zarr", "--out", "x.txt"]) == 2
+    assert capsys.readouterr().err == "jrae: error: `--out` must end in .csv or .nc, got x.txt\n"
     assert cli.main(["scan-show", "x.zarr"]) == 0
     assert capsys.readouterr().out.splitlines() == lines[:-2]
     assert cli.main(SCAN) == 0
@@ -326,7 +344,7 @@ def test_a_scan_that_is_refused_is_one_line_and_leaves_nothing(here, capsys, arg
     ("arguments", "message"),
     [
         ("", "`--out` or `--plot` must say where the trajectories are to be written, got neither"),
-        ("--out x.txt", "`--out` must end in .csv or .zarr, got x.txt"),
+        ("--out x.txt", "`--out` must end in .csv or .nc or .zarr, got x.txt"),
         ("--out x.csv --columns 0", "must be a whole number of at least 1, got 0"),
         ("--out x.csv --every 0", "must be a whole number of at least 1, got 0"),
         ("--out x.csv --every 51", "`--every` saves nothing: every 51 steps of 50"),

@@ -117,6 +117,12 @@ def test_points_are_drawn_by_the_key(lorenz):
 WALK = np.random.default_rng(0).normal(size=(300, 2))
 
 
+def test_points_that_repeat_have_no_dimension(key):
+    for points in (np.tile([[0.0, 1.0], [1.0, 0.0]], (200, 1)), np.tile(np.eye(3), (150, 1))):
+        with pytest.raises(ValueError, match="`points` must have neighbours at different distances, got none"):
+            two_nn_dimension(points, theiler=0, key=key)
+
+
 @pytest.mark.parametrize(
     ("points", "theiler", "message"),
     [
