@@ -96,9 +96,9 @@ def simulate(
 
     **Returns:** `Trajectories`, with `ys` of shape `(time, 6)`, or `(batch, time, 6)`.
 
-    With a fixed step, a trajectory also fails that leaves the range in which its potentials can be, or whose column has
-    a synapse that is too fast for the step (if `throw` is false; else that is refused): a step that is too long makes
-    numbers that are finite and wrong. Its states are NaN from the first saved one on that is out of range.
+    A trajectory also fails that leaves the range in which its potentials can be and, with a fixed step, whose column
+    has a synapse that is too fast for the step (if `throw` is false; else that is refused): a step that is too long
+    makes numbers that are finite and wrong. Its states are NaN from the first saved one on that is out of range.
 
     **Raises:** `ValueError` for arguments that do not fit together, and a step for which the solver is not stable;
         `RuntimeError` for a trajectory that fails.
@@ -299,11 +299,14 @@ def _integrate(
         ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
     else:
         steps = clock.steps
-        grid = jnp.arange(plan.every, steps + 1, plan.every, dtype=y0.dtype) - steps if plan.every else ts
+        elapsed_steps = jnp.arange(plan.every, steps + 1, plan.every, dtype=y0.dtype) if ts is None else ts + steps
 
         def solve(column, y0, random):
             terms = ColumnTerm(column, random, clock, None)
-            return solve_adaptive(terms, solver, y0, diffrax.SaveAt(ts=grid), tolerances, holds, adjoint)
+            ys, result = solve_adaptive(
+                terms, solver, y0, diffrax.SaveAt(ts=elapsed_steps - steps), tolerances, holds, adjoint
+            )
+            return _within_bounds(column, y0, ys, elapsed=clock.dt * elapsed_steps), result
 
         if plan.batch is not None:
             solve = jax.vmap(solve, in_axes=(column.axes, -1, _random_axes(random)))

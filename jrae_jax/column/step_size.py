@@ -150,16 +150,31 @@ def check_step(column: Column, dt: float, solver: diffrax.AbstractSolver, *, eac
         return
     if rate >= limit:
         raise ValueError(
-            f"`dt` must be below {limit * dt / rate:.4g} s, where {type(solver).__name__}() becomes unstable for a "
-            f"synapse with a rate of {rate:g} /s, got {dt:g} s: take a tenth of its time constant, "
+            f"`dt` must be below {limit * dt / rate:.4g} s, where {type(solver).__name__}() becomes unstable "
+            f"for a synapse with a rate of {rate:g} /s, got {dt:g} s: take a tenth of its time constant, "
             f"{_round_step(0.1 / rate):g} s, or less"
         )
     warnings.warn(
-        f"`dt` = {dt:g} s is longer than half a time constant of the fastest synapse, {_LONGEST / simulated:.4g} s; "
-        "beyond it no accuracy was measured: halve it and compare",
+        f"`dt` = {dt:g} s is longer than half a time constant of the fastest synapse, "
+        f"{_LONGEST / simulated:.4g} s; beyond it no accuracy was measured: halve it and compare",
         LongStepWarning,
         stacklevel=stacklevel,
     )
+
+
+def check_rates(argument: str, column: Column, dt: float, solver: diffrax.AbstractSolver) -> None:
+    """Raise if all columns of a batch are too fast for steps whose length is not the user's choice.
+
+    **Arguments:**
+
+    - `argument`: what the user gave, for the message.
+    """
+    slowest, limit = float(np.min(np.asarray(fastest_rates(column)))), longest_stable(solver) / dt
+    if slowest >= limit:
+        raise ValueError(
+            f"`{argument}` must have rates a and b below {limit:.4g} /s, as it is followed in steps of {dt:g} s, got "
+            f"{slowest:g} /s"
+        )
 
 
 def count_steps(t0: float, t1: float, dt: float, burn_in: float) -> int:

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Complex, Float
 
-from .._checks import as_float, as_positive, nan_is_an_answer, of_numbers
+from .._checks import as_float, as_positive, is_concrete, nan_is_an_answer, of_numbers
 from ..column.column import Column, check_constant
 from ..column.simulate import simulate
+from ..column.solvers import RK4
 from ..column.states import STATES, eeg
+from ..column.step_size import check_rates, fastest_rates
 from .collocation import CycleEquations, Root
 from .equilibria import described_points
 from .points import table_of_points
@@ -110,6 +112,8 @@ def limit_cycle(
         round(as_positive(name, seconds) / _DT) * _DT
         for name, seconds in {"burn_in": burn_in, "longest": longest}.items()
     )
+    if is_concrete(fastest_rates(column)):
+        check_rates("column", column, _DT, RK4())
     ys = simulate(column, t1=burn_in + 2 * longest, dt=_DT, y0=y0, burn_in=burn_in, throw=False).ys
     return in_double(_near if ys.ndim == 2 else jax.vmap(_near, in_axes=(column.axes, 0)), column, ys)
 

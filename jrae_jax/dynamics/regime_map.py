@@ -12,6 +12,7 @@ from .._checks import Progress, check_names, check_progress, nan_is_an_answer
 from ..column.column import Column, check_constant, check_single
 from ..column.solvers import RK4
 from ..column.states import STATES
+from ..column.step_size import check_rates
 from ..scan.axes import INITIAL_STATES, Axis, Grid, zipped
 from ..scan.engine import ScanPoints
 from ..scan.parameter_scan import parameter_scan
@@ -62,6 +63,7 @@ def regime_map(
     grid = Grid(ScanPoints(column), axes)
     check_names(column.quantities, axes=[name for axis in grid.axes for name in axis.values])
     columns = grid.points(np.arange(grid.size, dtype=np.uint32)).column
+    check_rates("axes", columns, _DT, RK4())
     columns = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (grid.size,)), columns)
     rest = jax.tree.map(np.asarray, equilibria_in_parts(columns))
     stable = np.sum(_stable(rest), axis=-1)

@@ -71,6 +71,12 @@ class FreeParameters(eqx.Module):
         low, high = (as_float(np.array(side)) for side in zip(*bounds.values(), strict=True))
         return cls(column, low, high, tuple(bounds))
 
+    @property
+    def slowest(self) -> Column:
+        """The column whose free rate constants are at their lower bounds."""
+        low = dict(zip(self.names, self.low, strict=True))
+        return self.known.replace(**{name: low[name] for name in ("a", "b") if name in low})
+
     def values(self, x: Float[Array, " free"]) -> Float[Array, " free"]:
         """Values within the bounds.
 

@@ -14,6 +14,7 @@ from .._checks import Progress, as_float, as_positive, check_count, is_whole
 from ..column.simulate import simulate
 from ..column.solvers import StrangSplitting
 from ..column.states import eeg
+from ..column.step_size import check_rates
 from ..recording.recording import Recording
 from .free_parameters import FreeParameters
 from .least_squares import (
@@ -98,6 +99,7 @@ class MatchSpectrum(AbstractFitMethod):
                 f"`recording` must be at least {1 / self.resolution:g} s long for a resolution of {self.resolution} "
                 f"Hz, got {seconds:g} s"
             )
+        check_rates("column", free.slowest, dt / steps_per_sample(dt), StrangSplitting())
         candidate_key, noise_key, draws_key = jax.random.split(key, 3)
         frequencies, density = power_spectrum(
             as_float(recorded_eeg(recording)), dt=dt, resolution=self.resolution, band=self.band

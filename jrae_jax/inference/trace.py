@@ -14,8 +14,9 @@ from .._checks import Progress, as_float, check_count, check_finite
 from ..column.column import Column
 from ..column.quantities import described
 from ..column.simulate import simulate
+from ..column.solvers import RK4
 from ..column.states import STATES, States, eeg
-from ..column.step_size import MOST_STEPS
+from ..column.step_size import MOST_STEPS, check_rates
 from ..recording.recording import Recording
 from .free_parameters import FreeParameters
 from .least_squares import (
@@ -89,6 +90,7 @@ class MatchTrace(AbstractFitMethod):
                 f"`recording` must have at most {longest:,} samples of {dt:g} s to be followed by MatchTrace(), got "
                 f"{len(values):,}: cut out a part; minutes determine a column"
             )
+        check_rates("column", free.slowest, dt / steps_per_sample(dt), RK4())
         t0 = round(float(recording.ts[0]) - dt, 12)  # rounded, so that a simulation from 0 on is fitted from 0 on
         whole = _TraceProblem(free, as_float(values), as_float(np.std(values)), self.y0, t0, dt)
         windows = _windows(len(values), dt)

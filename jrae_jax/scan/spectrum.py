@@ -66,7 +66,7 @@ class Spectrum(AbstractSummary[SpectrumState]):
     def variables(self, info):
         """`dominant_frequency` in Hz, and `band_power` in the channel's unit squared, over `band`.
 
-        A band that lies above the Nyquist frequency, or between two bins of the resolution, has power NaN.
+        A band that reaches above the Nyquist frequency, or lies between two bins of the resolution, has power NaN.
         """
         segment = 2 * self.quantum(info.dt)
         if info.samples < segment:
@@ -117,7 +117,9 @@ class Spectrum(AbstractSummary[SpectrumState]):
         frequencies = np.fft.rfftfreq(size, 1 / rate)
         inside = [(frequencies >= low) & (frequencies < high) for low, high in BANDS.values()]
         powers = [jnp.sum(density[bins], axis=0) * (rate / size) for bins in inside]
-        empty = np.array([not bins.any() for bins in inside])
+        # The power of a part of a band is not that of the band.
+        bands = zip(inside, BANDS.values(), strict=True)
+        empty = np.array([not bins.any() or high > rate / 2 for bins, (_, high) in bands])
         powers = jnp.where(jnp.asarray(empty)[:, None], jnp.nan, jnp.stack(powers))
         return {"dominant_frequency": _peak(density) * (rate / size), "band_power": powers}
 

@@ -114,3 +114,13 @@ def envelope_of_one(column, start, t):
     x, slope, t = np.asarray(start[:3], float), np.asarray(start[3:], float), np.asarray(t, float)[:, None]
     begun = np.exp(-k * t) * (x + (slope + k * x) * t)
     return begun, begun
+
+
+def test_adaptive_steps_that_leave_the_bounds_fail():
+    column = Column.preset("jansen_rit_1995", ConstantInput(220.0))
+    for tolerance in (1e-4, 1e9):  # the latter lets steps of 20 ms pass, whatever they make
+        loose = {"solver": diffrax.Heun(), "rtol": tolerance, "atol": tolerance}
+        states = simulate(column, t1=1.0, dt=0.02, throw=False, **loose).ys
+        assert bool(jnp.all(jnp.isfinite(states))) == (tolerance < 1)
+    with pytest.raises(RuntimeError, match="left the range that a column can reach by 0.04 s"):
+        simulate(column, t1=1.0, dt=0.02, **loose)

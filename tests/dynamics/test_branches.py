@@ -103,6 +103,22 @@ def test_rounding_makes_no_folds():
     assert cycle_folds(standard(), branch_with(values)).p.shape == (0,)
 
 
+def test_the_folds_of_one_branch_are_those_of_all_of_them(branches):
+    with jax.enable_x64(True):
+        one = jax.tree.map(lambda leaf: leaf[0], branches)
+        alone, among = cycle_folds(standard(), one), cycle_folds(standard(), branches)
+        assert alone.p.shape == (1,)
+        np.testing.assert_allclose(alone.p[0], among.p[np.argmin(np.abs(among.p - alone.p[0]))], rtol=1e-9)
+
+
+def test_what_are_no_branches_have_no_folds():
+    wrong = jax.tree.map(lambda leaf: leaf[None], branch_with([128.0]))
+    with pytest.raises(
+        ValueError, match=r"`branches` must have shape \(branch, point\) or \(point,\), got \(1, 1, 1\)"
+    ):
+        cycle_folds(standard(), wrong)
+
+
 def test_a_column_without_hopf_points_has_no_branch():
     quiet = standard().replace(C=1.0)
     branches = limit_cycle_branches(quiet, points=5)
@@ -132,6 +148,7 @@ def test_another_column_is_refused(function, column, message):
     [
         ({"points": 0}, "`points` must be a whole number of at least 1, got 0"),
         ({"longest": 0.0}, "`longest` must be positive, got 0"),
+        ({"low": 300.0, "high": 200.0}, "`low` must be below `high`, got 300.0 and 200.0"),
     ],
 )
 def test_invalid_arguments_are_refused(settings, message):

@@ -99,6 +99,7 @@ def test_cycles_print_themselves(alpha):
     [
         (standard, {"longest": 0.0}, "`longest` must be positive, got 0"),
         (standard, {"burn_in": -1.0}, "`burn_in` must be positive, got -1"),
+        (lambda: standard().replace(a=3e3), {}, "`column` must have rates a and b below 2367 /s, .*, got 3000 /s"),
         (standard, {"y0": np.zeros(5)}, r"`y0` must have shape \(6,\) or \(batch, 6\), got \(5,\)"),
         (
             lambda: standard().replace(input=jrae.UniformNoiseInput(120.0, 320.0, hold=1e-3)),

@@ -82,6 +82,11 @@ def test_equilibria_in_parts_are_those_of_all_at_once():
         (STANDARD, {"D": np.ones(1)}, "`axes` must name some of A, B, .*; got D"),
         (STANDARD, {"initial_y0": np.ones(1)}, "`axes` must name some of A, B, .*; got initial_y0"),
         (STANDARD, {"A": np.zeros(1)}, r"`A` must be positive, got 0\.0"),
+        (
+            STANDARD,
+            {"a": np.array([2e3, 3e3])},
+            "`axes` must have rates a and b below 1184 /s, .* 0.002 s, got 2000 /s",
+        ),
     ],
 )
 def test_invalid_arguments_are_refused(column, axes, message):
