@@ -122,5 +122,5 @@ def test_adaptive_steps_that_leave_the_bounds_fail():
         loose = {"solver": diffrax.Heun(), "rtol": tolerance, "atol": tolerance}
         states = simulate(column, t1=1.0, dt=0.02, throw=False, **loose).ys
         assert bool(jnp.all(jnp.isfinite(states))) == (tolerance < 1)
-    with pytest.raises(RuntimeError, match="left the range that a column can reach by 0.04 s"):
+    with pytest.raises(RuntimeError, match="left the range that a column can reach by"):
         simulate(column, t1=1.0, dt=0.02, **loose)

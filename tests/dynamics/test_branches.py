@@ -113,9 +113,7 @@ def test_the_folds_of_one_branch_are_those_of_all_of_them(branches):
 
 def test_what_are_no_branches_have_no_folds():
     wrong = jax.tree.map(lambda leaf: leaf[None], branch_with([128.0]))
-    with pytest.raises(
-        ValueError, match=r"`branches` must have shape \(branch, point\) or \(point,\), got \(1, 1, 1\)"
-    ):
+    with pytest.raises(ValueError, match=r"`branches` must have shape \(branch, point\) or \(point,\), got"):
         cycle_folds(standard(), wrong)
 
 
