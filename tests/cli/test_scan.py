@@ -311,7 +311,7 @@ NAMES = "must name some of A, B, a, b, e0, v0, r, C, alpha1"
         ("--axis C=1,2 --summaries none", "`--summaries` must be one of 'moments', 'spectrum', 'regime', 'samples'"),
         ("--axis C=1,2 --summaries moments,moments", "`--summaries` must have different results"),
         ("--axis C=1,2 --summaries spectrum", "`resolution` = 0.5 Hz needs 2 s to summarise, got 0.05 s"),
-        ("--axis C=1,2 --channels y9", "`--channels` must be one of 'y0'"),
+        ("--axis C=1,2 --channels y9", "`--channels` must name some of y0"),
         ("--axis C=1,2 --summaries samples --every 0", "`--every` must be a whole number of at least 1, got 0"),
         ("--axis C=1,2 --summaries samples --every 51", "`--every` must be at most the 50 samples there are, got 51"),
         ("--axis C=1,2 --dt 3e-4", "`--duration` must be a whole number of steps of `--dt` = 0.0003 s, got 0.05 s"),
