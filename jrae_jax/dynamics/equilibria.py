@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from .._checks import as_float, check_positive, nan_is_an_answer, of_numbers
+from .._checks import as_array, check_positive, nan_is_an_answer, of_numbers
 from ..column.column import Column, check_constant, check_single
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
@@ -156,7 +156,7 @@ def equilibrium_curve(column: Column, v: Float[Array, " point"]) -> Equilibria:
         positive.
     """
     check_single("column", _checked(column), "call `equilibrium_curve` for each")
-    v = as_float(v, "v")
+    v = as_array(v, "v")
     if v.ndim != 1:
         raise ValueError(f"`v` must be a row of potentials, got shape {v.shape}")
     return _curve(column.parameters, v)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_float, as_numbers, check_count, check_finite, check_key, check_names, of_numbers
+from .._checks import as_array, as_float, as_numbers, check_count, check_finite, check_key, check_names, of_numbers
 from ..column.column import Column, check_single
 from .identifiability import GAIN, scaling_symmetries
 
@@ -82,7 +82,7 @@ class FreeParameters(eqx.Module):
 
         **Raises:** `ValueError` for other than one number for each free parameter.
         """
-        x = as_float(x, "x")
+        x = as_array(x, "x")
         if x.shape != self.low.shape:
             raise ValueError(f"`x` must be one number for each of {', '.join(self.names)}, got shape {x.shape}")
         return self.low + (self.high - self.low) * jax.nn.sigmoid(x)

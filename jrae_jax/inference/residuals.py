@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float, as_numbers, as_positive
+from .._checks import as_array, as_float, as_numbers, as_positive
 from ..column.column import Column, check_constant, check_single
 from ..column.simulate import simulate
 from ..column.states import STATES, eeg
@@ -38,7 +38,7 @@ def as_band(band: Sequence[float] | np.ndarray) -> tuple[float, float]:
 
 
 def _signals(name: str, values: Any) -> Float[Array, "*batch time"]:
-    signals = as_float(values, name)
+    signals = as_array(values, name)
     if not signals.ndim or not signals.size:
         raise ValueError(f"`{name}` must have time on its last axis, got shape {signals.shape}")
     return signals
@@ -164,7 +164,7 @@ def shooting_residuals(
     """
     check_single("column", column, "take jax.vmap over it, with in_axes=column.axes")
     check_constant("column", column)
-    y0, recorded, dt = as_float(y0, "y0"), as_float(recorded, "recorded"), as_positive("dt", dt)
+    y0, recorded, dt = as_array(y0, "y0"), as_float(recorded, "recorded"), as_positive("dt", dt)
     if y0.ndim != 2 or y0.shape[1] != len(STATES) or not len(y0):
         raise ValueError(f"`y0` must have shape (segment, 6), got {y0.shape}")
     if recorded.ndim != 1:

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._checks import as_float
+from .._checks import as_array
 from ..column.states import STATES, states_first
 
 
@@ -41,7 +41,7 @@ def nrmse(truth: Float[Array, "sample 6"], estimate: Float[Array, "sample 6"]) -
 
 
 def _checked(truth: Any, estimate: Any) -> tuple[Float[Array, "sample 6"], Float[Array, "sample 6"]]:
-    truth, estimate = as_float(truth, "truth"), as_float(estimate, "estimate")
+    truth, estimate = as_array(truth, "truth"), as_array(estimate, "estimate")
     # Without this, arrays with the states first, or a single sample, would be broadcast to numbers of no meaning.
     shapes = truth.shape, estimate.shape
     if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != len(STATES):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import as_float, is_concrete, of_numbers
+from .._checks import as_array, is_concrete, of_numbers
 from ..column.states import CHANNELS, STATES, States
 
 
@@ -28,7 +28,7 @@ class Standardizer(eqx.Module):
 
         **Raises:** `ValueError`, for the argument of this name, if a channel is constant, or too large to square.
         """
-        channels = as_float(channels, argument)
+        channels = as_array(channels, argument)
         if channels.ndim != 3 or channels.shape[-1] != len(CHANNELS):
             raise ValueError(f"`{argument}` must have shape (trajectory, time, 7), got {channels.shape}")
         mean, std = jnp.mean(channels, axis=(0, 1)), jnp.std(channels, axis=(0, 1))
@@ -68,7 +68,7 @@ class Standardizer(eqx.Module):
 
 def _last(name: str, values: Any, length: int) -> Array:
     """An argument as an array whose last axis has a length."""
-    values = as_float(values, name)
+    values = as_array(values, name)
     if values.shape[-1:] != (length,):
         what = f"{length} channels" if length == len(CHANNELS) else f"{length} states, as an autoencoder decodes them"
         raise ValueError(f"`{name}` must end in an axis of the {what}, got shape {values.shape}")
