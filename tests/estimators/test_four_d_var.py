@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-import jrae_jax as jrae
 from jrae_jax.column import STATES, ConstantInput, Transition, WhiteNoiseInput, eeg
 from jrae_jax.estimators import FourDVar, KalmanSmoother, four_d_var as four_d_var_module
 from jrae_jax.estimators.state_space import StateSpace
