@@ -17,18 +17,12 @@ import jaxtyping
 import matplotlib
 import numpy as np
 import pytest
-from jax._src.interpreters import mlir
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 matplotlib.use("Agg")
-
-# JAX makes a context with all dialects of MLIR for each program that it lowers, which takes a third of the time that a
-# small one needs; the programs of a module share one.
-mlir_context = functools.cache(mlir.make_ir_context)
-mlir.make_ir_context = mlir_context
 
 # Never uninstalled, so that modules which a test imports late are checked as well.
 jaxtyping.install_import_hook("jrae_jax", "beartype.beartype")
@@ -72,7 +66,6 @@ def drop_compiled_programs():
     """
     yield
     jax.clear_caches()
-    mlir_context.cache_clear()
 
 
 @pytest.fixture
