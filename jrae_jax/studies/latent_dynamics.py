@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_numbers, as_positive, check_finite, check_key, of_numbers
+from .._checks import as_numbers, as_positive, check_key, of_numbers
 from ..timeseries.dimension import CorrelationDimension, Dimension, correlation_dimension, two_nn_dimension
 from ..timeseries.lyapunov import RosensteinExponent, rosenstein_exponent
 from ..timeseries.shape import first_component_variance, participation_ratio, straightness
@@ -45,13 +45,13 @@ def measure_latent_dynamics(
     """All measures of a trajectory that is sampled every `dt` seconds.
 
     Points no more than 50 ms apart are no neighbours; prediction is 10 ms ahead. A measure for which there are too few
-    points, or that do not vary, is NaN.
+    points, or that do not vary or are not finite as after a training that failed, is NaN.
 
-    **Raises:** `ValueError` for points that are not finite, or a `dt` that is not positive.
+    **Raises:** `ValueError` for points that are no numbers, or a `dt` that is not positive.
     """
     check_key(key=key)
     dt = as_positive("dt", dt)
-    check_finite(points=as_numbers("points", points))
+    as_numbers("points", points)
     theiler = round(_THEILER / dt)
     no_correlation = CorrelationDimension(np.nan, np.nan, _NONE, _NONE, (np.nan, np.nan))
     no_exponent = RosensteinExponent(np.nan, np.nan, False, np.nan, _NONE, _NONE)
