@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jrae_jax as jrae
-from jrae_jax import estimators, inference, recording
+from jrae_jax import estimators, inference, recording, studies
 from jrae_jax.dynamics import regime_map
 
 DRIVEN = jrae.UniformNoiseInput
@@ -30,7 +30,7 @@ def recorded():
     """Trajectories, and a recording of one of them in which some samples are missing."""
     key = jax.random.key(0)
     made = jrae.simulate(column(DRIVEN(120.0, 320.0, hold=1e-3)), t1=1.5, dt=1e-3, burn_in=0.5, batch=4, key=key)
-    v = np.array(made.eeg[0])
+    v = np.asarray(made.eeg[0]) + 0.1 * np.random.default_rng(0).normal(size=made.eeg[0].shape)
     v[GAP] = np.nan
     return made, jrae.Recording.of(eeg=v, dt=1e-3, noise_std=0.1)
 
@@ -95,3 +95,15 @@ def test_fits_and_maps():
     assert np.isfinite(fit.values).all()
     found = regime_map(quiet, {"p": np.array([-50.0, 220.0])})
     assert set(itertools.chain(found.regime.values)) <= {0, 1, 2, 3}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("switched")
+def test_studies():
+    study = studies.reproduce(studies.StudySettings(seeds=2, epochs=1, duration=1.0))
+    assert np.isfinite(study.cases[0].scores[0].r).all()
+    sizes = studies.compare_latent_sizes([1, 2], steps=32, columns=8, samples=64, key=jax.random.key(0))
+    assert len(sizes.to_dataframe())
+    few = studies.AtlasSettings(masks=("eeg",), noise=(0.05,), seeds=1, trajectories=1, duration=2.0)
+    assert np.isfinite(studies.atlas(few, autoencoders={}).r.sel(estimator="kalman smoother")).all()
+    assert np.isfinite(studies.pretrain(steps=32, key=jax.random.key(0)).train_loss).all()
