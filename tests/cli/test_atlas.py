@@ -8,16 +8,10 @@ import pytest
 import xarray as xr
 
 import jrae_jax as jrae
-from jrae_jax.cli import main as cli, runtime
+from jrae_jax.cli import main as cli
 from jrae_jax.studies.atlas import RESULTS
 
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch, tmp_path):
-    """In a folder of its own, with JAX as the tests have it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import signal
 import pytest
 import xarray as xr
 
-from jrae_jax.cli import main as cli, runtime
+from jrae_jax.cli import main as cli
 
 COMMANDS = {
     "simulate --plot": ("simulate --plot", "x.png"),
@@ -25,12 +25,7 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def here(monkeypatch, tmp_path):
-    """In a folder of its own, with JAX as the tests have it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
