@@ -147,7 +147,8 @@ def _estimate(estimator: KalmanFilter | KalmanSmoother, recording: Recording, *,
         for i, name in enumerate(unknown)
     }
     mean, std = moments.mean[..., :count], moments.std[..., :count]
-    found = Estimate(mean, std, parameters, result=result_of(mean), consistency=consistency, dt=recording.dt)
+    known = {"result": result_of(mean), "consistency": consistency, "dt": recording.dt, "start": recording.start}
+    found = Estimate(mean, std, parameters, **known)
     return found if is_batch(recording, column, background) else found[0]
 
 

@@ -259,7 +259,7 @@ class Recording(eqx.Module):
 
         NaN where nothing was measured. MNE has to be installed.
 
-        **Raises:** `ValueError` for recordings of other channels, or of names that MNE would not tell apart, as epochs.
+        **Raises:** `ValueError` for recordings of other channels, or of names that MNE does not distinguish, as epochs.
         """
         if self.observed.names != ("eeg",):
             raise ValueError(f"`to_mne` must have recordings of an EEG alone, got {', '.join(self.observed.names)}")

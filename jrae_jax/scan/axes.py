@@ -184,7 +184,8 @@ class Grid:
             check_type(Axis, axes=axis)
         if repeats is not None:
             check_count(1, repeats=repeats)
-        self.start, self.axes, self.repeats = start, tuple(axes), repeats
+        self.start, self.axes = start, tuple(axes)
+        self.repeats = None if repeats is None else int(repeats)  # a number of NumPy is no JSON
         check_names(scannable(start.column), axes=[name for axis in self.axes for name in axis.values])
         for axis in self.axes:
             _check_distinct(axis)

@@ -216,7 +216,7 @@ def test_another_mask_noise_column_or_origin_does_not_recompile(column, recorded
     recording = Recording.from_array(
         recorded.channels, observed=("y0", "y4"), dt=DT, noise_std=0.1, info=RecordingInfo(names=("O1",), start=3.0)
     )
-    KalmanFilter(column.replace(C=130.0, low=100.0))(recording)
+    assert KalmanFilter(column.replace(C=130.0, low=100.0))(recording).start == 3.0
     with pytest.raises(AssertionError, match="traced again"):
         KalmanFilter(column)(recording[:3])
 

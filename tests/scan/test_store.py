@@ -171,6 +171,12 @@ def test_a_finished_scan_is_not_computed_again(store, computed):
     assert files(store) == before
 
 
+@pytest.mark.usefixtures("without_type_checker")
+def test_numbers_of_numpy_are_kept(tmp_path):
+    axes = {"C": AXES["C"][:2]}
+    assert scan(tmp_path / "scan.zarr", axes=axes, repeats=np.int64(2)).sizes == {"C": 2, "repeat": 2}
+
+
 def test_a_running_scan_can_be_opened(tmp_path):
     found = []
 
