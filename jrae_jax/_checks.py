@@ -4,9 +4,11 @@ Every message is one line that names the argument as the user wrote it, what was
 """
 
 import functools
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
@@ -186,6 +188,40 @@ def check_count(minimum: int, **arguments: Any) -> None:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or value < minimum:
             raise ValueError(f"`{name}` must be a whole number of at least {minimum}, got {_short(value)}")
+
+
+def check_memory(what: str, size: int | np.integer, **arguments: Any) -> None:
+    """Raise if what a named argument asks for does not fit into main memory.
+
+    **Arguments:**
+
+    - `what`: what it asks for, a plural.
+    - `size`: the bytes that this takes.
+    """
+    if size <= _ALWAYS_FREE:
+        return
+    free = free_memory()
+    for name, value in arguments.items():
+        if free is not None and size > free:
+            raise ValueError(
+                f"`{name}` must be such that {what} fit into memory, got {_short(value)}: they take "
+                f"{min(size, 10**300) / 1e9:.3g} GB, and there are {free / 1e9:.3g} GB"
+            )
+
+
+_ALWAYS_FREE = 1 << 26  # bytes, for which it is not worth asking how much memory there is
+
+
+def free_memory() -> int | None:
+    """Bytes of main memory that can be had, where the system says so."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def check_flag(**arguments: Any) -> None:

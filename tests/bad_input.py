@@ -15,6 +15,7 @@ NUMBER = ("text", [1.0, 2.0], np.ones(3), RAGGED, 1j, {"C": 1}, int, TRACED)
 ARRAY = ("text", RAGGED, 1j, {"C": 1}, int, np.array(["a"] * 6))
 STATIC_ARRAY = (*ARRAY, TRACED)
 COUNT = ("text", 0.5, -1, True, np.ones((2, 2)), [1], TRACED)
+SIZE = (*COUNT, 10**12)  # of what fits into no memory
 NAME = (0, 1.5, np.ones(3), {}, ["y9"])
 NAMES = ("text", 0, 1.5, np.ones((2, 2)), [0], int)
 KEY = (None, 0, "text", [0, 1], np.ones(2, np.uint32), jax.random.split(jax.random.key(0)))

@@ -22,6 +22,7 @@ from tests.bad_input import (
     RAGGED,
     RECORD,
     RECORDING,
+    SIZE,
     STATIC_ARRAY,
     TRACED,
     TRAJECTORIES,
@@ -44,7 +45,7 @@ COLUMN = {
     "simulate": Verb(
         jrae.simulate,
         {"column": NOISY, "t1": 0.01, "dt": 1e-3, "key": K},
-        {"column": RECORD, "t1": NUMBER, "dt": NUMBER, "t0": NUMBER, "burn_in": NUMBER, "y0": ARRAY, "batch": COUNT}
+        {"column": RECORD, "t1": NUMBER, "dt": NUMBER, "t0": NUMBER, "burn_in": NUMBER, "y0": ARRAY, "batch": SIZE}
         | {"key": KEY, "throw": FLAG, "progress": PROGRESS, "saveat": RECORD, "adjoint": RECORD, "solver": RECORD},
     ),
     "simulate, adaptive": Verb(
@@ -112,7 +113,7 @@ RECORDINGS = {
         {"column": NOISY, "kinds": ["eeg"], "key": K},
         {"column": RECORD, "kinds": (0, "eeg", int), "noise": ("text", RAGGED, 1j, {"C": 1}, TRACED), "gaps": NUMBER}
         | {"ranges": ("text", 0, ["C"], np.ones(3)), "solver": RECORD, "dt": NUMBER, "burn_in": NUMBER, "key": KEY}
-        | {"columns": COUNT, "samples": COUNT},
+        | {"columns": SIZE, "samples": SIZE},
     ),
     "interval": Verb(recording.interval, {"values": np.ones((3, 6))}, {"values": STATIC_ARRAY, "confidence": NUMBER}),
     "scores": Verb(recording.r_squared, {"truth": YS[0], "estimate": YS[1]}, {"truth": ARRAY, "estimate": ARRAY}),
@@ -147,7 +148,7 @@ TIMESERIES = {
     "surrogate_test": Verb(
         timeseries.surrogate_test,
         {"points": POINTS, "dt": 1e-3, "horizon": 0.01, "surrogates": 1, "key": K},
-        {"points": STATIC_ARRAY, "dt": NUMBER, "horizon": NUMBER, "surrogates": COUNT, "key": KEY},
+        {"points": STATIC_ARRAY, "dt": NUMBER, "horizon": NUMBER, "surrogates": SIZE, "key": KEY},
     ),
 }
 DYNAMICS = {
@@ -156,12 +157,12 @@ DYNAMICS = {
     "bifurcation_curves": Verb(
         dynamics.bifurcation_curves,
         {"column": QUIET, "parameter": "C", "low": 100.0, "high": 150.0},
-        {"column": RECORD, "parameter": NAME, "low": NUMBER, "high": NUMBER, "points": COUNT},
+        {"column": RECORD, "parameter": NAME, "low": NUMBER, "high": NUMBER, "points": SIZE},
     ),
     "bifurcation_diagram": Verb(
         dynamics.bifurcation_diagram,
         {"column": QUIET, "low": 100.0, "high": 150.0},
-        {"parameter": NAME, "low": NUMBER, "high": NUMBER, "points": COUNT, "progress": PROGRESS},
+        {"parameter": NAME, "low": NUMBER, "high": NUMBER, "points": SIZE, "progress": PROGRESS},
     ),
     "limit_cycle": Verb(
         dynamics.limit_cycle, {"column": QUIET}, {"column": RECORD, "y0": ARRAY, "burn_in": NUMBER, "longest": NUMBER}
@@ -170,7 +171,7 @@ DYNAMICS = {
     "limit_cycle_branches": Verb(
         dynamics.limit_cycle_branches,
         {"column": QUIET},
-        {"hopf": RECORD, "low": NUMBER, "high": NUMBER, "points": COUNT, "longest": NUMBER},
+        {"hopf": RECORD, "low": NUMBER, "high": NUMBER, "points": SIZE, "longest": NUMBER},
     ),
     "cycle_folds": Verb(dynamics.cycle_folds, {"column": QUIET}, {"branches": RECORD}),
     "regime_map": Verb(
@@ -181,12 +182,12 @@ DYNAMICS = {
         {"column": NOISY, "key": K},
         {
             "column": RECORD,
-            "blocks": COUNT,
+            "blocks": SIZE,
             "block": NUMBER,
             "burn_in": NUMBER,
             "dt": NUMBER,
             "y0": ARRAY,
-            "batch": COUNT,
+            "batch": SIZE,
         },
     ),
 }

@@ -21,6 +21,7 @@ from tests.bad_input import (
     RAGGED,
     RECORD,
     RECORDING,
+    SIZE,
     STATIC_ARRAY,
     TRAJECTORIES,
     YS,
@@ -46,15 +47,15 @@ INFERENCE = {
         {"column": RECORD, "recording": RECORD, "bounds": ("text", ["C"], 0, np.ones(3), {}, {"C": "a"}, {"C": 1.0})}
         | {"method": RECORD, "key": KEY, "progress": PROGRESS},
     ),
-    "MatchTrace": Verb(inference.MatchTrace, {}, {"y0": ARRAY, "starts": COUNT}),
+    "MatchTrace": Verb(inference.MatchTrace, {}, {"y0": ARRAY, "starts": SIZE}),
     "MatchSpectrum": Verb(
         inference.MatchSpectrum,
         {},
-        {"resolution": NUMBER, "duration": NUMBER, "band": ("text", 1.0, [1.0], RAGGED, {"C": 1}), "starts": COUNT}
-        | {"candidates": COUNT, "repeats": COUNT, "draws": COUNT},
+        {"resolution": NUMBER, "duration": NUMBER, "band": ("text", 1.0, [1.0], RAGGED, {"C": 1}), "starts": SIZE}
+        | {"candidates": SIZE, "repeats": SIZE, "draws": COUNT},
     ),
     "values": Verb(FREE.values, {}, {"x": (*ARRAY, [1.0, 2.0])}),
-    "latin_hypercube": Verb(FREE.latin_hypercube, {"count": 2, "key": K}, {"count": COUNT, "key": KEY}),
+    "latin_hypercube": Verb(FREE.latin_hypercube, {"count": 2, "key": K}, {"count": SIZE, "key": KEY}),
     "scaling_symmetries": Verb(inference.scaling_symmetries, {"column": QUIET}, {"names": NAMES}),
     "power_spectrum": Verb(
         inference.power_spectrum,
@@ -125,12 +126,19 @@ AUTOENCODER = {
     "Autoencoder": Verb(
         jrae.Autoencoder,
         {"key": K},
-        {"latent_size": COUNT, "widths": (0, 1.5, int), "activation": NAME, "inputs": (0, RAGGED), "key": KEY},
+        {"latent_size": SIZE, "widths": (0, 1.5, int, [10**12]), "activation": NAME, "inputs": (0, RAGGED), "key": KEY},
     ),
     "WindowedAutoencoder": Verb(
         jrae.WindowedAutoencoder,
         {"past": 0.01, "key": K},
-        {"past": NUMBER, "future": NUMBER, "dt": NUMBER, "filters": COUNT, "widths": (0, int), "variational": FLAG},
+        {
+            "past": (*NUMBER, 1e10),
+            "future": (*NUMBER, 1e10),
+            "dt": NUMBER,
+            "filters": SIZE,
+            "widths": (0, int),
+            "variational": FLAG,
+        },
     ),
     "train": Verb(
         jrae.train,
@@ -161,7 +169,7 @@ SCANS = {
             "t1": NUMBER,
             "dt": NUMBER,
             "burn_in": NUMBER,
-            "repeats": COUNT,
+            "repeats": SIZE,
             "y0": ARRAY,
             "solver": RECORD,
         }
@@ -172,7 +180,7 @@ SCANS = {
     "sampled": Verb(
         scan.sampled,
         {"points": 2, "key": K, "C": (1.0, 2.0)},
-        {"points": COUNT, "key": KEY, "design": ("text", 0), "log": NAMES, "C": (*ARRAY, 1.0)},
+        {"points": SIZE, "key": KEY, "design": ("text", 0), "log": NAMES, "C": (*ARRAY, 1.0)},
     ),
     "Moments": Verb(scan.Moments, {}, {"channels": NAMES}),
     "Samples": Verb(scan.Samples, {}, {"channels": NAMES, "every": COUNT}),
@@ -182,10 +190,10 @@ STUDIES = {
     "StudySettings": Verb(
         studies.StudySettings,
         {},
-        {"seeds": COUNT, "epochs": COUNT, "latent_size": COUNT, "seed": COUNT, "duration": NUMBER},
+        {"seeds": SIZE, "epochs": COUNT, "latent_size": SIZE, "seed": COUNT, "duration": NUMBER},
     ),
     "AtlasSettings": Verb(
-        studies.AtlasSettings, {}, {"masks": (0, "eeg", (0,)), "noise": ("text", RAGGED), "seeds": COUNT}
+        studies.AtlasSettings, {}, {"masks": (0, "eeg", (0,)), "noise": ("text", RAGGED), "seeds": SIZE}
     ),
     "measure_latent_dynamics": Verb(
         studies.measure_latent_dynamics,

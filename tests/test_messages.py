@@ -7,7 +7,7 @@ from pathlib import Path
 import jrae_jax
 
 ROOT = Path(next(iter(jrae_jax.__path__)))
-KINDS = ("finite", "positive", "not_negative", "count", "choice", "names", "key", "keys", "type")
+KINDS = ("finite", "positive", "not_negative", "count", "choice", "names", "key", "keys", "memory", "type")
 CHECKS = {f"check_{what}" for what in KINDS}
 # What is called inside a verb names the verb's arguments.
 CALLED_BY = {

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from jrae_jax.cli.main import _parser
 from jrae_jax.cli.options import SUMMARIES
 
 from .originals import ATLAS, REPORT, SCAN, TABLES
+from .outcome import options_of
 
 _TEXTS = (
     *("", " ", "x", "-", "--", "\xe9", "\xb5V", "\udcff", "\u2028", "a\nb", "x" * 300),
@@ -97,9 +97,8 @@ _REFUSED = {
 
 
 def _options(command: str) -> list[argparse.Action]:
-    (commands,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
     left_out = (*_JOINED, *_KEPT.get(command, ()), "help")
-    return [action for action in commands.choices[command]._actions if action.dest not in left_out]
+    return [action for action in options_of(command) if action.dest not in left_out]
 
 
 def _values(action: argparse.Action) -> st.SearchStrategy[list[str]]:

@@ -1,5 +1,6 @@
 """What came of a case: a result, a refusal in one line, or a fault."""
 
+import argparse
 import contextlib
 import io
 import itertools
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jrae_jax.cli import main as cli, runtime
+from jrae_jax.cli.main import _parser
 
 DONE, REFUSED, NO_RESULT = "done", "refused", "no result"
 """The good ends: exit code 0, 2 with one line, and 1, of a fit that did not converge."""
@@ -24,6 +26,7 @@ _WRITTEN_BY = ("--out", "--store", "--table", "--plot", "--json")
 _PROGRESS = re.compile(r" *\d+% of |jrae: warning: ")
 _LINE = re.compile(r"jrae( [a-z-]+)?: error: (.*)")
 _NAMED = re.compile(r"`[^`]+`|--[a-z]|argument |command|recording|arguments|directory: |links: |too long: ")
+_QUOTED = re.compile(r"`([^`]+)`")
 _INTERNAL = re.compile(
     r"Traceback|\b[A-Z]\w*(Error|Exception)\b|Errno|object at 0x|NoneType|RESOURCE_EXHAUSTED|(?<!jrae_)jax\.|asarray"
     r"|subscriptable|unpack|positional|unhashable|attribute|literal"
@@ -68,7 +71,9 @@ def of_command(arguments: Sequence[str], folder: Path) -> Outcome:
     if code == 2:
         if changed:
             return Outcome("altered", f"{sorted(changed)[:3]} though it said {said}")
-        return Outcome(*_refusal([line for line in said.split("\n") if not _PROGRESS.match(line)]))
+        name, said = _refusal([line for line in said.split("\n") if not _PROGRESS.match(line)])
+        foreign = _foreign_names(arguments, folder, said)
+        return Outcome("names", f"{foreign}: {said}") if name == REFUSED and foreign else Outcome(name, said)
     if code not in (0, 1):
         return Outcome("exit code", f"{code}: {said}")
     written = _written(arguments)
@@ -124,6 +129,21 @@ def _refusal(lines: list[str]) -> tuple[str, str]:
     if match is None or not _NAMED.search(match[2]) or _INTERNAL.search(match[2]):
         return "unclear", said
     return REFUSED, said
+
+
+def options_of(command: str) -> list[argparse.Action]:
+    """What can be written behind a command."""
+    (commands,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return commands.choices[command]._actions if command in commands.choices else []
+
+
+def _foreign_names(arguments: Sequence[str], folder: Path, said: str) -> list[str]:
+    """What a message calls an argument and the command does not know, nor the file that it reads."""
+    actions = options_of(arguments[0] if arguments else "")
+    own = {name for action in actions for name in action.option_strings or [action.dest]}
+    quoted = {name for name in _QUOTED.findall(said) if not name.startswith("jrae ") and name.split()[0] not in own}
+    read = [(folder / text).read_bytes() for text in arguments if (folder / text).is_file()] if quoted else []
+    return sorted(name for name in quoted if not any(name.encode() in content for content in read))
 
 
 def _written(arguments: Sequence[str]) -> list[str]:

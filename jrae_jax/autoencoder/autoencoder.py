@@ -10,7 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_choice, check_count, check_key
+from .._checks import check_choice, check_count, check_key, check_memory
 from ..column.states import CHANNELS, STATES
 from ..recording.mask import Observed, as_mask
 from .base import AbstractAutoencoder, Gaussian, through
@@ -137,6 +137,10 @@ def checked_sizes(latent_size: int, widths: Sequence[int]) -> tuple[int, list[in
         raise ValueError(f"`widths` must be a list of sizes, got {widths!r:.60}")
     for width in widths:
         check_count(1, widths=width)
+    layers = [*widths, latent_size]
+    weights = 2 * sum(int(size) * int(following) for size, following in itertools.pairwise(layers))
+    largest = "latent_size" if latent_size == max(layers) else "widths"
+    check_memory("weights of its layers", 4 * weights, **{largest: max(layers)})
     return int(latent_size), [int(width) for width in widths]
 
 

@@ -1,11 +1,13 @@
 """Decoding in real time: a recording comes in chunk by chunk, the states of each sample go out at once."""
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._checks import as_positive, check_count, check_type, is_concrete, of_numbers
+from .._checks import as_positive, check_count, check_memory, check_type, is_concrete, of_numbers
 from ..column.quantities import described
 from ..column.states import CHANNELS
 from ..recording.estimate import Estimate, result_of
@@ -85,6 +87,7 @@ class StreamingDecoder(eqx.Module):
             check_count(1, batch=batch)
         shape = () if batch is None else (batch,)
         shape = (*shape, self.reconstructor.autoencoder.past + _BEFORE, len(CHANNELS))
+        check_memory("their last samples", 5 * math.prod(shape), batch=batch)
         dtype = self.reconstructor.standardizer.mean.dtype
         checked = self.reconstructor.familiarity is not None and self.reconstructor.autoencoder.reports_std
         residuals = Running.start(shape[:-2], self.dt, dtype) if checked else None

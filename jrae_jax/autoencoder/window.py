@@ -6,7 +6,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from .._checks import as_number, as_positive, check_count
+from .._checks import as_number, as_positive, check_count, check_memory
 
 # States change within milliseconds and are smooth: at 1 kHz, 16 ms to either side are resolved, and what is older is
 # averaged over 2, 4, 8, ... ms, 11 averages of each width, so that 0.33 s are 60 numbers instead of 330.
@@ -39,6 +39,8 @@ class Window(eqx.Module):
             sum(_widths_outwards(_samples(name, seconds, self.dt)))
             for name, seconds in {"past": past, "future": future}.items()
         )
+        for name, seconds, samples in (("past", past, self.past), ("future", future, self.future)):
+            check_memory(f"windows of {samples:,} samples", 8 * samples * self.size, **{name: seconds})
 
     @property
     def widths(self) -> tuple[int, ...]:

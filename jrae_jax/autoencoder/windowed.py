@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import check_choice, check_count, check_flag, check_key
+from .._checks import check_choice, check_count, check_flag, check_key, check_memory
 from ..column.states import CHANNELS, STATES
 from ..recording.mask import Observed
 from .autoencoder import ACTIVATIONS, checked_sizes, input_channels, linear_layers
@@ -73,13 +73,15 @@ class WindowedAutoencoder(AbstractAutoencoder[WindowFeatures]):
         key: PRNGKeyArray,
     ):
         """See the class."""
-        check_count(1, filters=filters)
         check_flag(variational=variational)
         check_key(key=key)
         latent_size, widths = checked_sizes(latent_size, widths)
         check_count(1, **{"len(widths)": len(widths)})
         check_choice(tuple(ACTIVATIONS), activation=activation)
         self.window = Window(past=past, future=future, dt=dt)
+        check_count(1, filters=filters)
+        weights = len(CHANNELS) * filters * (2 * self.window.size + widths[0])
+        check_memory("weights of its layers", 4 * weights, filters=filters)
         self.inputs, self.activation, self.variational = input_channels(inputs), activation, bool(variational)
         filter_key, gate_key, encoder_key, decoder_key = jax.random.split(key, 4)
         channels, outputs = len(self.inputs), 2 if variational else 1

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from .._checks import check_choice, check_names
+from .._checks import check_choice, check_memory, check_names
 from .._files import check_output
 from ..column.column import Column
 from ..column.inputs import (
@@ -191,6 +191,7 @@ def _axis_values(name: str, text: str) -> np.ndarray:
         raise ValueError(
             f"`--axis {name}` must be start:stop:count or start:stop:count:log with a count from 2 on, got {text}"
         )
+    check_memory("their values", 8 * int(parts[2]), **{f"--axis {name}": text})
     start, stop = (parsed_number("--axis", name, part) for part in parts[:2])
     check_range(f"--axis {name}", start, stop, log=log)
     return (np.geomspace if log else np.linspace)(start, stop, int(parts[2]))

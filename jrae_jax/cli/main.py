@@ -78,7 +78,7 @@ def _check_paths(options: argparse.Namespace) -> None:
 
 
 def _in_one_line(error: Exception) -> str:
-    text = str(error)
+    text = str(error) or "there is not enough memory"  # which Python says without a word
     if isinstance(error, OSError) and error.strerror:  # without the number of the error
         text = error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
     return " ".join(text.split())

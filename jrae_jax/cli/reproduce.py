@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from .._checks import Progress
 
-_OPTIONS = {"seeds": "--seeds", "epochs": "--epochs", "latent_size": "--latent-size", "checkpoint": "--out"}
+_OPTIONS = {
+    "seeds": "--seeds",
+    "epochs": "--epochs",
+    "latent_size": "--latent-size",
+    "sizes": "--latent-sizes",
+    "checkpoint": "--out",
+}
 """The options by the arguments that they become."""
 
 # Of XLA: there is a device for each core, so that products of small matrices need not be divided further; and vectors
@@ -70,7 +76,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     return 0
 
 
-def latent_sizes_from(options: argparse.Namespace) -> tuple[int, ...]:
+def latent_sizes_from(options: argparse.Namespace) -> Sequence[int]:
     """The sizes of `--latent-sizes`, least first: `LOW:HIGH` with both included, a number, or numbers with commas.
 
     **Raises:** `ValueError` for what is none of these, and for options of the study beside it.
@@ -88,16 +94,16 @@ def latent_sizes_from(options: argparse.Namespace) -> tuple[int, ...]:
         )
     text = options.latent_sizes
     sizes: Sequence[int] = ()
-    if pair := re.fullmatch(r"([0-9]+):([0-9]+)", text):
+    if pair := re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", text):
         sizes = range(int(pair[1]), int(pair[2]) + 1)
-    elif re.fullmatch(r"[0-9]+(,[0-9]+)*", text):
+    elif re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", text):
         sizes = sorted({int(number) for number in text.split(",")})
     if not sizes or sizes[0] < 1:
         raise ValueError(
             "`--latent-sizes` must be LOW:HIGH, a number, or numbers with commas between them, from 1 on and LOW not "
             f"above HIGH, got {text}"
         )
-    return tuple(sizes)
+    return sizes
 
 
 def _study(options: argparse.Namespace, folder: "Path", progress: "Progress", start: float) -> str:
@@ -117,7 +123,7 @@ def _study(options: argparse.Namespace, folder: "Path", progress: "Progress", st
 
 
 def _latent_sizes(
-    sizes: tuple[int, ...], options: argparse.Namespace, folder: "Path", progress: "Progress", start: float
+    sizes: Sequence[int], options: argparse.Namespace, folder: "Path", progress: "Progress", start: float
 ) -> str:
     """Compare latent sizes and write their report. **Returns:** the answer."""
     from .._checks import check_count

@@ -29,6 +29,7 @@ _SECONDS_UNTIL_DEAD = 40  # after which the other processes of a scan take one f
 
 _OPTIONS = {
     "axes": "--axis",
+    "batch": "--columns",
     "t1 - t0": "--duration",
     "t1": "--duration",
     "burn_in": "--burn-in",

@@ -22,6 +22,7 @@ from .._checks import (
     check_count,
     check_finite,
     check_flag,
+    check_memory,
     check_progress,
     check_type,
     is_concrete,
@@ -119,6 +120,9 @@ def simulate(
     state = as_float(np.zeros(len(STATES)) if y0 is None else y0, "y0")
     holds = aligned_holds(column.input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
     every, ts = _save_times(saveat, t0, dt, steps, burn_in)
+    if batch is not None:
+        size = 2 * batch * len(ts) * state.dtype.itemsize * len(STATES)  # twice, as their axes are put in order
+        check_memory(f"trajectories of {len(ts):,} saved samples", size, batch=batch)
     adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
     check_type(diffrax.AbstractAdjoint, adjoint=adjoint)
     if progress is not None and every and tolerances is None and throw:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._checks import as_positive, check_count, check_order, check_type, nan_is_an_answer
+from .._checks import as_positive, check_count, check_memory, check_order, check_type, nan_is_an_answer
 from ..column.column import Column, check_constant, check_single
 from ..column.simulate import simulate
 from .collocation import CycleEquations, Orbit, Root, tolerance_of
@@ -62,6 +62,7 @@ def limit_cycle_branches(
     check_constant("column", column)
     check_single("column", column, "call `limit_cycle_branches` for each, column[i]")
     check_count(1, points=points)
+    check_memory("cycles of a branch", 1000 * points, points=points)
     longest = as_positive("longest", longest)
     check_order(low, high)
     if hopf is not None:

@@ -18,13 +18,14 @@ from .._checks import (
     check_choice,
     check_count,
     check_finite,
+    check_memory,
     check_order,
     check_positive,
     nan_is_an_answer,
 )
 from ..column.column import Column, check_constant, check_single
 from ..column.quantities import quantities
-from .curve import at_potential, hurwitz_determinant, input_slope
+from .curve import GRID, at_potential, hurwitz_determinant, input_slope
 from .equilibria import Equilibria, equilibria_at
 from .plane import Function, Places, Plane, at_value, curves, roots_on_segments
 from .precision import in_double
@@ -134,6 +135,7 @@ def checked_values(column: Column, parameter: str, low: float, high: float, poin
     """
     check_single("column", column, "call it for each column of the batch, column[i]")
     check_count(2, points=points)
+    check_memory("functions on a grid of potentials", 4 * 8 * GRID * points, points=points)
     check_finite(low=low, high=high)
     check_order(low, high)
     for bound in (low, high):

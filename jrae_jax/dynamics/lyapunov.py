@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import as_float, as_positive, check_count, check_type, nan_is_an_answer, of_numbers
+from .._checks import as_float, as_positive, check_count, check_memory, check_type, nan_is_an_answer, of_numbers
 from ..column.column import Column
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
@@ -107,6 +107,9 @@ def lyapunov_exponents(
     )
     block_steps, burn_in_steps = (max(1, round(seconds / (_TOGETHER * dt))) * _TOGETHER for seconds in (block, burn_in))
     size = resolved_batch(column, y0, batch)
+    if size is not None:
+        check_memory("deviations of their states", 8 * len(STATES) ** 2 * size, batch=size)
+    check_memory("their exponents", 64 * (size or 1) * blocks, blocks=blocks)
     states = as_float(np.zeros(len(STATES)) if y0 is None else y0, "y0")
     states = states if size is None else jnp.broadcast_to(states, (size, len(STATES)))
     basis = jnp.broadcast_to(jnp.eye(len(STATES), dtype=states.dtype), (*states.shape, len(STATES)))

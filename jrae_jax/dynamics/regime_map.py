@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float, Shaped
 
-from .._checks import Progress, check_names, check_progress, nan_is_an_answer
+from .._checks import Progress, check_memory, check_names, check_progress, nan_is_an_answer
 from ..column.column import Column, check_constant, check_single
 from ..column.solvers import RK4
 from ..column.states import STATES
@@ -61,6 +61,7 @@ def regime_map(
     check_single("column", column, "give what changes as `axes`")
     check_progress(progress)
     grid = Grid(ScanPoints(column), axes)
+    check_memory("regimes of all points", 1000 * grid.size, axes=grid.size)  # equilibria of a point are 500 bytes
     check_names(column.quantities, axes=[name for axis in grid.axes for name in axis.values])
     columns = grid.points(np.arange(grid.size, dtype=np.uint32)).column
     check_rates("axes", columns, _DT, RK4())

@@ -9,7 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_array, as_float, as_numbers, check_count, check_finite, check_key, check_names, of_numbers
+from .._checks import (
+    as_array,
+    as_float,
+    as_numbers,
+    check_count,
+    check_finite,
+    check_key,
+    check_memory,
+    check_names,
+    of_numbers,
+)
 from ..column.column import Column, check_single
 from .identifiability import GAIN, scaling_symmetries
 
@@ -90,6 +100,7 @@ class FreeParameters(eqx.Module):
     def latin_hypercube(self, count: int, key: PRNGKeyArray) -> Float[Array, "count free"]:
         """Points evenly spread over the bounds (McKay et al. 1979, doi 10.1080/00401706.1979.10489755)."""
         check_count(1, count=count)
+        check_memory("their values", 16 * len(self.names) * count, count=count)
         check_key(key=key)
         order_key, cell_key = jax.random.split(key)
         orders = jax.vmap(lambda key: jax.random.permutation(key, count), out_axes=1)(

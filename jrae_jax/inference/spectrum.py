@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from .._checks import Progress, as_float, as_positive, check_count, is_whole
+from .._checks import Progress, as_float, as_positive, check_count, check_memory, is_whole
 from ..column.simulate import simulate
 from ..column.solvers import StrangSplitting
 from ..column.states import eeg
@@ -80,6 +80,11 @@ class MatchSpectrum(AbstractFitMethod):
 
     def __check_init__(self):
         check_count(1, starts=self.starts, candidates=self.candidates, repeats=self.repeats, draws=self.draws)
+        numbers = {"starts": self.starts, "candidates": self.candidates}
+        largest = max(numbers, key=lambda name: numbers[name])
+        check_memory("candidates", 100 * self.starts * self.candidates, **{largest: numbers[largest]})
+        # Steps are at most 1 ms.
+        check_memory("simulations side by side", 8000 * math.ceil(self.duration) * self.repeats, repeats=self.repeats)
         if not self.duration * self.resolution >= 1:
             raise ValueError(
                 f"`duration` must be at least {1 / self.resolution:g} s for a resolution of {self.resolution} Hz, got "

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._checks import Progress, as_float, check_count, check_finite
+from .._checks import Progress, as_float, check_count, check_finite, check_memory
 from ..column.column import Column
 from ..column.quantities import described
 from ..column.simulate import simulate
@@ -69,6 +69,7 @@ class MatchTrace(AbstractFitMethod):
                 raise ValueError(f"`y0` must have shape (6,), got {self.y0.shape}")
             check_finite(y0=self.y0)
         check_count(1, starts=self.starts)
+        check_memory("fits side by side", 1000 * self.starts, starts=self.starts)
 
     def __repr__(self) -> str:
         return described(self, "")

@@ -17,6 +17,7 @@ from .._checks import (
     as_positive,
     check_count,
     check_key,
+    check_memory,
     check_names,
     check_not_negative,
     check_type,
@@ -106,6 +107,7 @@ class SimulatedRecordings(eqx.Module):
         check_not_negative(burn_in=burn_in)
         check_key(key=key)
         check_count(1, columns=columns, samples=samples)
+        _check_fits(columns, samples)
         if not 0 <= gaps < 1:
             raise ValueError(f"`gaps` must be a fraction from 0 to below 1, got {gaps}")
         self.column, self.masks, self.noise, self.gaps = column, as_masks(kinds), _noise_levels(noise), gaps
@@ -127,6 +129,7 @@ class SimulatedRecordings(eqx.Module):
     def draw(self, columns: int, samples: int, *, key: PRNGKeyArray) -> Draw:
         """Recordings of new columns. The same key gives the same ones; a column that blew up is replaced by another."""
         check_count(1, columns=columns, samples=samples)
+        _check_fits(columns, samples)
         check_key(key=key)
         value_key, noise_key, mask_key, gap_key = jax.random.split(key, 4)
         ys = self._simulated(columns, samples, value_key)
@@ -192,6 +195,14 @@ class SimulatedRecordings(eqx.Module):
         piece = jnp.floor(jnp.arange(samples, dtype=length.dtype)[None] / length + start).astype(jnp.int32)
         missing = jax.random.uniform(missing_key, (columns, samples + 1)) < self.gaps
         return ~jnp.take_along_axis(missing, piece, axis=1)
+
+
+def _check_fits(columns: int, samples: int) -> None:
+    """Raise if a draw does not fit into memory."""
+    size = 3 * 4 * len(CHANNELS) * columns * samples  # states, channels, and these with noise
+    if columns > samples:
+        check_memory(f"recordings of {samples:,} samples", size, columns=columns)
+    check_memory(f"{columns:,} recordings", size, samples=samples)
 
 
 @eqx.filter_jit

@@ -4,6 +4,8 @@ import codecs
 from pathlib import Path
 from typing import NamedTuple
 
+from .._checks import check_memory
+
 _EDF = "an EDF file"
 _SIGNATURES = (
     (b"\xffBIOSEMI", "a BDF file"),
@@ -26,6 +28,7 @@ _SUFFIXES = {
 }
 _EDF_VERSION, _EDF_HEADER = b"0       ", 256  # the version; no line ends within the header
 _LOOKED_AT = 1 << 16  # bytes
+_BYTES_A_CHARACTER = 8  # of data, text, and lines, each an object
 _CONTROL = bytes(code for code in range(32) if chr(code) not in "\t\n\v\f\r\x1a")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -41,8 +44,11 @@ class Text(NamedTuple):
 def read_text(path: Path, encoding: str | None = None) -> Text:
     """The lines of a file, in UTF-8 or UTF-16 with or without a mark, or in Latin-1.
 
-    **Raises:** `ValueError` for a binary file, an empty one, or one that is not in the given encoding.
+    **Raises:** `ValueError` for a binary file, an empty one, one that is not in the given encoding, or a device.
     """
+    if path.is_char_device():  # which may have no end
+        raise ValueError(f"`source` must be a table of numbers, got a device, {path}")
+    check_memory("its lines", _BYTES_A_CHARACTER * path.stat().st_size, source=str(path))
     data = path.read_bytes()
     encoding = _encoding(data, path) if encoding is None else encoding
     try:

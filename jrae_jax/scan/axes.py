@@ -9,7 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray, UInt32
 
-from .._checks import as_float, as_numbers, check_count, check_finite, check_key, check_names, check_type, is_concrete
+from .._checks import (
+    as_float,
+    as_numbers,
+    check_count,
+    check_finite,
+    check_key,
+    check_memory,
+    check_names,
+    check_type,
+    is_concrete,
+)
 from ..column.column import Column
 from ..column.states import STATE_UNITS, STATES
 from .engine import ScanPoints
@@ -96,6 +106,7 @@ def sampled(
     **Raises:** `ValueError` for a range whose bounds are not in rising order, or not positive under `log`.
     """
     check_count(1, points=points)
+    check_memory("their values", 4 * 8 * points * max(len(ranges), 1), points=points)
     if not ranges:
         raise ValueError("`ranges` must name at least one quantity, got none")
     check_names(ranges, log=log)
@@ -184,6 +195,7 @@ class Grid:
             check_type(Axis, axes=axis)
         if repeats is not None:
             check_count(1, repeats=repeats)
+            check_memory("their numbers", 8 * repeats, repeats=repeats)
         self.start, self.axes = start, tuple(axes)
         self.repeats = None if repeats is None else int(repeats)  # a number of NumPy is no JSON
         check_names(scannable(start.column), axes=[name for axis in self.axes for name in axis.values])

@@ -1,7 +1,6 @@
 """The parameter scan: from a column and axes to labelled results, in chunks, on all devices, resumable."""
 
 import dataclasses
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from .._checks import (
     as_float,
     as_number,
     check_finite,
+    check_memory,
     check_progress,
     check_type,
     is_concrete,
@@ -215,28 +215,14 @@ def _check_names(grid: Grid, variables: Mapping[str, StoredVariable]) -> None:
 def _check_space(path: Path | None, contents: StoreContents, points: int) -> None:
     """Raise if the results of a new scan cannot fit where they will be kept."""
     if path is None:
-        free, where = _free_memory(), "in memory: give a `store`"
-    elif path.exists():
-        return
-    else:
-        free, where = shutil.disk_usage(path.parent).free, f"on the disk of {path.parent}"
-    if free is not None and contents.size > free:
-        raise ValueError(
-            f"`axes` must make results that fit, got {points} points, {contents.size / 1e9:.3g} GB; there are "
-            f"{free / 1e9:.3g} GB {where}"
-        )
-
-
-def _free_memory() -> int | None:
-    """Bytes of main memory that can be had, where the system says so."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
+        check_memory("results of all points without a `store`", contents.size, axes=points)
+    elif not path.exists():
+        free = shutil.disk_usage(path.parent).free
+        if contents.size > free:
+            raise ValueError(
+                f"`axes` must make results that fit, got {points} points, {contents.size / 1e9:.3g} GB; there are "
+                f"{free / 1e9:.3g} GB on the disk of {path.parent}"
+            )
 
 
 def _opened(path: Path | None, contents: StoreContents) -> ScanStore:

@@ -71,8 +71,8 @@ class Spectrum(AbstractSummary[SpectrumState]):
         segment = 2 * self.quantum(info.dt)
         if info.samples < segment:
             raise ValueError(
-                f"`resolution` = {self.resolution} Hz needs {segment * info.dt:g} s to summarise, "
-                f"got {info.samples * info.dt:g} s"
+                f"`summaries`: Spectrum with a resolution of {self.resolution} Hz needs {segment * info.dt:g} s to "
+                f"summarise, got {info.samples * info.dt:g} s"
             )
         edges = {"band_edges_hz": [list(edges) for edges in BANDS.values()]}
         return {

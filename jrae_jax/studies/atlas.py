@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import Progress, as_number, check_count, check_not_negative, check_progress, check_type
+from .._checks import Progress, as_number, check_count, check_memory, check_not_negative, check_progress, check_type
 from .._files import as_path, check_output
 from ..autoencoder.autoencoder import Autoencoder
 from ..autoencoder.reconstructor import Reconstructor
@@ -92,6 +92,9 @@ class AtlasSettings:
         lengths = {"len(masks)": len(self.masks), "len(noise)": len(self.noise)}
         check_count(1, seeds=self.seeds, trajectories=self.trajectories, **lengths)
         check_count(0, seed=self.seed)
+        check_memory(
+            "scores of all held-out sets", 1000 * len(self.masks) * len(self.noise) * self.seeds, seeds=self.seeds
+        )
         if not as_number("duration", self.duration) > 2 * _EDGE:
             raise ValueError(
                 f"`duration` must be more than the {2 * _EDGE:g} s at both ends of it that are not scored, got "

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from .._checks import Progress, check_count, check_key, check_progress, check_type, of_numbers
+from .._checks import Progress, check_count, check_key, check_memory, check_progress, check_type, of_numbers
 from ..autoencoder.base import zero_padded
 from ..autoencoder.train import train_ensemble
 from ..autoencoder.windowed import WindowedAutoencoder
@@ -95,8 +95,10 @@ def compare_latent_sizes(
     """
     check_type(Sequence, sizes=sizes)
     check_count(1, steps=steps, **{"len(sizes)": len(sizes)})
+    check_memory("autoencoders of all sizes", 1000 * len(sizes), sizes=f"{len(sizes)} sizes")
     for size in sizes:
         check_count(1, sizes=size)
+    check_memory("weights of its layers", 4 * sum(_WIDTHS) * max(sizes), sizes=max(sizes))
     check_key(key=key)
     check_progress(progress)
     sizes = tuple(map(int, sizes))

@@ -1,5 +1,6 @@
 """The study end to end: as it was published, and by the corrected protocol."""
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from .._checks import Progress, as_positive, check_choice, check_count, check_progress, check_type, of_numbers
+from .._checks import (
+    Progress,
+    as_positive,
+    check_choice,
+    check_count,
+    check_memory,
+    check_progress,
+    check_type,
+    of_numbers,
+)
 from .._files import as_path
 from ..autoencoder.autoencoder import Autoencoder
 from ..autoencoder.base import zero_padded
@@ -61,6 +71,12 @@ class StudySettings:
         check_count(1, seeds=self.seeds, epochs=self.epochs, latent_size=self.latent_size)
         check_count(0, seed=self.seed)
         as_positive("duration", self.duration)
+        trajectories = sum(protocol.trajectories for protocol in PROTOCOLS)
+        samples = trajectories * math.ceil(self.duration / _DT)
+        check_memory("trajectories of all repetitions", 4 * len(STATES) * samples * self.seeds, seeds=self.seeds)
+        # One layer before the latent and one behind it, and two moments of each weight, in each condition.
+        weights = 2 * 3 * 64 * len(CONDITIONS) * self.seeds * self.latent_size
+        check_memory("autoencoders of all repetitions", 4 * weights, latent_size=self.latent_size)
 
     @property
     def conclusive(self) -> bool:

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._checks import as_numbers, as_positive, check_count, of_numbers
+from .._checks import as_numbers, as_positive, check_count, check_memory, of_numbers
 from .neighbours import as_trajectories, evenly, generator
 
 _LAGS = 3  # points that are predicted from, a horizon apart: an autoregressive model of third order
@@ -86,6 +86,7 @@ def surrogate_test(
     """
     dt, horizon = as_positive("dt", dt), as_positive("horizon", horizon)
     check_count(1, surrogates=surrogates)
+    check_memory("their errors", 8 * surrogates, surrogates=surrogates)
     steps = max(1, round(horizon / dt))
     dimensions = as_numbers("points", points).shape[-1:]
     predictors = _LAGS * (dimensions[0] if dimensions else 1) + 1

@@ -32,6 +32,10 @@ def writes(options):
     raise ValueError("`--plot` must be something else")
 
 
+def names_an_argument(options):
+    raise ValueError("`resolution` must be larger")
+
+
 def loops(options):
     while True:
         pass
@@ -52,6 +56,7 @@ def writes_elsewhere(options):
     [
         (lambda options: {}["x"], "traceback"),
         (lambda options: int("x"), "unclear"),
+        (names_an_argument, "names"),
         (lambda options: 3, "exit code"),
         (writes, "altered"),
         (writes_elsewhere, "altered"),

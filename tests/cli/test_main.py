@@ -1,6 +1,7 @@
 """The command `jrae` as a whole: help, errors, exit codes, devices."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -64,6 +65,44 @@ def test_bad_input_is_one_line_that_names_the_option(unchanged_jax, tmp_path, mo
     assert complaint.count("\n") == 1
     assert complaint.startswith(f"jrae: error: {message}")
     assert [path.name for path in tmp_path.rglob("*")] == ["taken", "file"]
+
+
+MANY = 10**12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (f"simulate --columns {MANY} --duration 2 --out x.csv", "--columns"),
+        (f"scan --axis C=1,2 --repeats {MANY} --store x", "--repeats"),
+        (f"scan --axis C=1:2:{MANY} --store x", "--axis C"),
+        (f"scan --axis C=1:2 --sample {MANY} --store x", "--sample"),
+        ("dynamics --axis C=100:101:1000000 --axis p=1:2:1000000", "--axis"),
+        (f"atlas --store x --seeds {MANY}", "--seeds"),
+        (f"reproduce --out x --seeds {MANY}", "--seeds"),
+        (f"reproduce --out x --latent-size {MANY}", "--latent-size"),
+        ("reproduce --out x --latent-sizes 1:999999999", "--latent-sizes"),
+    ],
+)
+def test_what_fits_into_no_memory_is_refused_before_the_work(
+    unchanged_jax, tmp_path, monkeypatch, capsys, arguments, option
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments.split()) == 2
+    pattern = (
+        rf"jrae: error: `{option}` must be such that .* fit into memory, got .*: they take .* GB, and there are .* GB\n"
+    )
+    assert re.fullmatch(pattern, capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_little_memory_is_said(unchanged_jax, monkeypatch, tmp_path, capsys):
+    def exhausted(options):
+        raise MemoryError
+
+    monkeypatch.setattr("jrae_jax.cli.scan._show", exhausted)
+    assert cli.main(["scan-show", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "jrae: error: there is not enough memory\n"
 
 
 def test_interrupted(unchanged_jax, monkeypatch, tmp_path, capsys):

@@ -242,7 +242,10 @@ NAMES = "must name some of A, B, a, b, e0, v0, r, C, alpha1"
         ("--axis C=1,2 --preset none", "`--preset` must be one of 'jansen_rit_1995', 'tvb', 'hnpe', got 'none'"),
         ("--axis C=1,2 --summaries none", "`--summaries` must be one of 'moments', 'spectrum', 'regime', 'samples'"),
         ("--axis C=1,2 --summaries moments,moments", "`--summaries` must have different results"),
-        ("--axis C=1,2 --summaries spectrum", "`resolution` = 0.5 Hz needs 2 s to summarise, got 0.05 s"),
+        (
+            "--axis C=1,2 --summaries spectrum",
+            "`--summaries`: Spectrum with a resolution of 0.5 Hz needs 2 s to summarise, got 0.05 s",
+        ),
         ("--axis C=1,2 --channels y9", "`--channels` must name some of y0"),
         ("--axis C=1,2 --summaries samples --every 0", "`--every` must be a whole number of at least 1, got 0"),
         ("--axis C=1,2 --summaries samples --every 51", "`--every` must be at most the 50 samples there are, got 51"),

@@ -359,9 +359,13 @@ def test_results_that_do_not_fit_on_the_disk(tmp_path, monkeypatch):
 
 
 def test_results_that_do_not_fit_into_memory(monkeypatch):
-    monkeypatch.setattr(scans, "_free_memory", lambda: 50)
-    with pytest.raises(ValueError, match=r"got 4 points, 8\.8e-08 GB; there are 5e-08 GB in memory: give a `store`"):
-        scan()
+    monkeypatch.setattr("jrae_jax._checks.free_memory", lambda: 68_000_000)
+    message = (
+        "`axes` must be such that results of all points without a `store` fit into memory, got 4000000: they take "
+        r"0\.088 GB, and there are 0\.068 GB"
+    )
+    with pytest.raises(ValueError, match=message):
+        scan(repeats=1_000_000)
 
 
 def test_several_processes_need_a_store(monkeypatch):

@@ -300,7 +300,7 @@ def test_results_are_what_is_described(summary):
         (lambda: Spectrum(resolution=0.0), "`resolution` must be positive, got 0.0"),
         (
             lambda: Spectrum().variables(info_of(1999)),
-            r"`resolution` = 0\.5 Hz needs 2 s to summarise, got 1\.999 s",
+            r"`summaries`: Spectrum with a resolution of 0\.5 Hz needs 2 s to summarise, got 1\.999 s",
         ),
     ],
 )
