@@ -22,9 +22,9 @@ def asked(monkeypatch, small_study, tmp_path):
     )
 
     def compare(sizes, *, steps, key, checkpoints, progress):
-        asked.append((sizes, steps))
+        asked.append((tuple(sizes), steps))
         r = np.full((len(sizes), 6), 0.9)
-        return LatentSizes(sizes, {"full": r, "pyramidal": r})
+        return LatentSizes(tuple(sizes), {"full": r, "pyramidal": r})
 
     monkeypatch.setattr(importlib.import_module("jrae_jax.studies.latent_sizes"), "compare_latent_sizes", compare)
     return asked
