@@ -111,6 +111,13 @@ def test_the_folds_of_one_branch_are_those_of_all_of_them(branches):
         np.testing.assert_allclose(alone.p[0], among.p[np.argmin(np.abs(among.p - alone.p[0]))], rtol=1e-9)
 
 
+def test_a_fold_on_a_branch_that_is_followed_from_both_ends_is_one(branches):
+    with jax.enable_x64(True):
+        one = jax.tree.map(lambda leaf: leaf[0], branches)
+        twice = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf[::-1]]), one)
+        assert cycle_folds(standard(), twice).p.shape == (1,)
+
+
 def test_what_are_no_branches_have_no_folds():
     wrong = jax.tree.map(lambda leaf: leaf[None], branch_with([128.0]))
     with pytest.raises(ValueError, match=r"`branches` must have shape \(branch, point\) or \(point,\), got"):

@@ -4,6 +4,7 @@ One route follows curves from row to row of a grid, the other looks at each valu
 Newton's method everywhere.
 """
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ import jrae_jax as jrae
 from jrae_jax.column import eeg
 from jrae_jax.dynamics import bifurcation_curves, hopf_points
 from jrae_jax.dynamics.continuation import checked_values, continued_equilibria
+from jrae_jax.dynamics.plane import Plane, curves
 from tests.dynamics.dense_search import (
     FRACTIONS,
     RANGES,
@@ -110,6 +112,25 @@ def test_the_pair_near_a_cusp_is_found_along_a_parameter(below):
         np.testing.assert_allclose(np.sort(found.value[near]), expected[:, 1], atol=1e-7)
         count.append(len(expected))
     assert count[0] == 2
+
+
+def test_curves_beside_each_other_are_not_mistaken_for_one_another():
+    """Two curves a step of the grid apart, which swing to and fro by ten between two values of the parameter."""
+    plane = Plane(column_of({}), "C", jnp.linspace(100.0, 140.0, 5))
+    step = plane.steps[0]
+
+    def middle(C):
+        return 10 * step * jnp.sin(jnp.pi * (C - 100) / 20 + 0.3)
+
+    def function(v, column):
+        parameters = column.parameters
+        return (parameters.r * (v - parameters.v0) - middle(parameters.C)) ** 2 - (step / 2) ** 2
+
+    lines = curves(function, plane)
+    aside = [(places[:, 0] - np.asarray(middle(places[:, 1]))) / step for places in lines]
+    assert len(aside) == 2
+    np.testing.assert_allclose(aside[0], -0.5, atol=1e-6)
+    np.testing.assert_allclose(aside[1], 0.5, atol=1e-6)
 
 
 def test_a_curve_that_closes_between_two_values_is_found():

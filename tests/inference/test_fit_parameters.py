@@ -32,10 +32,21 @@ def test_without_a_method_the_input_decides(column, stage):
         fit_parameters(column, recording(), bounds={"C": (90.0, 180.0)}, key=jax.random.key(0), progress=stop)
 
 
+def test_rates_that_are_too_fast_at_one_bound_alone_can_be_found():
+    with pytest.raises(InterruptedError, match="32 starts"):
+        fit_parameters(COLUMN, recording(), bounds={"a": (50.0, 4e3)}, key=jax.random.key(0), progress=stop)
+
+
+TOO_FAST = "`column` must have rates a and b below {} /s, as it is followed in steps of 0.001 s, got {} /s"
+
+
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"column": COLUMN.replace(a=3e3)}, TOO_FAST.format(2367, 3000)),
+        ({"column": RANDOM.replace(b=3e3)}, TOO_FAST.format(2000, 3000)),
+        ({"bounds": {"a": (2500.0, 4000.0)}}, TOO_FAST.format(2367, 2500)),
         ({"column": COLUMN.replace(C=np.ones(2))}, r"`column` must be one column, got a batch of 2: .* column\[0\]"),
         ({"column": COLUMN.parameters}, "`column` must be an instance of Column, got JansenRitParameters"),
         ({"bounds": {}}, "`bounds` must name at least one quantity and give its bounds, got {}: bounds="),
