@@ -120,7 +120,7 @@ def test_curves_beside_each_other_are_not_mistaken_for_one_another():
     step = plane.steps[0]
 
     def middle(C):
-        return 10 * step * jnp.sin(jnp.pi * (C - 100) / 20 + 0.3)
+        return 10 * step * jnp.sin(jnp.pi * (C - 100) / 10 + 0.3)
 
     def function(v, column):
         parameters = column.parameters

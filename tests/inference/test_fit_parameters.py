@@ -96,7 +96,7 @@ TOO_FAST = "`column` must have rates a and b below {} /s, as it is followed in s
 )
 def test_invalid_arguments(changes, message):
     given: dict[str, Any] = {"column": COLUMN, "recording": recording(), "bounds": {"C": (90.0, 180.0)}}
-    given |= {"key": jax.random.key(0)} | changes
+    given |= {"key": jax.random.key(0), "progress": stop} | changes
     with pytest.raises(ValueError, match=message):
         fit_parameters(given.pop("column"), given.pop("recording"), **given)
 
