@@ -1,11 +1,14 @@
+import importlib
 import json
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 
 from jrae_jax.cli import main as _cli, runtime
 from jrae_jax.column import Column, ConstantInput, JansenRitParameters, simulate
+from jrae_jax.inference import ParameterFit
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +21,37 @@ def written(path, **columns):
     return str(path)
 
 
+@pytest.mark.parametrize("converged", [True, False])
+def test_what_is_asked_for_is_fitted_printed_written_and_drawn(tmp_path, monkeypatch, capsys, converged):
+    asked = []
+
+    def fit(column, recording, *, bounds, key, progress):
+        asked.append((column, recording, bounds, jax.random.key_data(key).tolist()))
+        v = np.asarray(recording.values)[:, 6]
+        found = dict(values=np.array([120.0]), std=np.array([np.inf]), at_bound=np.array([not converged]))
+        found |= dict(correlation=np.ones((1, 1)), column=column, gain=1.0, y0=np.zeros(6), explained=0.9)
+        compared = dict(axis=np.asarray(recording.ts), recorded=v, simulated=v)
+        return ParameterFit(names=("C",), **found, converged=converged, agreeing=2, starts=3, **compared)
+
+    monkeypatch.setattr(importlib.import_module("jrae_jax.inference.fit_parameters"), "fit_parameters", fit)
+    recording, result, plot = (tmp_path / name for name in ("recording.csv", "found.json", "fit.png"))
+    written(recording, **GOOD)
+    options = ["--input", "constant", "--set", "A=3", "--free", "C=90:180", "--seed", "5"]
+    arguments = [str(recording), *options, "--json", str(result), "--plot", str(plot)]
+    assert _cli.main(["fit", *arguments]) == (0 if converged else 1)
+    ((column, given, bounds, key),) = asked
+    assert (column.input.random, float(column.value("A"))) == (False, 3.0)
+    assert (bounds, key) == ({"C": (90.0, 180.0)}, [0, 5])
+    np.testing.assert_allclose(given.values[:, 6], SIGNAL, rtol=1e-5, atol=1e-6)
+    out = capsys.readouterr().out
+    assert out.startswith("read eeg, 500 samples at 500 Hz, mV; commas, utf-8; clock time\nC = 120")
+    record = json.loads(result.read_text())
+    assert record["found"] == {"C": {"value": 120.0, "std": None, "at_bound": not converged}}
+    assert (record["converged"], record["agreeing"], record["starts"]) == (converged, 2, 3)
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
 def test_a_simulated_parameter_is_found(tmp_path, capsys):
     recording, result, plot = (tmp_path / name for name in ("recording.csv", "found.json", "fit.png"))
     trajectories = simulate(Column(JansenRitParameters(C=120.0), ConstantInput(220.0)), t1=1.0, dt=2e-3)

@@ -44,22 +44,23 @@ def test_the_standard_column_along_p(along_p):
 
 
 def test_over_two_parameters_it_is_what_single_columns_do():
-    C, p = np.linspace(70, 270, 4), np.linspace(20, 380, 4)
+    C, p = np.linspace(70, 270, 5), np.array([20.0, 260.0])  # as many points as along p, for one compiled program
     found = regime_map(STANDARD, {"C": C, "p": p})
     assert found.regime.dims == ("C", "p")
     np.testing.assert_allclose(found.C, C)
-    for row, column in np.ndindex(4, 4):
-        one = STANDARD.replace(C=C[row], p=p[column])
-        rest = equilibria(one)
-        assert int(found.stable_equilibria[row, column]) == int(jnp.sum(rest.stable))
-        cycle = limit_cycle(one)
+    columns = STANDARD.replace(C=jnp.repeat(C, 2), p=jnp.tile(p, 5))
+    columns = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (10,)), columns)
+    stable = np.sum(equilibria(columns).stable, axis=-1).reshape(5, 2)
+    np.testing.assert_array_equal(found.stable_equilibria, stable)
+    for row, column in np.ndindex(5, 2):
+        cycle = limit_cycle(STANDARD.replace(C=C[row], p=p[column]))
         if bool(cycle.exists):
             assert int(found.cycles[row, column]) >= 1
 
 
 def test_a_simulation_that_fails_is_marked_and_its_neighbour_is_not_touched():
-    found = regime_map(STANDARD.replace(p=400.0), {"a": np.array([100.0, 3000.0])})
-    np.testing.assert_array_equal(found.regime, [ATTRACTORS.index("rest"), -1])
+    found = regime_map(STANDARD.replace(p=400.0), {"a": np.append(np.linspace(100, 104, 9), 3000.0)})
+    np.testing.assert_array_equal(found.regime, [*[ATTRACTORS.index("rest")] * 9, -1])
 
 
 def test_equilibria_in_parts_are_those_of_all_at_once():
