@@ -133,13 +133,13 @@ def main() -> None:
                     start, rng = time.perf_counter(), np.random.default_rng(0)
                     recording = changed_recording(channels, kind, change, noise, rng)
                     row = _noticed(estimator, recording) | {"estimator": name, "kind": kind}
-                    rows.append(row | {"noise": noise, "change": change})
+                    rows.append(row | {"noise": noise, "change": change, "recordings": number})
                     print(
                         f"{name:18} {kind:18} {noise:4.0%} {change:24} {row['beyond']:7.1%}  "
                         f"{time.perf_counter() - start:5.1f} s",
                         flush=True,
                     )
-    write({"environment": environment(), "recordings": number, "seconds": SECONDS, "rows": rows}, options.out)
+    write({"environment": environment(), "seconds": SECONDS, "rows": rows}, options.out)
 
 
 def _noticed(estimator: jrae.recording.AbstractEstimator, recording: jrae.Recording) -> dict:

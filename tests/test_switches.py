@@ -99,11 +99,13 @@ def test_fits_and_maps():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("switched")
-def test_studies():
+def test_studies(monkeypatch):
     study = studies.reproduce(studies.StudySettings(seeds=2, epochs=1, duration=1.0))
     assert np.isfinite(study.cases[0].scores[0].r).all()
     sizes = studies.compare_latent_sizes([1, 2], steps=32, columns=8, samples=64, key=jax.random.key(0))
     assert len(sizes.to_dataframe())
     few = studies.AtlasSettings(masks=("eeg",), noise=(0.05,), seeds=1, trajectories=1, duration=2.0)
     assert np.isfinite(studies.atlas(few, autoencoders={}).r.sel(estimator="kalman smoother")).all()
+    # Of two kinds: of all, the calibration at the end would take minutes.
+    monkeypatch.setattr("jrae_jax.studies.pretraining.ALL_KINDS", studies.pretraining.ALL_KINDS[-2:])
     assert np.isfinite(studies.pretrain(steps=32, key=jax.random.key(0)).train_loss).all()
