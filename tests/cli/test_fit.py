@@ -28,10 +28,23 @@ def test_what_is_asked_for_is_fitted_printed_written_and_drawn(tmp_path, monkeyp
     def fit(column, recording, *, bounds, key, progress):
         asked.append((column, recording, bounds, jax.random.key_data(key).tolist()))
         v = np.asarray(recording.values)[:, 6]
-        found = dict(values=np.array([120.0]), std=np.array([np.inf]), at_bound=np.array([not converged]))
-        found |= dict(correlation=np.ones((1, 1)), column=column, gain=1.0, y0=np.zeros(6), explained=0.9)
-        compared = dict(axis=np.asarray(recording.ts), recorded=v, simulated=v)
-        return ParameterFit(names=("C",), **found, converged=converged, agreeing=2, starts=3, **compared)
+        return ParameterFit(
+            names=("C",),
+            values=np.array([120.0]),
+            std=np.array([np.inf]),
+            at_bound=np.array([not converged]),
+            correlation=np.ones((1, 1)),
+            column=column,
+            gain=1.0,
+            y0=np.zeros(6),
+            explained=0.9,
+            converged=converged,
+            agreeing=2,
+            starts=3,
+            axis=np.asarray(recording.ts),
+            recorded=v,
+            simulated=v,
+        )
 
     monkeypatch.setattr(importlib.import_module("jrae_jax.inference.fit_parameters"), "fit_parameters", fit)
     recording, result, plot = (tmp_path / name for name in ("recording.csv", "found.json", "fit.png"))
