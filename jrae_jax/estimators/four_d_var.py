@@ -22,8 +22,8 @@ from ..column.transition import Transition
 from ..recording.background import Background
 from ..recording.consistency import COST, INPUT, RESIDUAL, WHITENESS, Consistency
 from ..recording.estimate import AbstractEstimator, Estimate, noise_std_of, result_of
+from ..recording.linear_sensors import LEAST_SENSOR_NOISE
 from ..recording.recording import Recording
-from ..recording.recording_model import LEAST_SENSOR_NOISE
 from ..recording.residuals import Residuals, Running
 from .batches import check_background, is_batch, recordings_of
 from .gauss_newton import Path, PathCost, descend, first_guess, follow

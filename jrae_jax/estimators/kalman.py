@@ -21,8 +21,8 @@ from ..column.transition import Transition
 from ..recording.background import Background
 from ..recording.consistency import Consistency
 from ..recording.estimate import AbstractEstimator, Estimate, QuantityEstimate, noise_std_of, result_of
+from ..recording.linear_sensors import LEAST_SENSOR_NOISE
 from ..recording.recording import Recording
-from ..recording.recording_model import LEAST_SENSOR_NOISE
 from .batches import channels_of, check_background, is_batch, recordings_of
 from .innovations import consistency_of
 from .square_root import Moments, kalman

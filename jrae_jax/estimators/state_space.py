@@ -12,8 +12,8 @@ from ..column.states import CHANNELS, STATES
 from ..column.transition import Transition
 from ..recording.background import Background
 from ..recording.estimate import noise_std_of
+from ..recording.linear_sensors import LinearSensors
 from ..recording.recording import Recording
-from ..recording.recording_model import RecordingModel
 from .square_root import AbstractTransition, Gaussian, Measurements
 
 _PRIOR_SECONDS = 1.0  # s; some ten alpha cycles
@@ -25,7 +25,7 @@ class StateSpace(AbstractTransition):
     """The state: six of the column, the logarithms of unknown factors, the parts of the background, and its offset."""
 
     column: Transition
-    sensors: RecordingModel
+    sensors: LinearSensors
     decay: Float[Array, "added *batch"]
     """What remains of each part of the background at the next sample."""
     spread: Float[Array, "added *batch"]
@@ -40,7 +40,7 @@ class StateSpace(AbstractTransition):
 
     def __init__(self, column: Transition, noise_std: Float[Array, "7 *batch"], background: Background | None):
         """From the standard deviation of each sensor's white noise, mV and mV/s."""
-        self.column, self.sensors = column, RecordingModel.from_scales(column.scale, noise_std)
+        self.column, self.sensors = column, LinearSensors.from_scales(column.scale, noise_std)
         self.noisy = column.noisy
         self.noise = None if column.unknown else column.process_noise()
         empty = jnp.zeros((0, *column.input.mean.shape))

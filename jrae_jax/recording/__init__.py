@@ -7,6 +7,7 @@ from .estimate import AbstractEstimator as AbstractEstimator, Estimate as Estima
 from .evaluate import Interval as Interval, Scores as Scores, evaluate as evaluate, interval as interval
 from .files import read_recording as read_recording
 from .info import Annotation as Annotation, RecordingInfo as RecordingInfo
+from .linear_sensors import LinearSensors as LinearSensors
 from .mask import (
     EEG as EEG,
     FULL as FULL,

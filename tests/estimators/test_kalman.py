@@ -24,7 +24,7 @@ from jrae_jax.estimators import (
     square_root as square_root_module,
     state_space as state_space_module,
 )
-from jrae_jax.recording import Recording, RecordingInfo, recording_model as recording_model_module
+from jrae_jax.recording import Recording, RecordingInfo, linear_sensors as linear_sensors_module
 
 DT = 1e-3
 UNLIKE = pytest.mark.filterwarnings("ignore::jrae_jax.recording.InconsistentRecordingWarning")
@@ -121,7 +121,7 @@ def test_a_linear_column_has_the_posterior_of_one_gaussian_vector(
     numpy_right_hand_side, to_channels, monkeypatch, kind
 ):
     monkeypatch.setattr(square_root_module, "_LEAST_PROCESS_NOISE", 1e-12)
-    monkeypatch.setattr(recording_model_module, "LEAST_SENSOR_NOISE", 1e-9)
+    monkeypatch.setattr(linear_sensors_module, "LEAST_SENSOR_NOISE", 1e-9)
     monkeypatch.setattr(state_space_module, "_PRIOR_SPREAD", 1e-3)
     rng = np.random.default_rng(0)
     rest, matrix, noise = linear_map(numpy_right_hand_side, kind)
