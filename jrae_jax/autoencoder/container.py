@@ -31,7 +31,7 @@ def write_container(path: str | os.PathLike, header: dict[str, Any], arrays: PyT
 
     **Raises:** `OSError` if `path` cannot be written.
     """
-    content = io.BytesIO()
+    path, content = as_path(name, path), io.BytesIO()
     content.write((json.dumps(header) + "\n").encode())
     eqx.tree_serialise_leaves(content, arrays)
     with atomic_path(path, name) as unfinished:
