@@ -1,6 +1,12 @@
 """Figures: records in, matplotlib figures out."""
 
 from .atlas import atlas as atlas, atlas_table as atlas_table
+from .decoded import (
+    decoded as decoded,
+    decoded_spectrum as decoded_spectrum,
+    decoded_windows as decoded_windows,
+)
+from .decoded_posterior import decoded_posterior as decoded_posterior
 from .dynamics import bifurcation_diagram as bifurcation_diagram, regime_map as regime_map
 from .fit import fit as fit
 from .latent_sizes import latent_sizes as latent_sizes

@@ -29,10 +29,16 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def write_figure(path: Path, figure: Figure, *, dpi: int) -> bytes:
     """Write a figure as PNG. **Returns:** what is in the file."""
+    png = png_of(figure, dpi=dpi)
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(png)
+    return png
+
+
+def png_of(figure: Figure, *, dpi: int) -> bytes:
+    """A figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(buffer.getvalue())
     return buffer.getvalue()
 
 

@@ -35,9 +35,12 @@ def render(template: str, *, manifest: Mapping[str, Any], **values: Any) -> str:
     - `manifest`: how it was made.
     - `values`: what the template writes; all text in them is escaped.
     """
-    return _environment.get_template(template).render(
-        version=__version__, manifest=json.dumps(manifest, indent=2), **values
-    )
+    return fragment(template, version=__version__, manifest=json.dumps(manifest, indent=2), **values)
+
+
+def fragment(template: str, **values: Any) -> str:
+    """A part of a page of somebody else, escaped as `render` does."""
+    return _environment.get_template(template).render(**values)
 
 
 _environment = Environment(
