@@ -1,7 +1,7 @@
 """Command lines, drawn from the options that the commands have.
 
 Whatever takes long is left out by construction: what is simulated has few steps, and `fit`, `atlas`, `pretrain` and
-`reproduce` are given something that they have to refuse.
+`reproduce` are given something that they have to refuse, as is `decode`, to which every table is too short.
 """
 
 import argparse
@@ -79,12 +79,13 @@ CHEAP = {
     "scan": ["--duration", ".02", "--burn-in", "0", "--summaries", "moments"],
     "scan-show": [],
     "dynamics": [],
+    "decode": [],
     "fit": ["--free", "e0=1:4"],
     "atlas": ["--store", ATLAS, "--quick"],
     "pretrain": ["--out", "no/x.jrae"],
     "reproduce": ["--out", "folder"],
 }
-"""With these a command takes moments; the last four refuse them, or have nothing to compute."""
+"""With these a command takes moments; the last five refuse them, or have nothing to compute."""
 
 _KEPT = {"fit": ("free", "help"), "atlas": ("store",), "pretrain": ("out",), "reproduce": ("out",), "dynamics": ()}
 """What is not drawn for a command, or it might take long; `dynamics` has something that it refuses at the end."""

@@ -233,8 +233,8 @@ def summaries_from(names: str, channels: str, every: int) -> list[AbstractSummar
         return [makers[name]() for name in names.split(",")]
 
 
-def recording_from(options: argparse.Namespace) -> Recording:
-    """The recording in the file of a command, read as its options say; prints how it was read, and what is suspect.
+def recording_from(options: argparse.Namespace, path: Path) -> Recording:
+    """The recording in a file of a command, read as its options say; prints how it was read, and what is suspect.
 
     **Raises:** `ValueError` naming the option that cannot be taken, or that is needed.
     """
@@ -243,8 +243,8 @@ def recording_from(options: argparse.Namespace) -> Recording:
     with options_named(named), warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always", SuspectValuesWarning)
         recording = read_recording(
-            options.recording,
-            picks=options.pick,
+            path,
+            picks=options.pick[0] if isinstance(options.pick, list) and len(options.pick) == 1 else options.pick,
             unit=options.unit,
             sfreq=options.sfreq,
             missing=options.missing,

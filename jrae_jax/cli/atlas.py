@@ -42,8 +42,10 @@ def add_commands(commands: Any) -> None:
     pretrain = commands.add_parser(
         "pretrain", help="train an autoencoder as those that come with the package; resumes if it was interrupted"
     )
-    pretrain.add_argument("--causal", action="store_true", help="one that reads the past only")
-    pretrain.add_argument("--steps", type=int, help="of the optimiser (30000)")
+    which = pretrain.add_mutually_exclusive_group()
+    which.add_argument("--causal", action="store_true", help="one that reads the past only")
+    which.add_argument("--decoder", action="store_true", help="instead, what `decode` has learned; does not resume")
+    pretrain.add_argument("--steps", type=int, help="of the optimiser (30000; 24000 of a decoder)")
     pretrain.add_argument("--seed", type=int, default=0, help="of all randomness (0)")
     pretrain.add_argument("--out", type=Path, required=True, help="a file for the training, such as centred.jrae")
     add_run_options(pretrain)
@@ -97,6 +99,8 @@ def _noise_levels(text: str) -> tuple[float, ...]:
 
 
 def _pretrain(options: argparse.Namespace) -> int:
+    if options.decoder:
+        return _train_decoder(options)
     start, progress = time.perf_counter(), runtime.start(options, cores=1)
     from .._files import check_output
     from ..autoencoder.checkpoint import save
@@ -112,4 +116,18 @@ def _pretrain(options: argparse.Namespace) -> int:
         save(options.out, training)
     unfinished.unlink(missing_ok=True)
     print(f"{time.perf_counter() - start:.0f} s; the training is in {options.out}")
+    return 0
+
+
+def _train_decoder(options: argparse.Namespace) -> int:
+    start, progress = time.perf_counter(), runtime.start(options, cores=1)
+    from .._files import check_output
+    from ..decoding.decoder import STEPS, save_decoder, train_decoder
+    from .arguments import key_from_seed, options_named
+
+    check_output("--out", options.out)
+    key, steps = key_from_seed(options.seed), STEPS if options.steps is None else options.steps
+    with options_named({"steps": "--steps", "path": "--out"}):
+        save_decoder(options.out, train_decoder(steps=steps, key=key, progress=progress))
+    print(f"{time.perf_counter() - start:.0f} s; the decoder is in {options.out}")
     return 0

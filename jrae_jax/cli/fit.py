@@ -54,7 +54,7 @@ def _fit(options: argparse.Namespace) -> int:
     column = column_from(options.preset, options.input, options.set, options.hold)
     bounds = [_parsed_bounds(text) for text in options.free]
     check_names((*column.quantities, GAIN), **{"--free": [name for name, _ in bounds]})
-    key, recording = key_from_seed(options.seed), recording_from(options)
+    key, recording = key_from_seed(options.seed), recording_from(options, options.recording)
     if recording.info is not None and recording.batch is not None:
         raise ValueError(f"`--pick` must name the channel to read, one of {', '.join(recording.info.names)}")
     named = {f"bounds[{name!r}]": f"--free {name}" for name, _ in bounds}

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .._version import __version__
-from . import atlas, dynamics, fit, reproduce, scan
+from . import atlas, decode, dynamics, fit, reproduce, scan
 from .interrupts import Interrupts, print_error
 
-_PATHS = ("recording", "store", "out", "table", "json", "plot")
+_PATHS = ("recording", "store", "out", "table", "json", "plot", "report")
 """Arguments that name files which are read or written."""
 
 
@@ -33,8 +33,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `jrae`.
 
-    **Returns:** the exit code: 0, 1 for a fit that did not converge, 2 after an error, 130 and 143 after SIGINT and
-        SIGTERM.
+    **Returns:** the exit code: 0, 1 for a fit that did not converge, 2 after an error, 3 where nothing of a recording
+        could be used, 130 and 143 after SIGINT and SIGTERM.
     """
     interrupts = Interrupts()
     written = sys.argv[1:] if arguments is None else arguments
@@ -68,8 +68,8 @@ def _check_paths(options: argparse.Namespace) -> None:
     """Raise if two arguments are one path, as one would be written over the other."""
     named: dict[str, str] = {}
     for argument in _PATHS:
-        path = getattr(options, argument, None)
-        if path is not None:
+        given = getattr(options, argument, None)
+        for path in given if isinstance(given, list) else [] if given is None else [given]:
             option = any(text.startswith(f"--{argument}") for text in options.written)
             name = f"--{argument}" if option else argument
             other = named.setdefault(os.path.realpath(path), name)
@@ -95,4 +95,5 @@ def _parser() -> argparse.ArgumentParser:
     atlas.add_commands(commands)
     dynamics.add_commands(commands)
     fit.add_commands(commands)
+    decode.add_commands(commands)
     return parser

@@ -50,9 +50,13 @@ def add_simulation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, help="a picture of the results")
 
 
-def add_table_options(parser: argparse.ArgumentParser) -> None:
-    """How a recording in a file is read; `arguments.recording_from` reads it."""
-    parser.add_argument("--pick", metavar="NAME", help="the column or channel to read (eeg, or the only one)")
+def add_table_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """How a recording in a file is read, of one channel or `several`; `arguments.recording_from` reads it."""
+    if several:
+        what = "a column or channel to read, or a type as eeg; can be repeated (all of the EEG)"
+        parser.add_argument("--pick", metavar="NAME", action="append", help=what)
+    else:
+        parser.add_argument("--pick", metavar="NAME", help="the column or channel to read (eeg, or the only one)")
     parser.add_argument("--unit", help="V, mV, uV or nV, where the file does not say it; column: simulated mV")
     parser.add_argument("--sfreq", type=float, metavar="HZ", help="samples a second, where no column is called time")
     parser.add_argument(
