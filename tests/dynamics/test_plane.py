@@ -41,7 +41,9 @@ def random_column(random, within):
 
 
 def bounds_of(name, within):
-    return RANGES[name] if name in RANGES and not within else (ALL[name] * (1 - (within or 0.5)), ALL[name] * 1.5)
+    if name in RANGES and not within:
+        return tuple(map(float, RANGES[name]))
+    return ALL[name] * (1 - (within or 0.5)), ALL[name] * 1.5
 
 
 def is_one(condition, v, values):
