@@ -42,7 +42,8 @@ def random_column(random, within):
 
 def bounds_of(name, within):
     if name in RANGES and not within:
-        return tuple(map(float, RANGES[name]))
+        low, high = RANGES[name]
+        return float(low), float(high)
     return ALL[name] * (1 - (within or 0.5)), ALL[name] * 1.5
 
 
