@@ -9,8 +9,9 @@ from .features import FREQUENCIES
 
 # Of the power in the core: below, a background alone would do; where draws are on both sides, nobody can know.
 _HARDLY, _MOSTLY = 0.1, 0.5
-# Neighbouring frequencies, 2 Hz together: fewer are outside of where 90 % of what is predicted are by chance.
-_FEWEST = 4
+# Of the logarithm of a ratio, summed over neighbouring frequencies: as much as 1.5 times the power over 2 Hz. What is
+# less is outside of where 90 % of what is predicted are by chance.
+_LEAST = 4 * np.log(1.5)
 _CORE = f"the power from {CORE[0]:g} to {CORE[1]:g} Hz"
 
 
@@ -64,12 +65,14 @@ def _differences(
     for outside in (density[chosen] > high, density[chosen] < low):
         often = np.concatenate([[False], outside.mean(axis=0) > 0.5, [False]])
         edges = np.flatnonzero(np.diff(often.astype(int))).reshape(-1, 2)
-        for start, end in edges[np.diff(edges, axis=1)[:, 0] >= _FEWEST]:
-            times = np.exp(np.log(ratio[start:end]).mean())
-            found.append((abs(np.log(times)), times, FREQUENCIES[start], FREQUENCIES[end - 1]))
+        for start, end in edges:
+            difference = np.log(ratio[start:end])
+            if abs(difference.sum()) >= _LEAST:
+                found.append((abs(difference.mean()), np.exp(difference.mean()), *FREQUENCIES[[start, end - 1]]))
     if not found:
         return "its spectrum, waveform and envelope together are not those of a column"
     largest = [
-        f"{times:.2g} times the power at {low:g} to {high:g} Hz" for _, times, low, high in sorted(found)[::-1][:3]
+        f"{times:.2g} times the power at {low:g}{f' to {high:g}' if high > low else ''} Hz"
+        for _, times, low, high in sorted(found)[::-1][:3]
     ]
     return f"of what a column like it has, it has {' and '.join(filter(None, (', '.join(largest[:-1]), largest[-1])))}"

@@ -140,8 +140,12 @@ TOGETHER = "its spectrum, waveform and envelope together are not those of a colu
             f"{UNLIKE} (1 of 2 windows are as of a column): "
             "of what a column like it has, it has 3 times the power at 20 to 24 Hz.",
         ),
-        # Less than 2 Hz is nothing.
-        (words(p=(0.001,), explained=False, times={(20, 21): 3.0}), f"{UNLIKE}: {TOGETHER}."),
+        # What is narrow counts where it is large.
+        (words(p=(0.001,), explained=False, times={(20, 20): 3.0}), f"{UNLIKE}: {TOGETHER}."),
+        (
+            words(p=(0.001,), explained=False, times={(20, 20): 8.0}),
+            f"{UNLIKE}: of what a column like it has, it has 8 times the power at 20 Hz.",
+        ),
         (
             words(
                 p=(0.001,),
