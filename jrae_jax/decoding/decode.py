@@ -17,11 +17,9 @@ from .decoder import Decoder, load_decoder
 from .outcome import by_window, outcomes, quantities
 from .prepare import Prepared, prepare
 from .rows import Rows, columns_drawn, columns_of_one_gain, in_parts, row_keys, rows_of
-from .states import hidden_states
+from .states import AT_ONCE, hidden_states
 
 _SMOOTHED = 32  # draws of a window whose states are estimated
-# Samples times draws of windows that are smoothed at once; each takes about 1 kB.
-_AT_ONCE = 300_000
 
 
 @overload
@@ -118,7 +116,7 @@ def _decoded(
     length = rows.values.shape[-1]
     for part, found in in_parts(
         functools.partial(hidden_states, decoder.posterior.prior, dt=prepared.dt),
-        max(1, _AT_ONCE // (_SMOOTHED * length)),
+        max(1, AT_ONCE // (_SMOOTHED * length)),
         *smoothed,
         rows.values,
         rows.measured,

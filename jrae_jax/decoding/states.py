@@ -21,6 +21,10 @@ _MEAN_STD = 0.5
 _LEAST_STD = 1e-3
 
 
+# Samples times draws that are smoothed at once; each takes about 1 kB.
+AT_ONCE = 300_000
+
+
 class States(NamedTuple):
     """The states in windows."""
 
@@ -41,6 +45,7 @@ def hidden_states(
     values: Float[Array, "window time"],
     measured: Bool[Array, "window time"],
     dt: float,
+    at_once: int = AT_ONCE,
 ) -> States:
     """The states given a recording, averaged over draws of columns and models of recordings.
 
@@ -52,31 +57,44 @@ def hidden_states(
     - `eeg_mean`, `eeg_std`: of the EEG of each column, mV.
     - `values`: mV of the recording, less its mean.
     - `dt`: static.
+    - `at_once`: how many samples times draws are smoothed at once.
     """
     windows, count = eeg_mean.shape
-    flat = jax.tree.map(jnp.ravel, (draws.values, draws.model, eeg_mean, eeg_std))
-    quantities, model, mean, std = flat
-    eeg = jnp.repeat(values, count, axis=0) / model.gain[:, None] + mean[:, None]
-    mask = jnp.repeat(measured, count, axis=0)
-    shape = (windows * count, values.shape[-1], len(CHANNELS))
-    noise = (
-        jnp.zeros((windows * count, len(CHANNELS))).at[:, _EEG].set(jnp.maximum(model.white_noise_std(dt), _LEAST_STD))
-    )
-    recording = Recording(
-        jnp.zeros(shape).at[..., _EEG].set(jnp.where(mask, eeg, 0)),
-        jnp.zeros(shape, bool).at[..., _EEG].set(mask),
-        EEG,
-        noise,
-        dt=dt,
-    )
-    background = model.background(jnp.maximum(_MEAN_STD * std, _LEAST_STD))
-    estimate = KalmanSmoother(prior.columns(quantities), background=background)(recording)
-    assert estimate.std is not None
-    means, stds = (x.reshape(windows, count, -1, len(STATES)) for x in (estimate.mean, estimate.std))
+    window = jnp.repeat(jnp.arange(windows), count)
+    known = jax.tree.map(jnp.ravel, (draws.values, draws.model, eeg_mean, eeg_std)), window
+    passes = _passes(windows * count, values.shape[-1], at_once)
+
+    def smoothed(part):
+        (quantities, model, mean, std), window = part
+        eeg, mask = values[window] / model.gain[:, None] + mean[:, None], measured[window]
+        shape = (*eeg.shape, len(CHANNELS))
+        noise = jnp.maximum(model.white_noise_std(dt), _LEAST_STD)
+        recording = Recording(
+            jnp.zeros(shape).at[..., _EEG].set(jnp.where(mask, eeg, 0)),
+            jnp.zeros(shape, bool).at[..., _EEG].set(mask),
+            EEG,
+            jnp.zeros((len(eeg), len(CHANNELS))).at[:, _EEG].set(noise),
+            dt=dt,
+        )
+        background = model.background(jnp.maximum(_MEAN_STD * std, _LEAST_STD))
+        estimate = KalmanSmoother(prior.columns(quantities), background=background)(recording)
+        return estimate.mean, estimate.std
+
+    parts = jax.tree.map(lambda leaf: leaf.reshape(passes, -1), known)
+    found = jax.lax.map(smoothed, parts)
+    means, stds = (x.reshape(windows, count, -1, len(STATES)) for x in found)
     centre = jnp.mean(means, axis=2, keepdims=True)
     # Of the state itself, which moves more than its mean.
     own = jnp.sqrt(jnp.var(means, axis=2, keepdims=True) + jnp.mean(stds**2, axis=2, keepdims=True))
     return States(*_total(means, stds), *_total((means - centre) / own, stds / own))
+
+
+def _passes(rows: int, samples: int, at_once: int) -> int:
+    """Into how many equal parts rows are divided, so that each fits."""
+    passes = 1
+    while rows // passes * samples > at_once and rows // passes % 2 == 0:
+        passes *= 2
+    return passes
 
 
 def _total(

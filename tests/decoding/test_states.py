@@ -29,11 +29,12 @@ def draws_of(gain, white=0.05):
     return Draws(values, jnp.full(shape, 2.0), model)
 
 
-def smoothed(values, measured=None, gain=1.0, draws=None):
+def smoothed(values, measured=None, gain=1.0, draws=None, **options):
     measured = np.ones(values.shape, bool) if measured is None else measured
     draws = draws_of(gain) if draws is None else draws
     mean, std = jnp.full((2, DRAWS), 4.0), jnp.full((2, DRAWS), 2.5)
-    found = hidden_states(Prior(), draws, mean, std, jnp.asarray(values, "float32"), jnp.asarray(measured), DT)
+    values, measured = jnp.asarray(values, "float32"), jnp.asarray(measured)
+    found = hidden_states(Prior(), draws, mean, std, values, measured, DT, **options)
     return jax.tree.map(np.asarray, found)
 
 
@@ -45,6 +46,12 @@ def recorded(alpha):
     measured = np.ones(eeg.shape, bool)
     measured[1, 40:90] = False
     return eeg, measured
+
+
+def test_few_draws_at_once_are_the_same_states(recorded):
+    found, parts = smoothed(*recorded), smoothed(*recorded, at_once=3 * 128)
+    for name, values in found._asdict().items():
+        np.testing.assert_allclose(getattr(parts, name), values, atol=1e-4 * np.abs(values).max(), err_msg=name)
 
 
 # Columns and gains of draws need not be those that were recorded.
