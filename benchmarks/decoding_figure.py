@@ -51,7 +51,7 @@ def figure_of(found: dict) -> Figure:
     axes[0].legend(ncols=2, fontsize=8, loc="lower left")
     axes[2].plot([], [], "o", color="#555555", label="decode")
     axes[2].plot([], [], "|", color="#555555", ms=7, label="a smoother that knows column, gain and background")
-    axes[2].legend(fontsize=8, loc="upper left")
+    axes[2].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.04))
     return figure
 
 
