@@ -138,10 +138,11 @@ def options_of(command: str) -> list[argparse.Action]:
 
 
 def _foreign_names(arguments: Sequence[str], folder: Path, said: str) -> list[str]:
-    """What a message calls an argument and the command does not know, nor the file that it reads."""
+    """What a message calls an argument and is neither one of the command, nor in what was written or is read."""
     actions = options_of(arguments[0] if arguments else "")
     own = {name for action in actions for name in action.option_strings or [action.dest]}
     quoted = {name for name in _QUOTED.findall(said) if not name.startswith("jrae ") and name.split()[0] not in own}
+    quoted -= {*arguments}
     read = [(folder / text).read_bytes() for text in arguments if (folder / text).is_file()] if quoted else []
     return sorted(name for name in quoted if not any(name.encode() in content for content in read))
 

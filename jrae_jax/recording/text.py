@@ -54,7 +54,7 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
     try:
         text = data.decode(encoding)
     except (UnicodeError, LookupError) as error:
-        raise ValueError(f"`encoding` must be that of {path}, got {encoding!r}: {error}") from None
+        raise ValueError(f"`encoding` must be that of {path}, got {encoding!r}: {error.__cause__ or error}") from None
     lines = text.rstrip("\x1a \t\r\n").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines == [""]:
         raise ValueError(f"`source` must be a table of numbers, got an empty file, {path}")

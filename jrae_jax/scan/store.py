@@ -222,7 +222,8 @@ def dataset(path: Path | None, store: ScanStore) -> "xr.Dataset":
     import xarray as xr
 
     # By the one description of all arrays: what else lies in the folder is nothing to warn of.
-    source = store.group.store if path is None else path
+    # Absolute, as xarray takes a folder called "~" for the user's home.
+    source = store.group.store if path is None else path.absolute()
     with _unless_damaged(f"{path}: {_DESCRIPTION}", _ANEW):
         found = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=path is not None)  # pyright: ignore[reportArgumentType]
     done = sum(store.layout.size(int(number)) for number in np.flatnonzero(store.complete()))

@@ -226,6 +226,11 @@ LOST = np.delete(N, 200)
         ("<html>\n<p>404</p>\n", {}, "`source` must be a table of numbers with as many names as columns, got '<html>'"),
         (b"O1 [\xb5V]\n1\n", {"encoding": "utf-8"}, "`encoding` must be that of .*x.csv, got 'utf-8': 'utf-8' codec"),
         ("O1\n1\n", {"encoding": "utf-88"}, "`encoding` must be that of .*x.csv, got 'utf-88': unknown encoding"),
+        (
+            "O1\n1\n",
+            {"encoding": "undefined"},
+            "`encoding` must be that of .*x.csv, got 'undefined': undefined encoding",
+        ),
         ("O1\n1\n", {"separator": ":"}, r"`separator` must be one of ',', ';', '\\t', '\|', ' ', got ':'"),
         ("O1\n1\n", {"decimal": ";"}, "`decimal` must be one of '.', ',', got ';'"),
     ],

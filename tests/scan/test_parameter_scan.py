@@ -368,6 +368,12 @@ def test_results_that_do_not_fit_into_memory(monkeypatch):
         scan(repeats=1_000_000)
 
 
+def test_a_folder_called_tilde_is_not_the_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_same_bits(scan(store="~").load(), scan())
+    assert (tmp_path / "~").is_dir()
+
+
 def test_several_processes_need_a_store(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     with pytest.raises(ValueError, match="`store` must be given when several processes take part in a scan, got None"):
