@@ -5,7 +5,7 @@
 Test and retest: recordings of 60 s of columns of the prior, by the correlation between windows of posterior medians.
 Transitions: the mean input of a standard column rises through a Hopf point (200 to 400 /s, where the alpha cycle is
 lost at 315.7 /s) or through a fold (60 to 160 /s, where the state of rest is lost at 113.6 /s) in 200 s; it is located
-where the column is first more probably than not one that oscillates, or rests, without noise.
+at the one change that is most probable, between columns that rest and columns that oscillate without noise.
 """
 
 import diffrax
@@ -29,6 +29,7 @@ RAMPS = {"Hopf point": (200.0, 400.0, 315.7, False), "fold": (60.0, 160.0, 113.6
 _RAMP_SECONDS, _STEP = 200.0, 1.0
 _SIGMA, _BACKGROUND = 1.8, 0.3
 _STILL = 0.05  # mV
+_LEAST = 0.01  # probability of a regime, as 64 draws cannot give less
 _OF_DRAWS = 64  # of each window, whose regime is computed
 
 
@@ -95,17 +96,19 @@ def located(kind: str, number: int) -> dict[str, float]:
     low, high, at, behind = RAMPS[kind]
     prepared, rows, outcome = read(ramped(low, high, number, 62), jax.random.key(1))
     values = {name: np.asarray(draws)[:, :_OF_DRAWS] for name, draws in outcome.draws.values.items()}
-    probable = by_window(prepared, rows, (oscillates(Prior(), values) == behind).mean(axis=1)) > 0.5
-    true = int((at - low) / (high - low) * probable.shape[1])
-    first = np.where(probable.any(axis=1), probable.argmax(axis=1), probable.shape[1])
-    off = first - true
+    behind_it = by_window(prepared, rows, (oscillates(Prior(), values) == behind).mean(axis=1))
+    windows = behind_it.shape[1]
+    # One change, and where it is most probable: before it nothing is behind it, and after it all.
+    log_after, log_before = (np.log(np.clip(x, _LEAST, 1)) for x in (behind_it, 1 - behind_it))
+    scores = [log_before[:, :k].sum(axis=1) + log_after[:, k:].sum(axis=1) for k in range(windows + 1)]
+    true = int((at - low) / (high - low) * windows)
+    off = np.argmax(scores, axis=0) - true
     return {
-        "windows": probable.shape[1],
+        "windows": windows,
         "true_window": true,
         "within_one": float((np.abs(off) <= 1).mean()),
         "within_two": float((np.abs(off) <= 2).mean()),
         "median_off": float(np.median(off)),
-        "never": float((~probable.any(axis=1)).mean()),
     }
 
 
