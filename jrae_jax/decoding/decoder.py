@@ -52,7 +52,7 @@ def train_decoder(
 ) -> Decoder:
     """Learn from simulations which columns recordings come from, and how recordings differ from what is predicted.
 
-    With the defaults as the decoder that comes with the package, in a quarter of an hour on two cores.
+    With the defaults as the decoder that comes with the package, in some twenty minutes on two cores.
 
     **Arguments:**
 
