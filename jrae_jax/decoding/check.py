@@ -81,7 +81,7 @@ class Yardstick(eqx.Module):
 
     @classmethod
     @eqx.filter_jit
-    def of(cls, windows: Residual) -> "Yardstick":
+    def from_windows(cls, windows: Residual) -> "Yardstick":
         """That of windows of the model, with a leading axis."""
         expected = jnp.mean(windows.covariance, axis=0)
         mean, covariance = jnp.mean(windows.pooled, axis=0), jnp.cov(windows.pooled.T)

@@ -86,7 +86,7 @@ def measured_yardstick(
         residuals.append(compare(posterior, standardized[i], replicas, inside[i]))
         if progress is not None:
             progress(i + 1, windows, "windows of the yardstick")
-    return Yardstick.of(jax.tree.map(lambda *leaves: jnp.stack(leaves), *residuals))
+    return Yardstick.from_windows(jax.tree.map(lambda *leaves: jnp.stack(leaves), *residuals))
 
 
 @eqx.filter_jit
@@ -115,7 +115,7 @@ def save_decoder(path: str | os.PathLike, decoder: Decoder) -> None:
         "flow": decoder.posterior.sizes,
         "windows": len(decoder.yardstick),
     }
-    # In single precision, whatever JAX has been told to use.
+    # In single precision, whatever JAX is set to use.
     with jax.enable_x64(False):
         decoder = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if eqx.is_array(leaf) else leaf, decoder)
     write_container(path, header, decoder)

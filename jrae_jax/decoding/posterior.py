@@ -30,7 +30,7 @@ _FARTHEST = 8.0  # standard deviations; what is beyond says no more than that it
 
 @contextmanager
 def promotion() -> Iterator[None]:
-    """For flowjax and optax, which promote ranks and dtypes, where JAX has been told not to do so."""
+    """For flowjax and optax, which promote ranks and dtypes, where JAX is set not to do so."""
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         yield
 

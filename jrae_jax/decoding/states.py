@@ -17,7 +17,7 @@ from .prior import Prior
 _EEG = CHANNELS.index("eeg")
 # Of the potential of a column, by which its mean over a window is thought to differ from that over another.
 _MEAN_STD = 0.5
-# mV; below, no constant can be told from it in float32.
+# mV; below, float32 does not distinguish a constant from none.
 _LEAST_STD = 1e-3
 
 

@@ -39,7 +39,7 @@ def residuals(windows):
 
 @pytest.fixture(scope="module")
 def yardstick(residuals):
-    return Yardstick.of(residuals)
+    return Yardstick.from_windows(residuals)
 
 
 def test_the_statistic_is_the_distance_of_the_pooled_features_inside_the_band(windows, residuals, yardstick):
