@@ -282,3 +282,16 @@ def test_in_double_precision(made):
 def test_bad_arguments(made, arguments, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         jrae.decode(**{"recording": recording(made.values), "key": K} | arguments)
+
+
+def test_what_is_unlike_anything_has_no_intervals(made):
+    times, values = np.arange(SAMPLES) / SFREQ, made.values.copy()
+    values[0] = 0.02 * np.sin(2 * np.pi * 35 * times) + 1e-5 * np.random.default_rng(5).normal(size=SAMPLES)
+    found = jrae.decode(recording(values), key=K)
+    assert not found.check.familiar[0].any()
+    assert found.check.familiar[2].all()
+    assert np.isfinite(found.mean[[0, 2]]).all()
+    for std in (found.std, found.shape_std):
+        assert np.isnan(std[0]).all()
+        assert np.isfinite(std[2]).all()
+    assert "without intervals" in found.check.words[0]
