@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from .check import LEVEL, Check, Comparison, compared, together
-from .decoder import Decoder, compare
+from .check import LEVEL, Check, Comparison, compared, residual, together
+from .decoder import Decoder
 from .features import FREQUENCIES, within
 from .posterior import Draws
 from .prepare import Prepared
@@ -41,7 +41,7 @@ def _outcome(
     band: tuple[float, float],
 ) -> Outcome:
     draws = decoder.posterior.interpret(latent, log_std[:, None])
-    replicas = predicted(decoder.posterior.prior, draws, seconds, key=key[0])
+    replicas = predicted(decoder.posterior.prior, draws, seconds, keys=key)
     comparison = _compared(decoder, standardized[0], log_density[0], replicas, band)
     return Outcome(draws, replicas.eeg_mean, replicas.eeg_std, jax.tree.map(lambda leaf: leaf[None], comparison))
 
@@ -55,8 +55,9 @@ def _compared(
     band: tuple[float, float],
 ) -> Comparison:
     inside = within(jnp.asarray(band, standardized.dtype))
-    found = compare(decoder.posterior, standardized, replicas, inside)
-    return compared(decoder.yardstick, found, log_density, replicas.found.log_density[0], inside[: len(FREQUENCIES)])
+    others = jax.tree.map(lambda leaf: leaf[0], replicas.found)
+    found = residual(standardized, decoder.posterior.standardized(others), inside)
+    return compared(decoder.yardstick, found, log_density, others.log_density, inside[: len(FREQUENCIES)])
 
 
 def outcomes(

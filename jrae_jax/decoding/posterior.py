@@ -22,6 +22,9 @@ from ..recording.recording_model import RecordingModel
 from .features import FREQUENCIES, WAVEFORM, Features, within
 from .prior import Prior
 
+DRAWS = 256
+"""Draws of columns for each window."""
+
 _FEATURES = len(FREQUENCIES) + WAVEFORM
 _CONDITIONS = _FEATURES + 3  # with the length of the window and the edges of the band
 _EMBEDDED = 48

@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._checks import warn_caller
-from .decoder import DRAWS
 from .features import features
-from .posterior import ColumnPosterior
+from .posterior import DRAWS, ColumnPosterior
 from .prepare import Prepared
 from .share import with_one_gain
 

@@ -6,7 +6,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from .._checks import Progress
 from ..column.column import Column
@@ -49,6 +49,7 @@ class Predicted(NamedTuple):
     eeg_std: Float[Array, "*draw"]
 
 
+@eqx.filter_jit
 def eeg_of(columns: Column, seconds: float, *, key: PRNGKeyArray) -> Float[Array, "column time"]:
     """The potentials of columns, every 5 ms; NaN for one that blows up."""
     return simulate(
@@ -97,17 +98,14 @@ def _recorded(
     return features(model.record(eeg, SAMPLED, key=key), SAMPLED), jnp.log(column_std)
 
 
-def predicted(prior: Prior, draws: Draws, seconds: float, *, key: PRNGKeyArray) -> Predicted:
-    """A recording of each draw, as long as a window, shape `(window, draw)`."""
-    shape = draws.column_std.shape
-    values, model = jax.tree.map(jnp.ravel, (draws.values, draws.model))
-    noise_key, sensor_key = jax.random.split(key)
-    eeg = eeg_of(prior.columns(values), round(seconds / SAMPLED) * SAMPLED, key=noise_key)
-    found = _predicted(model, eeg, sensor_key)
-    return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), found)
-
-
 @eqx.filter_jit
-def _predicted(model: RecordingModel, eeg: Float[Array, "draw time"], key: PRNGKeyArray) -> Predicted:
-    found = features(model.record(eeg, SAMPLED, key=key), SAMPLED)
-    return Predicted(found, jnp.mean(eeg, axis=-1), jnp.std(eeg, axis=-1))
+def predicted(prior: Prior, draws: Draws, seconds: float, *, keys: Key[Array, " window"]) -> Predicted:
+    """A recording of each draw, as long as a window, shape `(window, draw)`, of a key for each window."""
+
+    def of_window(own: Draws, key: PRNGKeyArray) -> Predicted:
+        noise_key, sensor_key = jax.random.split(key)
+        eeg = eeg_of(prior.columns(own.values), round(seconds / SAMPLED) * SAMPLED, key=noise_key)
+        found = features(own.model.record(eeg, SAMPLED, key=sensor_key), SAMPLED)
+        return Predicted(found, jnp.mean(eeg, axis=-1), jnp.std(eeg, axis=-1))
+
+    return jax.vmap(of_window)(draws, keys)

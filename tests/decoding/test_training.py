@@ -9,7 +9,7 @@ import pytest
 
 from jrae_jax.decoding import Prior, train_decoder, train_posterior
 from jrae_jax.decoding.features import features
-from jrae_jax.decoding.simulated import SAMPLED, eeg_of, simulated_windows
+from jrae_jax.decoding.simulated import SAMPLED, eeg_of, predicted, simulated_windows
 from jrae_jax.decoding.training import random_bands
 
 
@@ -71,6 +71,20 @@ def test_bands_are_those_of_amplifiers():
     assert low.max() <= 4.5
     assert high.min() >= 24
     np.testing.assert_allclose([np.median(low[low > 0]), np.median(high[high < 48])], [2.25, 36], rtol=0.05)
+
+
+@pytest.mark.slow
+def test_what_is_predicted_for_a_window_does_not_depend_on_others(decoder):
+    prior = decoder.posterior.prior
+    normal = prior.draw(6, key=jax.random.key(0)).reshape(2, 3, -1)
+    latent = np.concatenate([normal, np.zeros((2, 3, 1), np.float32)], axis=-1)
+    draws = decoder.posterior.interpret(latent, np.zeros((2, 1), np.float32))
+    keys = jax.random.split(jax.random.key(1), 2)
+    both = predicted(prior, draws, 10.0, keys=keys)
+    for i in range(2):
+        one = predicted(prior, jax.tree.map(lambda leaf, at=i: leaf[at : at + 1], draws), 10.0, keys=keys[i : i + 1])
+        np.testing.assert_allclose(one.found.log_density[0], both.found.log_density[i], atol=1e-3)
+    assert not np.allclose(both.eeg_std[0], both.eeg_std[1])
 
 
 @pytest.mark.slow
