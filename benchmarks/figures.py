@@ -1,9 +1,8 @@
-"""Figures of the recorded results, and the table of key ratios in the README.
+"""Figures of the recorded results of integrators and training.
 
-    python -m benchmarks.figures [--results benchmarks/results] [--readme README.md]
+    python -m benchmarks.figures [--results benchmarks/results]
 
-Reads `integrators.json` and `training.json`, writes `*.png` beside them, and rewrites the README between
-`<!-- benchmarks:start -->` and `<!-- benchmarks:end -->`.
+Reads `integrators.json` and `training.json`, and writes `*.png` beside them.
 """
 
 import argparse
@@ -14,14 +13,11 @@ from typing import Any
 
 import matplotlib
 
-from .timing import times_slower
-
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-START, END = "<!-- benchmarks:start -->", "<!-- benchmarks:end -->"
 OURS = "#1f5fa8"
 COLOURS = {
     "ours": OURS,
@@ -39,7 +35,6 @@ MARKERS = {
 }  # fmt: skip
 BY_HAND = ("lax.scan, parameters as arguments", "lax.scan, parameters as constants")
 TARGET = 3  # times as long as the hand-written loop
-ACCURATE = 0.01  # mV
 SOURCES = {"constant": "constant", "noise": "noisy"}
 
 Rows = Sequence[dict[str, Any]]
@@ -151,142 +146,18 @@ def training(runs: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def readme_block(integrators: dict[str, Any], runs: Sequence[dict[str, Any]]) -> str:
-    """The key ratios in Markdown, under where they come from and above what they leave out."""
-    lines = [*column_lines(integrators["single_column"]), *batch_lines(integrators["batch"])]
-    lines += [*precision_lines(integrators["work_precision"]), *training_lines(runs)]
-    head = [["Work", "Ours, ms", "Rival", "Rival, ms", "Rival / ours"], ["---", "--:", "---", "--:", "--:"]]
-    table = [f"| {' | '.join(cells)} |" for cells in [*head, *without_repetition(lines)]]
-    return "\n".join([provenance(integrators["environment"]), "", *table, "", left_out(integrators, runs)])
-
-
-def without_repetition(lines: Sequence[list[str]]) -> list[list[str]]:
-    """Work and time of ours only where they are new."""
-    above = [["", ""], *lines]
-    return [["", "", *cells[2:]] if cells[:2] == last[:2] else cells for last, cells in zip(above, lines, strict=False)]
-
-
-def provenance(environment: dict[str, Any]) -> str:
-    """Where the numbers come from and how to read them."""
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
-    return (
-        "Medians of runs in turns, compiled before; the last column is the ratio of paired runs, with its range: above "
-        f"1 ours is faster. {environment['cpu']}, {environment['cores']} cores, JAX on {environment['device_kind']}, "
-        f"load {number(environment['load_average'])} at the start; Python {environment['python']}, {packages}."
-    )
-
-
-def left_out(integrators: dict[str, Any], runs: Sequence[dict[str, Any]]) -> str:
-    """Compile times, and that the training loops learn the same."""
-    ours, by_hand, *_ = select(integrators["single_column"], method="RK4", source="noise")
-    trained = runs[0]["rows"]
-    median = {row["name"].split(", threads")[0]: row["final_loss"]["median"] for row in trained if row["final_loss"]}
-    losses = [f"{loss:.4f} ({name})" for name, loss in median.items()]
-    return (
-        f"Compiling, once: `simulate` {ours['compile_s']:.1f} s, the hand-written loop {by_hand['compile_s']:.1f} s, "
-        f"`fit` {trained[0]['compile_s']:.1f} s. Training loss after {trained[0]['loss_epochs']} epochs, ensembles by "
-        f"their median: {', '.join(losses)}."
-    )
-
-
-def number(value: float | None) -> str:
-    """Two digits, without exponents."""
-    if value is None:
-        return "unknown"
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def line(work: str, ours: dict[str, Any], rival: dict[str, Any], name: str) -> list[str]:
-    """One row of the table; times of ensembles are for one model and epoch."""
-    ratio = times_slower(shared_seconds(rival), shared_seconds(ours))
-    own, other = (number(1e3 * row["median_s"] / sharers(row)) for row in (ours, rival))
-    return [work, own, name, other, f"{number(ratio['median'])} ({number(ratio['min'])} to {number(ratio['max'])})"]
-
-
-def shared_seconds(row: dict[str, Any]) -> list[float]:
-    """Of one model and epoch, if it is a training."""
-    return [seconds / sharers(row) for seconds in row["seconds"]]
-
-
-def sharers(row: dict[str, Any]) -> int:
-    """Models times epochs of a training; 1 for anything else."""
-    return row.get("models", 1) * row.get("epochs", 1)
-
-
-def column_lines(rows: Rows) -> list[list[str]]:
-    """One column: the default solver, and the case in which we look worst."""
-    by_hand = [row for row in rows if row["name"] in BY_HAND]
-    worst = min(by_hand, key=lambda row: row["times_slower_than_ours"]["median"])
-    rivals = [*select(rows, method="RK4", source="noise")[1:], worst]
-    lines = []
-    for rival in rivals:
-        ours = select(rows, name="ours", method=rival["method"], source=rival["source"])[0]
-        note = " (our worst case)" if rival is worst else ""
-        work = f"One column, 10,000 steps, {rival['method']}, p {SOURCES[rival['source']]}, all saved{note}"
-        lines.append(line(work, ours, rival, rival["name"]))
-    return lines
-
-
-def batch_lines(rows: Rows) -> list[list[str]]:
-    """The largest batch, and one column as a batch."""
-    lines = []
-    for columns in (max(row["columns"] for row in rows), 1):
-        ours, *rivals = select(rows, columns=columns, saved="every step")
-        work = f"Batch of {columns}, 1,000 steps each, RK4, all saved"
-        lines += [line(work, ours, rival, rival["name"]) for rival in rivals]
-    return lines
-
-
-def precision_lines(rows: Rows) -> list[list[str]]:
-    """The fastest run of each family that is accurate enough."""
-    accurate = [row for row in select(rows, problem="constant", dtype="float64") if (row["error_mV"] or 1) <= ACCURATE]
-    fastest: dict[str, dict[str, Any]] = {}
-    for row in sorted(accurate, key=lambda row: row["median_s"]):
-        fastest.setdefault(row["family"], row)
-    ours = fastest.pop("ours")
-    work = f"One column, 2 s, float64, fastest with an error below {ACCURATE} mV ({ours['method']})"
-    return [line(work, ours, row, f"{family} ({row['method']})") for family, row in fastest.items()]
-
-
-def training_lines(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """One model, and the largest ensemble on all devices, against the better of each PyTorch loop."""
-    lines = []
-    for run, pick in ((runs[0], 0), (runs[-1], -1)):
-        ours = [row for row in run["rows"] if row["name"].startswith("fit")][pick]
-        members = f"ensemble of {ours['models']}" if ours["models"] > 1 else "one model"
-        devices = run["environment"]["devices"]
-        work = f"Training, an epoch of a model, {members}, {devices} device{'s' if devices > 1 else ''}"
-        for kind in ("as published", "tuned"):
-            loops = [row for row in run["rows"] if kind in row["name"]]
-            lines += [line(work, ours, row, row["name"]) for row in sorted(loops, key=lambda row: row["median_s"])[:1]]
-    return lines
-
-
-def rewrite_readme(readme: Path, block: str) -> None:
-    """Put `block` between the markers."""
-    text = readme.read_text()
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise SystemExit(f"{readme}: no lines {START} and {END} to put the benchmarks between; add them")
-    readme.write_text(f"{before}{START}\n{block}\n{END}{after}")
-    print(f"rewrote {readme}")
-
-
 def select(rows: Rows, **labels: Any) -> list[dict[str, Any]]:
     """The rows that have these labels."""
     return [row for row in rows if all(row[name] == value for name, value in labels.items())]
 
 
 def main() -> None:
-    """Draw all figures, then rewrite the README."""
+    """Draw all figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--readme", type=Path, default=Path(__file__).parents[1] / "README.md")
     arguments = parser.parse_args()
     integrators = json.loads((arguments.results / "integrators.json").read_text())
-    training_results = json.loads((arguments.results / "training.json").read_text())
-    runs = training_results["runs"]
+    runs = json.loads((arguments.results / "training.json").read_text())["runs"]
     figures = {
         "work_precision": work_precision(integrators["work_precision"]),
         "single_column": single_column(integrators["single_column"], integrators["single_column_one_function"]),
@@ -296,9 +167,6 @@ def main() -> None:
     for name, figure in figures.items():
         figure.savefig(arguments.results / f"{name}.png", dpi=150)
         print(f"wrote {arguments.results / name}.png")
-    if integrators["quick"] or training_results["quick"]:
-        raise SystemExit("results of --quick runs are not for the README, which stays as it is")
-    rewrite_readme(arguments.readme, readme_block(integrators, runs))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 Every command runs in processes of its own, as a user would start it: cold, with an empty cache of compiled programs,
 and from the cache of such a run. Seconds of wall time and of CPU, and peak memory, are medians of three runs. The main
-figure of the report is kept beside the JSON.
+figure of the report and its tables of scores and latents are kept beside the JSON.
 """
 
 import argparse
@@ -54,9 +54,8 @@ def main() -> None:
         "environment": environment(),
         "import": time_imports(repeats=3 if options.quick else 15),
         "commands": found,
-        "reproduce": answer_of(["--quick"] if options.quick else [], options.out.with_suffix(".png")),
+        "reproduce": answer_of(["--quick"] if options.quick else [], options.out),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=2) + "\n")
     for name, costs in found.items():
         print(name, *(f"{kind}: {cost['wall_s']:.2f} s, CPU {cost['cpu_s']:.2f} s" for kind, cost in costs.items()))
@@ -107,14 +106,16 @@ def _medians(costs: list[Cost]) -> dict[str, Any]:
     return medians | {"wall_s_of_each": [cost.wall_s for cost in costs]}
 
 
-def answer_of(arguments: list[str], picture: Path) -> dict[str, Any]:
-    """Run `jrae reproduce` once more; its answer and its verdicts."""
+def answer_of(arguments: list[str], out: Path) -> dict[str, Any]:
+    """Run `jrae reproduce` once more; its answer and its verdicts, and its picture and tables beside `out`."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "report"
         command = [sys.executable, "-m", "jrae_jax", "reproduce", *arguments, "--out", str(folder)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / "figures" / "recovery.png", picture)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "figures" / "recovery.png", out.with_suffix(".png"))
+        for name in ("scores.csv", "latents.csv"):
+            shutil.copy(folder / name, out.with_name(name))
         manifest = json.loads((folder / "manifest.json").read_text())
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {

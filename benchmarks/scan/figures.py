@@ -1,9 +1,8 @@
-"""Figures of the recorded scans and of weak accuracy, and their table in the README.
+"""Figures of the recorded scans and of weak accuracy.
 
-    python -m benchmarks.scan.figures [--results benchmarks/results] [--readme README.md]
+    python -m benchmarks.scan.figures [--results benchmarks/results]
 
-Reads `scans.json` and `weak_accuracy.json`, writes `*.png` beside them, and rewrites the README between
-`<!-- scans:start -->` and `<!-- scans:end -->`.
+Reads `scans.json` and `weak_accuracy.json`, and writes `*.png` beside them.
 """
 
 import argparse
@@ -14,21 +13,17 @@ from typing import Any
 
 import matplotlib
 
-from ..timing import times_slower
-
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-START, END = "<!-- scans:start -->", "<!-- scans:end -->"
 OURS, RIVAL, C = "#1f5fa8", "#b0b0b0", "#222222"
 SCHEMES = {"Euler": "#b3261e", "Heun": "#d17a00", "StrangSplitting": OURS, "RK4": "#4d8c3a"}
 
 Rows = list[dict[str, Any]]
 
-PARTS = {"rivals": "as the command line compiles", "rivals_default": "XLA's default options"}
-FAST = ("Strang splitting",)  # what the command line compiles with other options
+PARTS = ("rivals", "rivals_default")  # as the command line compiles, and with XLA's default options
 
 
 def throughput(record: dict[str, Any]) -> Figure:
@@ -133,78 +128,15 @@ def select(rows: Rows, **labels: Any) -> Rows:
     return [row for row in rows if all(row.get(key) == value for key, value in labels.items())]
 
 
-def table(record: dict[str, Any]) -> str:
-    """Ours against C and the rivals, as Markdown; a rival counts with the compiler options that suit it best."""
-    lines = [
-        "| Work | million column-steps/s | C, all cores / ours | fastest rival / ours |",
-        "| --- | --: | --: | --: |",
-    ]
-    everyone = [row for part in PARTS for row in record[part]["results"]]
-    for part, words in PARTS.items():
-        for own in select(record[part]["results"], package="ours"):
-            same = select(everyone, work=own["work"])
-            if part == "rivals" and own["scheme"] not in FAST:
-                continue
-            c = fastest(select(record[part]["results"], work=own["work"], package="C", scheme="Strang splitting"))
-            best = fastest([row for row in same if row["package"] not in ("ours", "C")])
-            assert best is not None
-            lines.append(
-                f"| {own['work']}: {own['scheme']}, {own['route']}; {words} | {own['per_second'] / 1e6:.0f} "
-                f"| {ratio(c, own) if c else '-'} "
-                f"| {best['per_second'] / own['per_second']:.2g} ({best['package']}, {best['scheme']}) |"
-            )
-    return "\n".join([*lines, "", sentence(record)])
-
-
-def fastest(rows: Rows) -> dict[str, Any] | None:
-    """The one with the greatest throughput."""
-    return max(rows, key=lambda row: row["per_second"], default=None)
-
-
-def ratio(theirs: dict[str, Any], own: dict[str, Any]) -> str:
-    """How many times as fast they are, with the range over paired turns."""
-    work = [row["columns"] * row["steps"] for row in (theirs, own)]
-    scale = work[0] / work[1]
-    paired = times_slower(own["seconds"], theirs["seconds"])
-    return f"{paired['median'] * scale:.2g} ({paired['min'] * scale:.2g} to {paired['max'] * scale:.2g})"
-
-
-def sentence(record: dict[str, Any]) -> str:
-    """Cores, memory, and the scan of a million points."""
-    rows = record["cores"]["results"]
-    by_devices = {
-        devices: statistics.median(row["per_second"] for row in select(rows, devices=devices, route="moments"))
-        for devices in sorted({row["devices"] for row in rows})
-    }
-    speedup = max(by_devices.values()) / by_devices[1] if 1 in by_devices else float("nan")
-    peaks = [row["peak_MB"] for row in record["memory"]["results"]]
-    million, machine = record["million"]["results"], record["rivals"]["environment"]
-    first, last = record["memory"]["results"][0]["steps"], record["memory"]["results"][-1]["steps"]
-    told = [
-        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_average']:.1f} at the start; medians of runs",
-        "in turns, ratios of paired turns with their range.",
-        f"{max(by_devices)} cores are {speedup:.2f} times one.",
-        f"Peak memory from {first:,} to {last:,} steps: {peaks[0]:.0f} to {peaks[-1]:.0f} MB.",
-        f"`{million['command']} --store out.zarr --plot out.png`, a million points of 10 s:",
-        f"{million['seconds']:.0f} s, at most {million['peak_MB']:.0f} MB, a store of {million['store_MB']:.0f} MB.",
-    ]
-    return " ".join(told)
-
-
 def main() -> None:
-    """Draw and tabulate."""
+    """Draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = Path(__file__).parent
-    parser.add_argument("--results", type=Path, default=here / "results")
-    parser.add_argument("--readme", type=Path, default=here.parent / "README.md")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parents[1] / "results")
     options = parser.parse_args()
     scans = json.loads((options.results / "scans.json").read_text())
     weak = json.loads((options.results / "weak_accuracy.json").read_text())
     throughput(scans).savefig(options.results / "scans.png", dpi=110)
     weak_accuracy(weak).savefig(options.results / "weak_accuracy.png", dpi=110)
-    before, _, rest = options.readme.read_text().partition(START)
-    _, _, after = rest.partition(END)
-    options.readme.write_text(f"{before}{START}\n{table(scans)}\n{END}{after}")
 
 
 if __name__ == "__main__":
