@@ -27,14 +27,17 @@ class ProgressBar:
         self.silent = silent or sys.stderr is None
         self.begun: tuple[float, int | float] | None = None
         """When the first report came, and how much was done by then: a scan that is resumed does not begin at 0."""
+        self.latest: tuple[int | float, int | float] = 0, 0
         self.printed = -float("inf")
         self.width = 0
 
     def __call__(self, done: int | float, total: int | float, message: str) -> None:
         """`done` of `total` is done; `message` says what is being done."""
         now = time.monotonic()
-        if self.begun is None:
+        before, of = self.latest
+        if self.begun is None or total != of or done < before:  # another piece of work, at a speed of its own
             self.begun = now, done
+        self.latest = done, total
         if self.silent:
             return
         with contextlib.suppress(OSError, ValueError):  # where standard error is closed

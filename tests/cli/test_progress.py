@@ -37,6 +37,18 @@ def test_what_is_said_now_and_then_where_there_is_no_terminal(clock, capsys):
     ]
 
 
+def test_another_piece_of_work_has_a_speed_of_its_own(clock, capsys):
+    bar = ProgressBar()
+    for second in range(61):
+        clock[0] = second
+        bar(second, 30, "columns") if second <= 30 else bar(2 * (second - 30), 60, "windows")
+    assert capsys.readouterr().err.splitlines()[4:] == [
+        " 33% of 60, 2/s, 20 s left  windows",
+        " 67% of 60, 2/s, 10 s left  windows",
+        "100% of 60, 29 s  windows",
+    ]
+
+
 def test_one_line_that_is_rewritten_on_a_terminal(clock, monkeypatch, capsys):
     on_a_terminal(monkeypatch)
     bar = ProgressBar()
