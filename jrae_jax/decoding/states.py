@@ -22,7 +22,7 @@ _LEAST_STD = 1e-3
 
 
 # Samples times draws that are smoothed at once; each takes about 1 kB.
-AT_ONCE = 300_000
+AT_ONCE = 170_000
 
 
 class States(NamedTuple):
