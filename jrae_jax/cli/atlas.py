@@ -34,7 +34,8 @@ def add_commands(commands: Any) -> None:
     atlas.add_argument("--seeds", type=int, help="held-out sets (3)")
     atlas.add_argument("--seed", type=int, default=0, help="of all randomness (0)")
     atlas.add_argument("--table", type=Path, help="all scores, to a .csv or .csv.gz")
-    atlas.add_argument("--plot", type=Path, help="heat maps at 5 %% noise, or at the first level")
+    atlas.add_argument("--plot", type=Path, help="the atlas at a glance, at 5 %% noise or the first level")
+    atlas.add_argument("--plot-scores", type=Path, help="heat maps of all r, at the same noise")
     atlas.add_argument("--quick", action="store_true", help="a look in two minutes: four masks, 5 %% noise, one set")
     add_run_options(atlas)
     atlas.set_defaults(run=_atlas)
@@ -56,7 +57,8 @@ def _atlas(options: argparse.Namespace) -> int:
     progress = runtime.start(options, cores=1)
     from .._files import atomic_path, check_output
     from ..autoencoder.checkpoint import load_pretrained
-    from ..plot.atlas import atlas as atlas_figure, atlas_table
+    from ..plot.atlas import atlas as atlas_figure
+    from ..plot.atlas_scores import atlas_scores, atlas_table
     from ..studies.atlas import RESULTS, AtlasSettings, atlas
     from .arguments import check_figure_file, key_from_seed, options_named
     from .printing import save_figure
@@ -64,8 +66,10 @@ def _atlas(options: argparse.Namespace) -> int:
     key_from_seed(options.seed)  # refuses a seed that JAX does not take
     options.interrupts.kept = options.store
     check_output("--store", options.store, folder=True)  # sooner than the weights are read
-    if options.plot is not None:
-        check_figure_file("--plot", options.plot)
+    pictures = {"--plot": (options.plot, atlas_figure), "--plot-scores": (options.plot_scores, atlas_scores)}
+    asked = {option: each for option, each in pictures.items() if each[0] is not None}
+    for option, (path, _) in asked.items():
+        check_figure_file(option, path)
     if options.table is not None:
         check_output("--table", options.table, suffixes=(".csv", ".csv.gz"))
     chosen: dict[str, Any] = {"seed": options.seed}
@@ -86,8 +90,8 @@ def _atlas(options: argparse.Namespace) -> int:
         with atomic_path(options.table, "--table") as unfinished:
             found[list(RESULTS)].to_dataframe().to_csv(unfinished, float_format="%.5g")
         print(f"\nall scores in {options.table}")
-    if options.plot is not None:
-        save_figure(atlas_figure(found, noise=noise), options.plot)
+    for option, (path, draw) in asked.items():
+        save_figure(draw(found, noise=noise), path, option)
     return 0
 
 

@@ -70,7 +70,7 @@ def _dynamics(options: argparse.Namespace) -> int:
             print(f"\nall points in {options.table}")
         if options.plot is not None:
             print()
-            save_figure(results.figure(), options.plot, dpi=150)
+            save_figure(results.figure(), options.plot)
     return 0
 
 

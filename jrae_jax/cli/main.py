@@ -12,7 +12,7 @@ from .._version import __version__
 from . import atlas, decode, dynamics, fit, reproduce, scan
 from .interrupts import Interrupts, print_error
 
-_PATHS = ("recording", "store", "out", "table", "json", "plot", "report")
+_PATHS = ("recording", "store", "out", "table", "json", "plot", "plot_scores", "report")
 """Arguments that name files which are read or written."""
 
 
@@ -70,8 +70,8 @@ def _check_paths(options: argparse.Namespace) -> None:
     for argument in _PATHS:
         given = getattr(options, argument, None)
         for path in given if isinstance(given, list) else [] if given is None else [given]:
-            option = any(text.startswith(f"--{argument}") for text in options.written)
-            name = f"--{argument}" if option else argument
+            option = f"--{argument.replace('_', '-')}"
+            name = option if any(text.startswith(option) for text in options.written) else argument
             other = named.setdefault(os.path.realpath(path), name)
             if other != name:
                 raise ValueError(f"`{name}` must be another path than that of `{other}`, got {path}")

@@ -13,10 +13,10 @@ from ..scan.regime import REGIMES
 _MOST_FAILURES = 5  # that are listed
 
 
-def save_figure(figure: Figure, path: Path, dpi: int = 120) -> None:
-    """Write the figure of `--plot`, and say where it is."""
-    with atomic_path(path, "--plot") as unfinished:
-        figure.savefig(unfinished, dpi=dpi)
+def save_figure(figure: Figure, path: Path, option: str = "--plot") -> None:
+    """Write the figure that an option asks for, and say where it is."""
+    with atomic_path(path, option) as unfinished:
+        figure.savefig(unfinished)
     print(f"picture in {path}")
 
 

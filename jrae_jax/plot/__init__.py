@@ -1,6 +1,7 @@
 """Figures: records in, matplotlib figures out."""
 
-from .atlas import atlas as atlas, atlas_table as atlas_table
+from .atlas import atlas as atlas
+from .atlas_scores import atlas_scores as atlas_scores, atlas_table as atlas_table
 from .decoded import (
     decoded as decoded,
     decoded_spectrum as decoded_spectrum,
@@ -19,4 +20,5 @@ from .study import (
     recovery_means as recovery_means,
     traces as traces,
 )
+from .style import StyledFigure as StyledFigure, styled as styled
 from .trajectories import trajectories as trajectories

@@ -16,8 +16,7 @@ from ..decoding.decoded import Decoded
 from ..decoding.features import FREQUENCIES
 from ..recording.units import SIMULATED
 from ..recording.windows import REASONS
-from .scan import BLUE, DARK, GREY, RED
-from .study import fixed_figure
+from .style import BLUE, DARK, GREY, LIGHT, VERMILION, WIDE, fixed_figure, styled
 
 NINETY = 1.645
 """Standard deviations to both sides within which 90 % of a normal distribution are."""
@@ -60,6 +59,7 @@ def pooled_draws(decoded: Decoded, channel: int) -> dict[str, Float[np.ndarray, 
     return {name: values[channel, windows].ravel() for name, values in decoded.draws.items()}
 
 
+@styled
 def decoded(decoded: Decoded, channel: int | str = 0, *, window: int | None = None, seconds: float = 4.0) -> Figure:
     """Some seconds of a recording above the shapes of the six states with their 90 % bands.
 
@@ -82,25 +82,24 @@ def decoded(decoded: Decoded, channel: int | str = 0, *, window: int | None = No
     states = STATES if used else ()
     height = 2.4 + len(states)
     places = {"bottom": 0.5 / height, "top": 1 - 0.55 / height}
-    figure = fixed_figure(7.4, height, left=0.1, right=0.965, hspace=0.42, **places)
+    figure = fixed_figure(WIDE, height, left=0.1, right=0.965, hspace=0.42, **places)
     top, *panels = figure.subplots(
         1 + len(states), 1, sharex=True, height_ratios=(1.5, *[1] * len(states)), squeeze=False
     )[:, 0]
     ts = decoded.ts[drawn]
     top.plot(ts, unit.per_mv * decoded.eeg[at, drawn], color=DARK, lw=1.0)
-    top.set_ylabel(unit.name, fontsize=9)
-    top.set_title(f"{decoded.names[at]} as recorded", loc="left", fontsize=9.5)
+    top.set_ylabel(unit.name)
+    top.set_title(f"{decoded.names[at]} as recorded")
     for i, (ax, name) in enumerate(zip(panels, states, strict=True)):
         mean, std = decoded.shape_mean[at, drawn, i], decoded.shape_std[at, drawn, i]
         ax.fill_between(ts, mean - NINETY * std, mean + NINETY * std, color=BLUE, alpha=0.25, lw=0)
         ax.plot(ts, mean, color=BLUE, lw=1.1)
-        ax.set_title(f"{name}  {STATE_LABELS[i]}", loc="left", fontsize=9.5)
-        ax.set_ylabel("std", fontsize=9)
+        ax.set_title(f"{name}  {STATE_LABELS[i]}")
+        ax.set_ylabel("std")
     for ax in figure.axes:
-        ax.tick_params(labelsize=8)
         ax.margins(x=0)
-    figure.axes[-1].set_xlabel("time (s)", fontsize=9)
-    figure.suptitle(_about_window(decoded, at, chosen), fontsize=9.5, x=0.1, ha="left", y=1 - 0.08 / height)
+    figure.axes[-1].set_xlabel("time (s)")
+    figure.suptitle(_about_window(decoded, at, chosen), x=0.1, ha="left", y=1 - 0.08 / height)
     return figure
 
 
@@ -126,16 +125,17 @@ def _about_window(decoded: Decoded, channel: int, window: int) -> str:
     return f"{which}; states in standard deviations of themselves, with 90 % bands"
 
 
+@styled
 def decoded_spectrum(decoded: Decoded, channel: int | str = 0, *, window: int | None = None) -> Figure:
     """The power density of a recording over that of the recordings that its posterior predicts.
 
-    Bands of the brain's rhythms are named, with the power in them over the median of that predicted; in red where it is
-    outside of what is predicted.
+    Bands of the brain's rhythms are named, with the power in them over the median of that predicted; in orange where it
+    is outside of what is predicted.
 
     **Arguments:**
 
     - `decoded`, `channel`: as in `jrae_jax.plot.decoded`.
-    - `window`: which; `None`: the geometric means over all that were used, and a band is red if most of them are.
+    - `window`: which; `None`: the geometric means over all that were used, and a band is marked if most of them are.
 
     **Raises:** `ValueError` for a channel or a window that there is not, or that was not used.
     """
@@ -148,7 +148,7 @@ def decoded_spectrum(decoded: Decoded, channel: int | str = 0, *, window: int | 
     check, scale = decoded.check, unit.per_mv**2
     each = scale * check.density[at, chosen]
     low, middle, high = scale * np.exp(np.log(check.predicted[at, chosen]).mean(axis=0))
-    figure = fixed_figure(7.4, 4.2, left=0.105, right=0.985, bottom=0.125, top=0.86)
+    figure = fixed_figure(WIDE, 4.2, left=0.105, right=0.985, bottom=0.125, top=0.86)
     ax = figure.subplots()
     ax.fill_between(FREQUENCIES, low, high, color=BLUE, alpha=0.25, lw=0)
     ax.plot(FREQUENCIES, middle, color=BLUE, lw=1.1)
@@ -156,9 +156,8 @@ def decoded_spectrum(decoded: Decoded, channel: int | str = 0, *, window: int | 
         ax.plot(FREQUENCIES, each.T, color=DARK, lw=0.5, alpha=max(0.1, 0.5 / len(each) ** 0.5))
     ax.plot(FREQUENCIES, np.exp(np.log(each).mean(axis=0)), color=DARK, lw=1.4)
     ax.set(yscale="log", xlim=(FREQUENCIES[0], FREQUENCIES[-1]))
-    ax.set_xlabel("frequency (Hz)", fontsize=9)
-    ax.set_ylabel(f"power density ({unit.name}²/Hz)", fontsize=9)
-    ax.tick_params(labelsize=8)
+    ax.set_xlabel("frequency (Hz)")
+    ax.set_ylabel(f"power density ({unit.name}²/Hz)")
     _name_bands(
         ax, np.exp(np.log(check.left_over[at, chosen]).mean(axis=0)), check.beyond[at, chosen].mean(axis=0) > 0.5
     )
@@ -168,22 +167,29 @@ def decoded_spectrum(decoded: Decoded, channel: int | str = 0, *, window: int | 
         Line2D([], [], color=BLUE, lw=1.1, label="predicted: median"),
         Patch(color=BLUE, alpha=0.25, lw=0, label=f"predicted: {100 * (QUANTILES[-1] - QUANTILES[0]):g} % of windows"),
     ]
-    ax.legend(handles=handles, frameon=False, fontsize=8, loc="upper right")
+    ax.legend(handles=handles, loc="upper right")
     return figure
 
 
 def _name_bands(ax: Axes, left_over: Float[np.ndarray, " band"], beyond: Bool[np.ndarray, " band"]) -> None:
     for (name, (low, high)), factor, is_beyond in zip(BANDS.items(), left_over, beyond, strict=True):
-        colour = RED if is_beyond else "0.35"
+        colour = VERMILION if is_beyond else DARK
         if is_beyond:
-            ax.axvspan(low, high, color=RED, alpha=0.12, lw=0, zorder=0)
-        ax.axvline(low, color="0.85", lw=0.6, zorder=0)
+            ax.axvspan(low, high, color=VERMILION, alpha=0.12, lw=0, zorder=0)
+        ax.axvline(low, color=LIGHT, lw=0.6, zorder=0)
         text = f"{name}\n{factor:.2g} x" if np.isfinite(factor) else name
         ax.text(
-            (low + high) / 2, 1.02, text, ha="center", fontsize=7.5, color=colour, transform=ax.get_xaxis_transform()
+            (low + high) / 2,
+            1.02,
+            text,
+            ha="center",
+            fontsize="small",
+            color=colour,
+            transform=ax.get_xaxis_transform(),
         )
 
 
+@styled
 def decoded_windows(decoded: Decoded, channel: int | str = 0) -> Figure:
     """The windows of a channel over time: used, refused and why, unlike what the decoder knows, and their p values.
 
@@ -195,28 +201,29 @@ def decoded_windows(decoded: Decoded, channel: int | str = 0) -> Figure:
     """
     at = index_of(decoded, channel)
     refused, used = decoded.refused[:, at], decoded.used[at]
-    rows = [("used", relied_on(decoded, at), BLUE), ("unlike any simulated", used & ~decoded.check.familiar[at], RED)]
+    rows = [
+        ("used", relied_on(decoded, at), BLUE),
+        ("unlike any simulated", used & ~decoded.check.familiar[at], VERMILION),
+    ]
     rows += [(f"refused: {text}", there, GREY) for text, there in zip(REASONS.values(), refused, strict=True)]
     rows = [row for row in rows if row[1].any()]
     heights = [0.24 * len(rows)]
     if np.isfinite(decoded.check.p[at]).any():
         heights.append(1.25)
     height = 0.6 + sum(heights)
-    figure = fixed_figure(7.4, height, left=0.235, right=0.985, bottom=0.45 / height, top=1 - 0.1 / height, hspace=0.1)
+    figure = fixed_figure(WIDE, height, left=0.235, right=0.985, bottom=0.45 / height, top=1 - 0.1 / height, hspace=0.1)
     above, *panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     for i, (_, there, colour) in enumerate(rows):
         spans = [(start, decoded.seconds) for start in decoded.start[there]]
         above.broken_barh(spans, (i - 0.36, 0.72), color=colour, ec="white", lw=min(0.8, 20 / len(decoded.start)))
-    above.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=8)
+    above.set_yticks(range(len(rows)), [name for name, *_ in rows])
     above.set_ylim(len(rows) - 0.5, -0.5)
     above.tick_params(length=0)
     for ax in panels:
-        ax.axhspan(0, LEVEL, color=RED, alpha=0.12, lw=0)
+        ax.axhspan(0, LEVEL, color=VERMILION, alpha=0.12, lw=0)
         ax.plot(decoded.start + decoded.seconds / 2, decoded.check.p[at], "o", color=DARK, ms=4, mew=0)
         ax.set(ylim=(-0.04, 1.04))
-        ax.set_ylabel("p of a window", fontsize=8)
-        ax.tick_params(labelsize=8)
+        ax.set_ylabel("p of a window")
     figure.axes[-1].set_xlim(decoded.start[0], decoded.start[-1] + decoded.seconds)
-    figure.axes[-1].set_xlabel("time (s)", fontsize=9)
-    figure.axes[-1].tick_params(axis="x", labelsize=8)
+    figure.axes[-1].set_xlabel("time (s)")
     return figure

@@ -12,8 +12,7 @@ from matplotlib.ticker import FormatStrFormatter
 from ..decoding.decoded import Decoded
 from ..decoding.prior import STANDARD
 from .decoded import index_of, pooled_draws, relied_on
-from .scan import BLUE, DARK, RED
-from .study import fixed_figure
+from .style import BLUE, DARK, GREY, VERMILION, fixed_figure, styled
 
 _LABELS = {
     "C": "synapses C",
@@ -34,6 +33,7 @@ _RIDGE = {"B": 1, "C": -1, "p": -1}
 _PAIRS = (("B", "C"), ("C", "p"))
 
 
+@styled
 def decoded_posterior(decoded: Decoded, channel: int | str = 0) -> Figure:
     """What is known of column, gain and background after a recording, over what the prior allows.
 
@@ -58,16 +58,16 @@ def decoded_posterior(decoded: Decoded, channel: int | str = 0) -> Figure:
         ax = figure.add_subplot(alone[i])
         medians = np.median(decoded.draws[name][at, windows], axis=1)
         _draw_against_prior(ax, name, draws[name], medians)
-        ax.set_title(label, fontsize=8.5, loc="left")
+        ax.set_xlabel(label)
     for i, (x, y) in enumerate(_PAIRS):
         _draw_pair(figure.add_subplot(pairs[i]), x, y, draws)
     handles = [
         Patch(color=BLUE, alpha=0.55, lw=0, label="after the recording"),
-        Line2D([], [], color="0.5", ls=":", lw=1.2, label="before: the prior"),
+        Line2D([], [], color=GREY, ls=":", lw=1.2, label="before: the prior"),
         Line2D([], [], color=DARK, lw=0, marker="|", ms=9, label="median of a window"),
-        Line2D([], [], color=RED, lw=1.4, label="same recording, if A changes as well"),
+        Line2D([], [], color=VERMILION, lw=1.4, label="same recording, if A changes as well"),
     ]
-    figure.legend(handles=handles, loc="upper center", ncols=len(handles), frameon=False, fontsize=8.5)
+    figure.legend(handles=handles, loc="upper center", ncols=len(handles))
     return figure
 
 
@@ -80,10 +80,9 @@ def _draw_against_prior(
     counts, _ = np.histogram(values, edges)
     ax.stairs(counts / len(values), edges, fill=True, color=BLUE, alpha=0.55, lw=0)
     if name in STANDARD:
-        ax.plot([low, high], [1 / _BINS, 1 / _BINS], color="0.5", ls=":", lw=1.2)
+        ax.plot([low, high], [1 / _BINS, 1 / _BINS], color=GREY, ls=":", lw=1.2)
     ax.plot(medians, np.zeros(len(medians)), marker=TICKUP, color=DARK, ms=9, lw=0, zorder=4)
     ax.set(xlim=(low, high), yticks=[], xscale="log" if logarithmic else "linear", ylim=(0, None))
-    ax.tick_params(labelsize=7.5)
     if logarithmic:
         ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     ax.minorticks_off()
@@ -106,9 +105,8 @@ def _draw_pair(ax: Axes, x: str, y: str, draws: dict[str, Float[np.ndarray, " dr
     # From a tenth to ten times the median: beyond the prior on both sides.
     factor = np.geomspace(0.1, 10, 200)
     line = {name: np.median(draws[name]) * factor ** _RIDGE[name] for name in (x, y)}
-    ax.plot(line[x], line[y], color=RED, lw=1.4)
-    ax.plot(np.median(draws[x]), np.median(draws[y]), "o", color=RED, ms=4.5, mec="white")
+    ax.plot(line[x], line[y], color=VERMILION, lw=1.4)
+    ax.plot(np.median(draws[x]), np.median(draws[y]), "o", color=VERMILION, ms=4.5, mec="white")
     ax.set(xlim=_range(x, draws[x]), ylim=_range(y, draws[y]))
-    ax.set_xlabel(_LABELS[x], fontsize=8.5)
-    ax.set_ylabel(_LABELS[y], fontsize=8.5)
-    ax.tick_params(labelsize=7.5)
+    ax.set_xlabel(_LABELS[x])
+    ax.set_ylabel(_LABELS[y])

@@ -17,13 +17,14 @@ from ..column.states import eeg
 from ..dynamics.continuation import BifurcationCurves
 from ..dynamics.diagram import BifurcationDiagram
 from ..dynamics.regime_map import ATTRACTORS
-from .scan import BLUE, DARK, GREY, RED, label, regime_colours
+from .scan import REGIME_COLOURS, label
+from .style import BLUE, DARK, LIGHT, PURPLE, VERMILION, WIDE, StyledFigure, styled
 
-_PURPLE = "#6d4c8d"
 _UNSTABLE_DASHES = (0, (3, 2))
 
 
 @nan_is_an_answer
+@styled
 def bifurcation_diagram(diagram: BifurcationDiagram) -> Figure:
     """y1 - y2 and the frequency of cycles against what changes; stable in full lines, unstable in broken ones.
 
@@ -31,7 +32,7 @@ def bifurcation_diagram(diagram: BifurcationDiagram) -> Figure:
 
     - `diagram`: from `jrae_jax.dynamics.bifurcation_diagram`.
     """
-    figure = Figure(figsize=(9.0, 6.4), layout="constrained")
+    figure = StyledFigure(figsize=(WIDE, 5.8), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     rest, cycles = diagram.equilibria, diagram.cycles
     _draw_by_stability(above, rest.value, eeg(rest.states), rest.stable, DARK)
@@ -46,10 +47,11 @@ def bifurcation_diagram(diagram: BifurcationDiagram) -> Figure:
     below.set_ylabel("frequency (Hz)")
     below.set_xlabel(_parameter_label(diagram))
     below.set_ylim(bottom=0)
-    above.legend(handles=_legend(), fontsize=8, frameon=False, ncols=2)
+    above.legend(handles=_legend(), ncols=2)
     return figure
 
 
+@styled
 def regime_map(dataset: xr.Dataset, curves: BifurcationCurves | None = None) -> Figure:
     """A regime map over two axes, and the curves along which equilibria bifurcate.
 
@@ -64,9 +66,9 @@ def regime_map(dataset: xr.Dataset, curves: BifurcationCurves | None = None) -> 
     if len(dims) != 2:
         raise ValueError(f"`dataset` must have two axes to be drawn, got {len(dims)}")
     y, x = (dataset[dim] for dim in dims)
-    figure = Figure(figsize=(7.2, 5.2), layout="constrained")
+    figure = StyledFigure(figsize=(7.2, 5.2), layout="constrained")
     ax = figure.subplots()
-    colours = ListedColormap([*regime_colours(), _PURPLE])
+    colours = ListedColormap([*REGIME_COLOURS, PURPLE])
     norm = BoundaryNorm(np.arange(len(ATTRACTORS) + 1) - 0.5, colours.N)
     known = np.ma.masked_less(dataset.regime.values, 0)
     image = ax.pcolormesh(x, y, known, shading="nearest", cmap=colours, norm=norm, rasterized=True)
@@ -76,7 +78,7 @@ def regime_map(dataset: xr.Dataset, curves: BifurcationCurves | None = None) -> 
     ax.set_ylabel(label(y))
     if curves is not None:
         _draw_curves(ax, curves, dims)
-        figure.legend(loc="outside upper center", ncols=2, frameon=False)
+        figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -125,9 +127,9 @@ def _draw_by_stability(
 
 
 def _mark(above: Axes, below: Axes, diagram: BifurcationDiagram) -> None:
-    for points, colour, marker in ((diagram.saddle_nodes, GREY, "s"), (diagram.hopf_points, RED, "o")):
+    for points, colour, marker in ((diagram.saddle_nodes, LIGHT, "s"), (diagram.hopf_points, VERMILION, "o")):
         above.plot(points.value, eeg(points.states), marker, color=colour, mec=DARK, ms=6, zorder=5)
-    below.plot(diagram.hopf_points.value, diagram.hopf_points.frequency, "o", color=RED, mec=DARK, ms=6, zorder=5)
+    below.plot(diagram.hopf_points.value, diagram.hopf_points.frequency, "o", color=VERMILION, mec=DARK, ms=6, zorder=5)
     folds = diagram.cycle_folds
     for side in range(2):
         above.plot(folds.value, folds.extrema[:, side], "D", color=BLUE, mec=DARK, ms=5, zorder=5)
@@ -136,7 +138,7 @@ def _mark(above: Axes, below: Axes, diagram: BifurcationDiagram) -> None:
 
 def _legend() -> list[Line2D]:
     lines = {"equilibria": DARK, "least and largest of cycles": BLUE}
-    marks = {"saddle-node": (GREY, "s"), "Hopf point": (RED, "o"), "fold of cycles": (BLUE, "D")}
+    marks = {"saddle-node": (LIGHT, "s"), "Hopf point": (VERMILION, "o"), "fold of cycles": (BLUE, "D")}
     return [
         *(Line2D([], [], color=colour, lw=1.6, label=name) for name, colour in lines.items()),
         Line2D([], [], color=DARK, lw=1.0, ls=_UNSTABLE_DASHES, label="unstable"),

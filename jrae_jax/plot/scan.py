@@ -11,13 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ..scan.regime import REGIMES
+from .style import BLUE, DARK, LIGHT, MAP, PALETTE, SKY, VERMILION, WIDE, StyledFigure, styled
 
-BLUE, RED, GREY, DARK = "#2a6f97", "#c8553d", "#c9c9c9", "#222222"
-_REGIME_COLOURS = ("#e3e3e3", "#7fb2d1", "#c8553d")
+REGIME_COLOURS = (LIGHT, SKY, VERMILION)
+"""Of each of `REGIMES`."""
+
 _MAPPED = ("regime", "dominant_frequency", "eeg_sd", "spike_rate", "swing", "eeg_mean")
 _MOST_PANELS = 4
 
 
+@styled
 def scan(dataset: xr.Dataset) -> Figure:
     """A parameter scan: curves along one axis, maps over two, points over sampled axes.
 
@@ -68,7 +71,7 @@ def _curves(dataset: xr.Dataset, axis: str) -> Figure:
     draw = [_range_panel] if "swing" in dataset else []
     names = [name for name in _drawn(dataset) if name not in ("regime", "swing", "eeg_mean")]
     panels = len(draw) + ("band_power" in dataset) + len(names)
-    figure = Figure(figsize=(5.2 * min(panels, 2), 3.2 * -(-panels // 2)), layout="constrained")
+    figure = StyledFigure(figsize=(WIDE * min(panels, 2) / 2, 2.9 * -(-panels // 2)), layout="constrained")
     axs = iter(np.ravel(figure.subplots(-(-panels // 2), min(panels, 2), sharex=True, squeeze=False)))
     for panel in draw:
         panel(next(axs), dataset, axis)
@@ -85,7 +88,7 @@ def _curves(dataset: xr.Dataset, axis: str) -> Figure:
         _shade_regimes(ax, dataset, axis)
         ax.margins(x=0)
     if "regime" in dataset:
-        figure.legend(handles=_regime_handles(), loc="outside lower center", ncols=len(REGIMES), frameon=False)
+        figure.legend(handles=_regime_handles(), loc="outside lower center", ncols=len(REGIMES))
     return figure
 
 
@@ -97,20 +100,23 @@ def _curve(ax: Axes, values: xr.DataArray, axis: str, colour: str, label: str | 
 
 
 def _range_panel(ax: Axes, dataset: xr.Dataset, axis: str) -> None:
-    for name, colour, label in (("eeg_max", RED, "largest"), ("eeg_mean", DARK, "mean"), ("eeg_min", BLUE, "least")):
+    for name, colour, label in (
+        ("eeg_max", VERMILION, "largest"),
+        ("eeg_mean", DARK, "mean"),
+        ("eeg_min", BLUE, "least"),
+    ):
         _curve(ax, dataset[name], axis, colour, label)
     ax.set_ylabel("y1 - y2 (mV)")
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend()
 
 
 def _band_panel(ax: Axes, dataset: xr.Dataset, axis: str) -> None:
     fraction = dataset.band_power / dataset.band_power.sum("band")
-    colours = ("#4d4d4d", "#8a6fb0", BLUE, "#5a9e6f", "#d4a24c")
-    for band, colour in zip(fraction.band.values, colours, strict=True):
+    for band, colour in zip(fraction.band.values, PALETTE, strict=False):
         _curve(ax, fraction.sel(band=band), axis, colour, str(band))
     ax.set_ylabel("fraction of the power in the bands")
     ax.set_ylim(0, 1)
-    ax.legend(frameon=False, fontsize=8, ncols=2)
+    ax.legend(ncols=2)
 
 
 def _shade_regimes(ax: Axes, dataset: xr.Dataset, axis: str) -> None:
@@ -120,14 +126,14 @@ def _shade_regimes(ax: Axes, dataset: xr.Dataset, axis: str) -> None:
     edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
     for code, left, right in zip(codes, edges[:-1], edges[1:], strict=True):
         if code >= 0:
-            ax.axvspan(left, right, color=_REGIME_COLOURS[code], alpha=0.25, lw=0, zorder=0)
+            ax.axvspan(left, right, color=REGIME_COLOURS[code], alpha=0.25, lw=0, zorder=0)
 
 
 def _maps(dataset: xr.Dataset, axes: Sequence[str]) -> Figure:
     """Maps over two axes, with the borders between regimes."""
     names = _drawn(dataset)
     rows, columns = -(-len(names) // 2), min(len(names), 2)
-    figure = Figure(figsize=(5.4 * columns, 4.0 * rows), layout="constrained")
+    figure = StyledFigure(figsize=(WIDE * columns / 2, 3.1 * rows), layout="constrained")
     axs = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     regimes = _most_frequent(dataset.regime, axes) if "regime" in dataset else None
     y, x = (dataset[axis] for axis in axes)
@@ -148,13 +154,13 @@ def _maps(dataset: xr.Dataset, axes: Sequence[str]) -> Figure:
 
 
 def _map(figure: Figure, ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, label: str) -> None:
-    image = ax.pcolormesh(x, y, np.ma.masked_invalid(values), shading="nearest", cmap="viridis", rasterized=True)
-    ax.set_facecolor("0.85")
+    image = ax.pcolormesh(x, y, np.ma.masked_invalid(values), shading="nearest", cmap=MAP, rasterized=True)
+    ax.set_facecolor(LIGHT)
     figure.colorbar(image, ax=ax, label=label)
 
 
 def _regime_map(figure: Figure, ax: Axes, x: np.ndarray, y: np.ndarray, codes: np.ndarray) -> None:
-    colours = ListedColormap(_REGIME_COLOURS)
+    colours = ListedColormap(REGIME_COLOURS)
     norm = BoundaryNorm(np.arange(len(REGIMES) + 1) - 0.5, colours.N)
     known = np.ma.masked_less(codes, 0)
     image = ax.pcolormesh(x, y, known, shading="nearest", cmap=colours, norm=norm, rasterized=True)
@@ -174,17 +180,17 @@ def _scatter(dataset: xr.Dataset, axis: str, quantities: Sequence[str]) -> Figur
     """Points over the first two quantities that change together."""
     names = _drawn(dataset)
     rows, columns = -(-len(names) // 2), min(len(names), 2)
-    figure = Figure(figsize=(5.4 * columns, 4.0 * rows), layout="constrained")
+    figure = StyledFigure(figsize=(WIDE * columns / 2, 3.1 * rows), layout="constrained")
     axs = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     x, y = (dataset[name] for name in quantities)
     for ax, name in zip(axs.ravel(), names, strict=False):
         if name == "regime":
             codes = _most_frequent(dataset.regime, [axis])
-            colours = [_REGIME_COLOURS[code] if code >= 0 else "white" for code in codes]
-            ax.scatter(x, y, c=colours, s=14, edgecolors="0.4", linewidths=0.2)
-            ax.legend(handles=_regime_handles(), fontsize=8)
+            colours = [REGIME_COLOURS[code] if code >= 0 else "white" for code in codes]
+            ax.scatter(x, y, c=colours, s=14, edgecolors=DARK, linewidths=0.2)
+            ax.legend(handles=_regime_handles())
         else:
-            image = ax.scatter(x, y, c=_median(dataset[name], [axis]), s=14, cmap="viridis", linewidths=0)
+            image = ax.scatter(x, y, c=_median(dataset[name], [axis]), s=14, cmap=MAP, linewidths=0)
             figure.colorbar(image, ax=ax, label=label(dataset[name]))
     for ax in axs[-1]:
         ax.set_xlabel(label(x))
@@ -195,13 +201,8 @@ def _scatter(dataset: xr.Dataset, axis: str, quantities: Sequence[str]) -> Figur
     return figure
 
 
-def regime_colours() -> tuple[str, ...]:
-    """A colour for each of `REGIMES`."""
-    return _REGIME_COLOURS
-
-
 def _regime_handles() -> list[Patch]:
-    return [Patch(color=colour, label=name) for name, colour in zip(REGIMES, _REGIME_COLOURS, strict=True)]
+    return [Patch(color=colour, label=name) for name, colour in zip(REGIMES, REGIME_COLOURS, strict=True)]
 
 
 def _most_frequent(codes: xr.DataArray, axes: Sequence[str]) -> np.ndarray:

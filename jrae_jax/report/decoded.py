@@ -34,18 +34,17 @@ TITLE = "What one cortical column says of this recording"
 
 _DETAILED = 8  # channels with pictures on a page: more of them make it slow to open
 _FIRST = 4  # verdicts in words at the top
-_DPI = 110
 _SPECTRUM = (
     "The spectrum of the recording (black) over where that of recordings of the columns found lies (blue). Above each "
-    "band: power recorded over power predicted; red where it is beyond what is predicted."
+    "band: power recorded over power predicted; orange where it is beyond what is predicted."
 )
 _WINDOWS = (
     "Windows used and refused. p: the fraction of windows of simulated columns that are further from what is predicted "
-    "for them than this one; of 100 windows of a column {:g} are in the red strip."
+    "for them than this one; of 100 windows of a column {:g} are in the orange strip."
 )
 _POSTERIOR = (
     "What the recording says of column, gain and background: draws of all windows (blue) over the range that the prior "
-    "allows, which is all of each axis. The red lines are exact: columns with A x, B x, C / x, p / x and sigma / x "
+    "allows, which is all of each axis. The orange lines are exact: columns with A x, B x, C / x, p / x and sigma / x "
     "make the same recording for every x. The prior fixes A at its standard value, and so chooses one point of each "
     "line: B, C and p are known only together with that choice."
 )
@@ -177,10 +176,7 @@ def _section(decoded: Decoded, name: str, most: int) -> RecordingSection:
     details = [
         ChannelDetail(
             answer,
-            [
-                Evidence(Picture(*drawn[:3], png_of(drawn.figure, dpi=_DPI)), drawn.table)
-                for drawn in _drawn(decoded, i)
-            ],
+            [Evidence(Picture(*drawn[:3], png_of(drawn.figure)), drawn.table) for drawn in _drawn(decoded, i)],
         )
         for i, answer in enumerate(answers[:most])
     ]

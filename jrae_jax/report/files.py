@@ -27,18 +27,18 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def write_figure(path: Path, figure: Figure, *, dpi: int) -> bytes:
+def write_figure(path: Path, figure: Figure) -> bytes:
     """Write a figure as PNG. **Returns:** what is in the file."""
-    png = png_of(figure, dpi=dpi)
+    png = png_of(figure)
     with atomic_path(path) as unfinished:
         unfinished.write_bytes(png)
     return png
 
 
-def png_of(figure: Figure, *, dpi: int) -> bytes:
+def png_of(figure: Figure) -> bytes:
     """A figure as PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
+    figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 

@@ -15,7 +15,6 @@ from .tables import Table, table_text
 
 # With 400, y4 from y0 alone was still 0.02 in r below what a window allows: more than the 0.01 that is enough.
 STEPS_TO_JUDGE = 1000
-_DPI = 220  # of a small figure that is drawn larger than it is
 _LABEL = 20  # characters of the longest answer, and two spaces
 _CELL = 9
 
@@ -95,7 +94,7 @@ def write_latent_sizes(
         "table below.",
         "r on held-out trajectories against the size of the latent, of autoencoders that read 0.16 s of the recording "
         "to either side of the instant, with 5 % sensor noise.",
-        write_figure(folder / "figures" / "latent_sizes.png", latent_sizes(found), dpi=_DPI),
+        write_figure(folder / "figures" / "latent_sizes.png", latent_sizes(found)),
     )
     page = render(
         "latent_sizes.html",

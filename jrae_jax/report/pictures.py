@@ -11,9 +11,6 @@ from ..studies.reproduce import Study
 from .files import write_figure
 from .page import Picture
 
-_DPI = 110  # of figures that are as wide as the page
-_SHARP = 220  # of the small one, which is drawn larger than it is, on screens with two pixels for one
-
 
 def pictures(study: Study, folder: Path) -> Iterator[Picture]:
     """Draw the figures into a folder; the first belongs beside the answer."""
@@ -22,26 +19,26 @@ def pictures(study: Study, folder: Path) -> Iterator[Picture]:
     yield Picture(
         "recovery_means",
         "Mean r of each state. " + " ".join(f"{each.title}: {_in_words(r[each])}." for each in r),
-        "r of each state, mean over seeds and 95 % interval, as published in red and corrected in blue; grey is the "
+        "r of each state, mean over seeds and 95 % interval, as published in orange and corrected in blue; grey is the "
         "range of autoencoders that were never trained.",
-        write_figure(folder / "recovery_means.png", recovery_means(study), dpi=_SHARP),
+        write_figure(folder / "recovery_means.png", recovery_means(study)),
     )
     yield Picture(
         "recovery",
         "Six panels, three kinds of recording by two protocols, with the r of every seed and state; means are in the "
         "tables below.",
-        "Every seed is a dot: where the loss leaves a hidden state out (red), r depends on the seed as it does in "
+        "Every seed is a dot: where the loss leaves a hidden state out (orange), r depends on the seed as it does in "
         "autoencoders that were never trained (grey), and where the loss scores it (blue), the seeds agree on what one "
         "instant of the recording says of that state.",
-        write_figure(folder / "recovery.png", recovery(study), dpi=_DPI),
+        write_figure(folder / "recovery.png", recovery(study)),
     )
     yield Picture(
         "reconstruction",
-        "Six panels, a state each, over 0.6 s: the true curve in black, and reconstructions in red and blue.",
+        "Six panels, a state each, over 0.6 s: the true curve in black, and reconstructions in orange and blue.",
         "A held-out trajectory of which only y0 is observed: the autoencoder trained on all states (blue; r over "
-        f"seeds: {by_name}) gives of each state what the present y0 says of it, and that trained on y0 alone (red) "
+        f"seeds: {by_name}) gives of each state what the present y0 says of it, and that trained on y0 alone (orange) "
         "leaves the other states to chance.",
-        write_figure(folder / "reconstruction.png", reconstruction(study), dpi=_DPI),
+        write_figure(folder / "reconstruction.png", reconstruction(study)),
     )
     yield Picture(
         "latents",
@@ -49,7 +46,7 @@ def pictures(study: Study, folder: Path) -> Iterator[Picture]:
         "the latent is a thin curve, and else a cloud of turns.",
         "Latent trajectories of the first seed: with one observed input the latent can only be a curve, whatever the "
         "dynamics, so that what looks like a loss of dynamics is a loss of inputs.",
-        write_figure(folder / "latents.png", latents(study), dpi=_DPI),
+        write_figure(folder / "latents.png", latents(study)),
     )
     euler, accurate = (rhythm(study.examples[protocol.name]) for protocol in (AS_PUBLISHED, CORRECTED))
     yield Picture(
@@ -59,14 +56,14 @@ def pictures(study: Study, folder: Path) -> Iterator[Picture]:
         f"accurate solver over {accurate.range:.1f} mV around {accurate.peak:.1f} Hz (2.5 to 97.5 % of the trace after "
         "its first fifth, and peak of the spectrum), so that what the published autoencoders learned is in part an "
         "artefact of the integrator.",
-        write_figure(folder / "traces.png", traces(study), dpi=_DPI),
+        write_figure(folder / "traces.png", traces(study)),
     )
     yield Picture(
         "losses",
         "Two panels, a protocol each: the training loss of every case by epoch, on a logarithmic scale.",
         "Mean squared error in units of each channel's variance over the scored channels, mean and range over seeds: a "
         "low loss on observed states says nothing of hidden ones, which it ignores.",
-        write_figure(folder / "losses.png", losses(study), dpi=_DPI),
+        write_figure(folder / "losses.png", losses(study)),
     )
 
 

@@ -49,10 +49,10 @@ _EDGE = 0.5  # s, at either end of a recording, that are not scored: estimators 
 _CAUSAL_MEMORY, _MEMORY = 0.128, 0.16  # s, of the Wiener filters
 _MEMORYLESS_EVERY = 8  # it looks up the neighbours of one sample after the other: slow, and nearby samples are alike
 
-_CHANCE, _MEMORYLESS = "chance", "memoryless"
-_METHODS = (
-    _CHANCE,
-    _MEMORYLESS,
+CHANCE, MEMORYLESS = "chance", "memoryless"
+METHODS = (
+    CHANCE,
+    MEMORYLESS,
     "wiener causal",
     "wiener",
     "observer",
@@ -60,6 +60,7 @@ _METHODS = (
     "kalman smoother",
     "4d-var",
 )
+"""All that is scored beside autoencoders, by name."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class _Work:
             recording = observe(trajectories, observed=mask, noise_std=noise_std, key=noise_key)
             rows = []
             for name, estimator in self._estimators(mask, noise_std, estimator_key):
-                every = _MEMORYLESS_EVERY if name == _MEMORYLESS else 1
+                every = _MEMORYLESS_EVERY if name == MEMORYLESS else 1
                 thinned = Recording(
                     recording.values[:, ::every],
                     recording.measured[:, ::every],
@@ -210,7 +211,7 @@ class _Work:
     def _estimators(
         self, mask: ObservationMask, noise_std: Float[Array, "7"], key: PRNGKeyArray
     ) -> Iterator[tuple[str, AbstractEstimator]]:
-        """By name, in the order of `_METHODS`, then the autoencoders."""
+        """By name, in the order of `METHODS`, then the autoencoders."""
         known = {"observed": mask, "noise_std": noise_std}
         statistics, column = self.statistics, self.column
         made = (
@@ -223,7 +224,7 @@ class _Work:
             KalmanSmoother(column),
             FourDVar(column),
         )
-        yield from zip(_METHODS, made, strict=True)
+        yield from zip(METHODS, made, strict=True)
         yield from self.autoencoders.items()
 
 
@@ -253,7 +254,7 @@ def _opened(path: Path | None, settings: AtlasSettings, autoencoders: Mapping[st
     if path is not None and path.exists():
         return stores.resume(path, made_with)
     layout = Layout((settings.seeds, len(settings.masks), len(settings.noise)), (1, 1, len(settings.noise)))
-    inner = {"estimator": np.array([*_METHODS, *autoencoders]), "state": np.array(STATES)}
+    inner = {"estimator": np.array([*METHODS, *autoencoders]), "state": np.array(STATES)}
     shape = tuple(map(len, inner.values()))
     variables = {
         name: StoredVariable(Variable("1", about, tuple(inner), inner), shape, np.dtype(np.float32))

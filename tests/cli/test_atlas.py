@@ -1,6 +1,7 @@
 """The commands `atlas` and `pretrain`, with the work already done."""
 
 import importlib
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ def calls(monkeypatch):
 
 
 def test_atlas_prints_some_masks_and_writes_table_and_figure(calls, here, capsys):
+    written = ["--table", "x.csv", "--plot", "x.png", "--plot-scores", "all.png"]
     options = ["--masks", "eeg+y1", "--noise", "0.1,0.5", "--seeds", "2", "--seed", "4"]
-    assert cli.main(["atlas", "--store", "x.zarr", *options, "--table", "x.csv", "--plot", "x.png"]) == 0
+    assert cli.main(["atlas", "--store", "x.zarr", *options, *written]) == 0
     settings, autoencoders, store = calls[0]
     assert (settings.masks, settings.noise, settings.seeds, settings.seed) == (("eeg", "y1"), (0.1, 0.5), 2, 4)
     assert autoencoders == ["autoencoder causal", "autoencoder"]
@@ -42,7 +44,10 @@ def test_atlas_prints_some_masks_and_writes_table_and_figure(calls, here, capsys
     assert printed.startswith("observed: eeg, sensor noise 10%")
     assert "observed: y1," not in printed
     assert (here / "x.csv").read_text().splitlines()[0].split(",")[-4:] == list(RESULTS)
-    assert (here / "x.png").read_bytes().startswith(b"\x89PNG")
+    sizes = [struct.unpack(">II", (here / name).read_bytes()[16:24]) for name in ("x.png", "all.png")]
+    assert sizes[0][0] == 1320
+    assert sizes[0] != sizes[1]
+    assert "picture in x.png\npicture in all.png" in printed
 
 
 def test_quick_is_small_and_can_be_refined(calls):

@@ -17,6 +17,7 @@ COMMANDS = {
     "atlas --store": ("atlas --store", "x.zarr"),
     "atlas --table": ("atlas --store s.zarr --table", "x.csv"),
     "atlas --plot": ("atlas --store s.zarr --plot", "x.png"),
+    "atlas --plot-scores": ("atlas --store s.zarr --plot-scores", "x.png"),
     "pretrain --out": ("pretrain --out", "x.jrae"),
     "dynamics --table": ("dynamics --table", "x.csv"),
     "dynamics --plot": ("dynamics --plot", "x.png"),
@@ -71,6 +72,10 @@ def test_a_suffix_that_says_another_format_is_refused(here, capsys, written):
     ("written", "message"),
     [
         ("scan --axis C=1,2 --store x.png --plot ./x.png", "`--plot` must be another path than that of `--store`, got"),
+        (
+            "atlas --store s.zarr --plot x.png --plot-scores x.png",
+            "`--plot-scores` must be another path than that of `--plot`, got x.png",
+        ),
         ("fit x.json --free C=1:2 --json x.json", "`--json` must be another path than that of `recording`, got x.json"),
         ("scan-show x.png --plot x.png", "`--plot` must be another path than that of `store`, got x.png"),
     ],

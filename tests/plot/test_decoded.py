@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 import jrae_jax as jrae
 from jrae_jax.decoding import BANDS, FREQUENCIES, STANDARD
 from jrae_jax.inference import scaling_symmetries
-from jrae_jax.plot.scan import DARK, RED
+from jrae_jax.plot.style import DARK, VERMILION
 from tests.made_decoded import made_decoded
 
 EVERY = [(0, 0), (0, 1), (0, 2)]
@@ -71,7 +71,7 @@ def test_a_simulated_column_is_drawn_in_mv():
     assert jrae.plot.decoded_spectrum(simulated).axes[0].get_ylabel() == "power density (mV²/Hz)"
 
 
-def test_spectrum_over_that_predicted_with_bands_beyond_in_red(mixed, good):
+def test_spectrum_over_that_predicted_with_bands_beyond_in_orange(mixed, good):
     ax = jrae.plot.decoded_spectrum(mixed).axes[0]
     recorded = next(line for line in ax.lines if line.get_color() == DARK and line.get_linewidth() > 1)
     pooled = 1e6 * np.exp(np.log(mixed.check.density[0, 1:]).mean(axis=0))
@@ -81,7 +81,7 @@ def test_spectrum_over_that_predicted_with_bands_beyond_in_red(mixed, good):
     np.testing.assert_allclose((band.min(), band.max()), (predicted[0].min(), predicted[2].max()))
     named = {text.get_text(): to_hex(text.get_color()) for text in ax.texts}
     assert [name.split()[0] for name in named] == list(BANDS)
-    assert [name for name, colour in named.items() if colour == RED] == ["beta\n2.7 x"]
+    assert [name for name, colour in named.items() if colour == VERMILION.lower()] == ["beta\n2.7 x"]
     assert ax.get_ylabel() == "power density (uV²/Hz)"
     alone = jrae.plot.decoded_spectrum(good, window=2).axes[0]
     np.testing.assert_allclose(drawn(alone.lines[1])[1], 1e6 * good.check.density[0, 2])

@@ -16,7 +16,7 @@ def drawn(line: Line2D) -> np.ndarray:
 
 def test_recovery_has_a_panel_for_each_condition_and_protocol(small_study):
     figure = plot.recovery(small_study)
-    titles = [ax.get_title() for ax in figure.axes]
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert titles[:2] == ["As published: all six states observed", "Corrected: all six states observed"]
     assert len(titles) == 6
     ticks = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
@@ -28,7 +28,7 @@ def test_recovery_has_a_panel_for_each_condition_and_protocol(small_study):
 
 def test_means_are_those_of_the_published_loss_and_of_the_corrected_one(small_study):
     figure = plot.recovery_means(small_study)
-    assert [ax.get_title() for ax in figure.axes] == [
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "all six states observed",
         "three potentials observed",
         "pyramidal potential observed",
@@ -73,7 +73,10 @@ def test_losses_are_drawn_for_each_case(small_study):
 def test_latent_sizes_are_drawn_for_each_kind_of_recording():
     r = np.arange(12.0).reshape(2, 6) / 12
     figure = plot.latent_sizes(LatentSizes((1, 4), {"full": r, "pyramidal": r / 2}))
-    assert [ax.get_title() for ax in figure.axes] == ["all six states observed", "pyramidal potential observed"]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "all six states observed",
+        "pyramidal potential observed",
+    ]
     np.testing.assert_array_equal(figure.axes[1].lines[4].get_ydata(), r[:, 4] / 2)
     np.testing.assert_array_equal(figure.axes[1].lines[4].get_xdata(), (1, 4))
 

@@ -23,7 +23,7 @@ def test_trajectories_and_their_spectra():
     frequency, power = (np.asarray(values) for values in panels[1].lines[0].get_data())
     assert frequency[np.argmax(power)] == pytest.approx(10, abs=0.5)
     assert [panels[i].get_xlabel() for i in (4, 5)] == ["time (s)", "frequency (Hz)"]
-    assert [panels[i].get_ylabel() for i in (0, 1)] == ["y1 - y2 (mV)", "mV²/Hz"]
+    assert [panels[i].get_ylabel() for i in (0, 1)] == ["y1 - y2 (mV)", "power (mV²/Hz)"]
 
 
 def test_the_first_columns_of_many_and_a_single_one():
