@@ -7,14 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-COLOURS = ("#1f5fa8", "#d17a00", "#4d8c3a", "#7fa8d6", "#e8b877", "#9cc48f")
-"""Of states: a potential and its derivative are dark and light."""
+from jrae_jax.plot.style import GREY, LIGHT, STATE_COLOURS, WIDE, StyledFigure, styled
 
 _ASKED = (0.87, 0.95)
 
@@ -28,13 +23,16 @@ def label(cell: dict) -> str:
     return cell.get("regime", cell["by"])
 
 
+@styled
 def figure_of(found: dict) -> Figure:
     """Coverage and correlation by cell."""
     cells, states = found["cells"], found["states"]
-    figure, axes = plt.subplots(1, 3, figsize=(14, 0.3 * len(cells) + 1.8), sharey=True, layout="constrained")
-    titles = ("in 90 % intervals, mV", "in 90 % intervals, shapes", "r within a recording, median")
+    figure = StyledFigure(figsize=(WIDE, 0.36 * len(cells) + 1.6), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    titles = ("in 90 % intervals, mV", "in 90 % intervals, shapes", "within a recording")
     for ax, title, name in zip(axes, titles, ("cover", "shape_cover", "r"), strict=True):
-        for i, (state, colour) in enumerate(zip(states, COLOURS, strict=True)):
+        ax.set_xlabel("Pearson r, median" if name == "r" else "fraction covered")
+        for i, (state, colour) in enumerate(zip(states, STATE_COLOURS, strict=True)):
             rows = [row + 0.1 * (i - 2.5) for row in range(len(cells))]
             values = [cell[name][i] for cell in cells]
             if name == "r":
@@ -45,13 +43,13 @@ def figure_of(found: dict) -> Figure:
                 ax.errorbar(values, rows, xerr=errors, fmt="o", color=colour, ms=4, lw=1, label=state)
         ax.set(title=title, ylim=(len(cells) - 0.5, -0.5))
         if name != "r":
-            ax.axvspan(*_ASKED, color="#dddddd", zorder=0)
-        ax.grid(axis="y", alpha=0.3)
+            ax.axvspan(*_ASKED, color=LIGHT, zorder=0)
+        ax.grid(axis="y")
     axes[0].set_yticks(range(len(cells)), [f"{label(cell)} ({cell['recordings']})" for cell in cells])
-    axes[0].legend(ncols=2, fontsize=8, loc="lower left")
-    axes[2].plot([], [], "o", color="#555555", label="decode")
-    axes[2].plot([], [], "|", color="#555555", ms=7, label="a smoother that knows column, gain and background")
-    axes[2].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.04))
+    figure.legend(handles=axes[0].get_legend_handles_labels()[0], ncols=6, loc="outside upper right")
+    axes[2].plot([], [], "o", color=GREY, label="decode")
+    axes[2].plot([], [], "|", color=GREY, ms=7, label="a smoother that knows column, gain and background")
+    figure.legend(handles=axes[2].lines[-2:], ncols=2, loc="outside lower right")
     return figure
 
 
@@ -60,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     folder = parser.parse_args().results
-    figure_of(json.loads((folder / "decoding.json").read_text())).savefig(folder / "decoding.png", dpi=100)
+    figure_of(json.loads((folder / "decoding.json").read_text())).savefig(folder / "decoding.png")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Figures of the recorded results of integrators and training.
+"""Figures of the recorded results of integrators and training, of the atlas, and of latents of many sizes.
 
     python -m benchmarks.figures [--results benchmarks/results]
 
-Reads `integrators.json` and `training.json`, and writes `*.png` beside them.
+Reads `integrators.json`, `training.json`, `atlas.csv.gz` and `latent_sizes.csv`, and writes `*.png` beside them.
 """
 
 import argparse
@@ -11,22 +11,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-OURS = "#1f5fa8"
+from jrae_jax import plot
+from jrae_jax.plot.style import (
+    BLACK,
+    BLUE,
+    DARK,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    WIDE,
+    StyledFigure,
+    styled,
+)
+from jrae_jax.studies import LatentSizes
+
 COLOURS = {
-    "ours": OURS,
-    "lax.scan": "#222222",
-    "SciPy": "#d17a00",
-    "torchdiffeq": "#b3261e",
-    "NumPy": "#4d8c3a",
-    "vmap of lax.scan": "#222222",
-    "vmap of diffeqsolve": "#7a4fb0",
+    "ours": BLUE,
+    "lax.scan": BLACK,
+    "SciPy": ORANGE,
+    "torchdiffeq": VERMILION,
+    "NumPy": GREEN,
+    "vmap of lax.scan": BLACK,
+    "vmap of diffeqsolve": PURPLE,
 }
 MARKERS = {
     "euler": "o", "heun": "s", "rk4": "D", "tsit5": "^", "tsit5, adaptive": "v", "dopri8, adaptive": "P",
@@ -35,11 +47,13 @@ MARKERS = {
 }  # fmt: skip
 BY_HAND = ("lax.scan, parameters as arguments", "lax.scan, parameters as constants")
 TARGET = 3  # times as long as the hand-written loop
+SENSOR_NOISE = 0.05  # of the standard deviation of each channel
 SOURCES = {"constant": "constant", "noise": "noisy"}
 
 Rows = Sequence[dict[str, Any]]
 
 
+@styled
 def work_precision(rows: Rows) -> Figure:
     """Error against run time."""
     panels = [
@@ -47,15 +61,17 @@ def work_precision(rows: Rows) -> Figure:
         ("noise", "float64", "p noisy, held 1 ms, float64"),
         ("constant", "float32", "p constant, float32"),
     ]
-    figure, axes = plt.subplots(1, 3, figsize=(14.5, 5.6), sharex=True, sharey=True, layout="constrained")
+    figure = StyledFigure(figsize=(WIDE, 7.4), layout="constrained")
+    (*axes, rest) = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
     handles = {}
     for ax, (problem, dtype, title) in zip(axes, panels, strict=True):
         for label, series in curves(select(rows, problem=problem, dtype=dtype)).items():
             handles.setdefault(label, draw_curve(ax, label, series))
-        ax.set(xscale="log", yscale="log", title=title, xlabel="run time, ms")
-        ax.grid(alpha=0.25)
-    axes[0].set_ylabel("largest error of a potential over 2 s, mV")
-    figure.legend(handles.values(), handles.keys(), loc="outside right center", frameon=False, fontsize=9)
+        ax.set(xscale="log", yscale="log", title=title, xlabel="run time (ms)", ylabel="largest error (mV)")
+        ax.grid()
+        ax.xaxis.set_tick_params(labelbottom=True)
+    rest.set_axis_off()
+    rest.legend(handles.values(), handles.keys(), loc="center")
     return figure
 
 
@@ -79,9 +95,11 @@ def draw_curve(ax: Axes, label: str, rows: Rows) -> Any:
     return line
 
 
+@styled
 def single_column(rows: Rows, one_function: Rows) -> Figure:
     """How many times as long as the hand-written loop ours takes."""
-    figure, ax = plt.subplots(figsize=(10, 4.6), layout="constrained")
+    figure = StyledFigure(figsize=(WIDE, 4.6), layout="constrained")
+    ax = figure.subplots()
     cases = list(dict.fromkeys((row["method"], row["source"]) for row in rows))
     series = [("", rows, 1.0), (", larger XLA loops in one function", one_function, 0.4)]
     bars = [(name, note, part, alpha) for note, part, alpha in series if part for name in BY_HAND]
@@ -90,23 +108,25 @@ def single_column(rows: Rows, one_function: Rows) -> Figure:
         heights = [1 / ratio["median"] for ratio in ratios]
         spread = [[1 / r["median"] - 1 / r["max"] for r in ratios], [1 / r["min"] - 1 / r["median"] for r in ratios]]
         places = [case + (index - (len(bars) - 1) / 2) * 0.8 / len(bars) for case in range(len(cases))]
-        colour = OURS if name == BY_HAND[0] else "#d17a00"
-        options = {"color": colour, "alpha": alpha, "ecolor": "0.3", "label": f"against {name}{note}"}
+        colour = BLUE if name == BY_HAND[0] else ORANGE
+        options = {"color": colour, "alpha": alpha, "ecolor": DARK, "label": f"against {name}{note}"}
         ax.bar(places, heights, 0.8 / len(bars), yerr=spread, error_kw={"lw": 0.8}, **options)
-    ax.axhline(1, color="0.3", lw=0.8)
-    ax.axhline(TARGET, color="0.3", lw=0.8, ls="--")
-    ax.annotate("target", (1.005, TARGET), xycoords=("axes fraction", "data"), va="center", fontsize=8, color="0.3")
+    ax.axhline(1, color=DARK, lw=0.8)
+    ax.axhline(TARGET, color=DARK, lw=0.8, ls="--")
+    ax.annotate("target", (1.005, TARGET), xycoords=("axes fraction", "data"), va="center", fontsize="small")
     ax.set(yscale="log", ylabel="our time / hand-written loop's time", title="One column, 10,000 steps, all saved")
     ax.set_yticks([0.5, 1, 2, 3, 5, 10, 20], ["0.5", "1", "2", "3", "5", "10", "20"])
     ax.set_xticks(range(len(cases)), [f"{method}\np {SOURCES[source]}" for method, source in cases])
-    ax.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
-    ax.set_ylim(top=ax.get_ylim()[1] * 2.5)  # room for the legend
+    ax.legend(loc="upper left")
+    ax.set_ylim(top=ax.get_ylim()[1] * 5)  # room for the legend
     return figure
 
 
+@styled
 def batch(rows: Rows) -> Figure:
     """Throughput against batch size."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True, layout="constrained")
+    figure = StyledFigure(figsize=(WIDE, 3.8), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
     sizes = sorted({row["columns"] for row in rows})
     for ax, saved, title in zip(axes, ("every step", "end"), ("every step saved", "only the end saved"), strict=True):
         for name in dict.fromkeys(row["name"] for row in rows):
@@ -117,16 +137,17 @@ def batch(rows: Rows) -> Figure:
         ax.set(xscale="log", yscale="log", xlabel="columns in the batch", title=f"RK4, {title}")
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
-        ax.grid(alpha=0.25)
-    axes[0].set_ylabel("column-steps per second")
-    axes[1].legend(frameon=False, fontsize=9)
+        ax.grid()
+    axes[0].set_ylabel("throughput (column-steps/s)")
+    axes[1].legend()
     return figure
 
 
+@styled
 def training(runs: Sequence[dict[str, Any]]) -> Figure:
     """Time of an epoch of one model."""
-    size = (6 * len(runs), 4)
-    figure, axes = plt.subplots(1, len(runs), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    figure = StyledFigure(figsize=(WIDE, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(runs), sharey=True, squeeze=False)
     for ax, run in zip(axes[0], runs, strict=True):
         rows, devices = run["rows"], run["environment"]["devices"]
         names = [f"{row['name']}, {row['models']} models" if row["models"] > 1 else row["name"] for row in rows]
@@ -134,16 +155,30 @@ def training(runs: Sequence[dict[str, Any]]) -> Figure:
         scale = [1e3 / (row["epochs"] * row["models"]) for row in rows]
         least = [t - k * row["min_s"] for t, k, row in zip(times, scale, rows, strict=True)]
         most = [k * row["max_s"] - t for t, k, row in zip(times, scale, rows, strict=True)]
-        colours = [COLOURS["torchdiffeq"] if "PyTorch" in name else OURS for name in names]
-        ax.barh(names, times, color=colours, alpha=0.85, xerr=[least, most], error_kw={"lw": 0.8, "ecolor": "0.3"})
+        colours = [VERMILION if "PyTorch" in name else BLUE for name in names]
+        ax.barh(names, times, color=colours, xerr=[least, most], error_kw={"lw": 0.8, "ecolor": DARK})
         right = max(t + m for t, m in zip(times, most, strict=True))
         for place, (time, extra) in enumerate(zip(times, most, strict=True)):
-            ax.text(time + extra + 0.015 * right, place, f"{time:.1f}", va="center", fontsize=9)
+            ax.text(time + extra + 0.015 * right, place, f"{time:.1f}", va="center")
         title = f"{devices} JAX {run['environment']['jax_platform'].upper()} device{'s' if devices > 1 else ''}"
-        ax.set(xlabel="ms for each epoch and model", title=title, xlim=(0, 1.12 * right))
-        ax.spines[["top", "right"]].set_visible(False)
+        ax.set(xlabel="time of an epoch of a model (ms)", title=title, xlim=(0, 1.2 * right))
     axes[0, 0].invert_yaxis()
     return figure
+
+
+def atlas(path: Path) -> xr.Dataset:
+    """The atlas as `jrae.studies.atlas` returns it; `jrae atlas --table` wrote it."""
+    table = pd.read_csv(path)
+    labels = ["seed", "mask", "noise", "estimator", "state"]
+    in_order = {label: table[label].unique() for label in labels}
+    return table.set_index(labels).to_xarray().reindex(in_order)
+
+
+def latent_sizes(path: Path) -> LatentSizes:
+    """Recovery against the size of the latent; `jrae reproduce --latent-sizes` wrote it."""
+    table = pd.read_csv(path, index_col=[0, 1])
+    r = {str(observed): rows.to_numpy() for observed, rows in table.groupby(level=0, sort=False)}
+    return LatentSizes(tuple(int(size) for size in table.index.unique(1)), r)
 
 
 def select(rows: Rows, **labels: Any) -> list[dict[str, Any]]:
@@ -163,9 +198,12 @@ def main() -> None:
         "single_column": single_column(integrators["single_column"], integrators["single_column_one_function"]),
         "batch": batch(integrators["batch"]),
         "training": training(runs),
+        "atlas": plot.atlas_scores(found := atlas(arguments.results / "atlas.csv.gz"), noise=SENSOR_NOISE),
+        "atlas_overview": plot.atlas(found, noise=SENSOR_NOISE),
+        "latent_sizes": plot.latent_sizes(latent_sizes(arguments.results / "latent_sizes.csv")),
     }
     for name, figure in figures.items():
-        figure.savefig(arguments.results / f"{name}.png", dpi=150)
+        figure.savefig(arguments.results / f"{name}.png")
         print(f"wrote {arguments.results / name}.png")
 
 

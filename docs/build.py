@@ -2,9 +2,11 @@
 
 The pages are first put together in build/docs: names of the package become links to the reference, `::: jrae.simulate`
 its entry there, `::: jrae scan --help` what that command prints, and files of the repository that a page links to are
-put beside it, so that pages read as well in the repository as on the site.
+put beside it, so that pages read as well in the repository as on the site. The gallery is made of the scripts in
+examples/, which are run unless `--draft` is given.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -12,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .gallery import write_gallery
 from .links import check_links
 from .names import linked_names, public_names
 
@@ -23,8 +26,8 @@ _COMMAND = re.compile(r"^::: jrae ([\w -]+)$", re.MULTILINE)
 _LINK = re.compile(r"(\]\()((?:\.\./)+[^)#\s]+)")
 
 
-def build() -> None:
-    """Put the pages together, build the site and check its links."""
+def build(*, draft: bool = False) -> None:
+    """Put the pages together, build the site and check its links; a draft has no figures in its gallery."""
     shutil.rmtree(STAGE, ignore_errors=True)
     for path in DOCS.rglob("*"):
         if path.is_file() and path.suffix not in (".py", ".pyc"):
@@ -34,6 +37,7 @@ def build() -> None:
                 copy.write_text(_page(path), encoding="utf-8")
             else:
                 shutil.copyfile(path, copy)
+    write_gallery(STAGE / "gallery", draft=draft)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     if subprocess.run(command, cwd=ROOT, env=os.environ | {"NO_COLOR": "1"}, check=False).returncode:
         raise SystemExit("the site is not whole: see above")
@@ -81,4 +85,6 @@ def _file_beside(page: Path, link: str) -> str:
 
 
 if __name__ == "__main__":
-    build()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draft", action="store_true", help="without running the examples of the gallery")
+    build(draft=parser.parse_args().draft)

@@ -1,8 +1,15 @@
-"""Regimes of the noisy column over input p and connectivity C, with a summary of one's own.
+# %% [markdown]
+"""
+# A scan of two parameters
 
-python examples/parameter_scan.py [figure.png]
+What does the noisy column do for each number of synapses C and each mean input p? A scan simulates all of
+them at once and keeps summaries instead of signals, so that a million columns fit in memory. One of the
+summaries is made here.
+
+`python examples/parameter_scan.py [figure.png]`
 """
 
+# %%
 import sys
 
 import equinox as eqx
@@ -12,7 +19,13 @@ import numpy as np
 
 import jrae_jax as jrae
 
+# %% [markdown]
+# A summary is fed with blocks of samples as the simulation goes on, and holds no more than it needs for its
+# result: here one count for each column. `variables` says what comes out, and in which unit (`"1"` for a
+# plain number).
 
+
+# %%
 class TimeAbove(jrae.scan.AbstractSummary):
     """The fraction of time that `y1 - y2` spends above a threshold."""
 
@@ -45,6 +58,13 @@ class TimeAbove(jrae.scan.AbstractSummary):
         return {"time_above": state / info.samples}
 
 
+# %% [markdown]
+# White noise around the mean p drives the columns. Each point is simulated with several noises, so that
+# chance can be told from effect. The result is an `xarray.Dataset` with names and units; `store="scan.zarr"`
+# would put it on disk, where a scan that was interrupted resumes.
+
+
+# %%
 def main(
     path: str = "parameter_scan.png",
     *,
@@ -73,9 +93,10 @@ def main(
     best = alpha.where(alpha == alpha.max(), drop=True)
     print(f"most alpha power, {best.item():.1f} mV², at C = {best.C.item():.0f}, p = {best.p.item():.0f} /s")
     print(f"above 10 mV for {scan.time_above.mean().item():.0%} of the time, over all points")
-    jrae.plot.scan(scan).savefig(path, dpi=120)
+    jrae.plot.scan(scan).savefig(path)
     print(f"{scan.attrs['points']} columns; wrote {path}")
 
 
+# %%
 if __name__ == "__main__":
     main(*sys.argv[1:2])

@@ -10,12 +10,13 @@ SMALL = {
     "simulate": {"duration": 1.0, "burn_in": 0.1},
     "partial_observability": {"duration": 1.5, "epochs": 1},
     "latent_space": {"duration": 1.5, "epochs": 1},
-    "bifurcation_diagram": {"columns": {"standard": {}}, "low": 300.0, "high": 330.0},
+    "bifurcation_diagram": {"low": 300.0, "high": 330.0},
     "fit_parameters": {"duration": 10.0, "starts": 1, "bounds": {"C": (94.5, 175.5)}},
     "parameter_scan": {"points": 2, "repeats": 1, "duration": 3.0},
+    "decode": {"seconds": 12.0},
 }
 
-SLOW = ("bifurcation_diagram", "fit_parameters")
+SLOW = ("bifurcation_diagram", "fit_parameters", "decode")
 
 
 def test_every_example_is_run_here():

@@ -11,27 +11,28 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-OURS, RIVAL, C = "#1f5fa8", "#b0b0b0", "#222222"
-SCHEMES = {"Euler": "#b3261e", "Heun": "#d17a00", "StrangSplitting": OURS, "RK4": "#4d8c3a"}
+from jrae_jax.plot.style import BLACK, BLUE, GREEN, GREY, LIGHT, ORANGE, VERMILION, WIDE, StyledFigure, styled
+
+SCHEMES = {"Euler": VERMILION, "Heun": ORANGE, "StrangSplitting": BLUE, "RK4": GREEN}
 
 Rows = list[dict[str, Any]]
 
 PARTS = ("rivals", "rivals_default")  # as the command line compiles, and with XLA's default options
 
 
+@styled
 def throughput(record: dict[str, Any]) -> Figure:
     """Column-steps a second: all contenders, against columns and duration, and over cores."""
-    figure = plt.figure(figsize=(15, 9.5), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(3, 2))  # pyright: ignore[reportGeneralTypeIssues]
-    for ax, work in zip(top.subplots(1, 2), ("summaries", "trajectories"), strict=True):
-        bars(ax, best_of_each(record, work), work)
+    figure = StyledFigure(figsize=(WIDE, 9.6), layout="constrained")
+    rows = {work: best_of_each(record, work) for work in ("summaries", "trajectories")}
+    heights = (*map(len, rows.values()), 13)
+    *tops, bottom = figure.subfigures(3, 1, height_ratios=heights)  # pyright: ignore[reportGeneralTypeIssues]
+    for part, (work, contenders) in zip(tops, rows.items(), strict=True):
+        bars(part.subplots(), contenders, work)
     axes = bottom.subplots(1, 3)
     curves(axes[0], record["sizes"]["results"], "columns")
     curves(axes[1], record["sizes"]["results"], "steps")
@@ -52,10 +53,9 @@ def bars(ax: Axes, rows: Rows, work: str) -> None:
     """One bar a contender, the fastest on top."""
     rows = sorted(rows, key=lambda row: row["per_second"])
     names = [name(row) for row in rows]
-    colours = [OURS if row["package"] == "ours" else C if row["package"] == "C" else RIVAL for row in rows]
+    colours = [BLUE if row["package"] == "ours" else BLACK if row["package"] == "C" else GREY for row in rows]
     ax.barh(names, [row["per_second"] / 1e6 for row in rows], color=colours)
-    ax.set(xscale="log", xlabel="million column-steps a second", title=f"noisy columns, {work}")
-    ax.tick_params(axis="y", labelsize=8)
+    ax.set(xscale="log", xlabel="throughput (million column-steps/s)", title=f"noisy columns, {work}")
 
 
 def name(row: dict[str, Any]) -> str:
@@ -69,29 +69,30 @@ def curves(ax: Axes, rows: Rows, along: str) -> None:
     """Ours and C where only `along` changes."""
     other = "steps" if along == "columns" else "columns"
     common = statistics.mode(row[other] for row in rows if (row[other] == 2_000) == (along == "columns"))
-    for package, colour, marker in (("ours", OURS, "o"), ("C", C, "s")):
+    for package, colour, marker in (("ours", BLUE, "o"), ("C", BLACK, "s")):
         series = sorted(select(rows, package=package, **{other: common}), key=lambda row: row[along])
         points = [(row[along], row["per_second"] / 1e6) for row in series]
         ax.plot(*zip(*points, strict=True), color=colour, marker=marker, label=package)
-    ax.set(xscale="log", yscale="log", xlabel=along, ylabel="million column-steps a second")
+    ax.set(xscale="log", yscale="log", xlabel=along, ylabel="million column-steps/s")
     ax.set_title(f"moments, {common} {other}")
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
+    ax.grid()
+    ax.legend()
 
 
 def memory(ax: Axes, rows: Rows) -> None:
     """Peak memory against duration."""
-    ax.plot([row["steps"] for row in rows], [row["peak_MB"] for row in rows], color=OURS, marker="o")
+    ax.plot([row["steps"] for row in rows], [row["peak_MB"] for row in rows], color=BLUE, marker="o")
     ax.set(
         xscale="log",
         xlabel="steps",
-        ylabel="peak memory of the process, MB",
+        ylabel="peak memory (MB)",
         ylim=(0, 1.2 * max(row["peak_MB"] for row in rows)),
     )
     ax.set_title(f"scan of {rows[0]['columns']} columns")
-    ax.grid(alpha=0.25)
+    ax.grid()
 
 
+@styled
 def weak_accuracy(record: dict[str, Any]) -> Figure:
     """Relative errors of each statistic against the step."""
     reference = {key: statistics.mean(one[key] for one in record["reference"]) for key in ("mean", "sd", "share")}
@@ -99,10 +100,11 @@ def weak_accuracy(record: dict[str, Any]) -> Figure:
         "mean": "mean of y1 - y2",
         "sd": "standard deviation",
         "share": "share of power in 8-13 Hz",
-        "frequency": "frequency of the alpha cycle, no noise",
-        "swing": "swing of the alpha cycle, no noise",
+        "frequency": "frequency of alpha, no noise",
+        "swing": "swing of alpha, no noise",
     }
-    figure, axes = plt.subplots(1, len(panels), figsize=(16, 3.8), sharex=True, sharey=True, layout="constrained")
+    figure = StyledFigure(figsize=(WIDE, 5.4), layout="constrained")
+    *axes, rest = figure.subplots(2, 3, sharex=True, sharey=True).ravel()
     for ax, (key, title) in zip(axes, panels.items(), strict=True):
         for method, colour in SCHEMES.items():
             rows = sorted(select(record["rows"], method=method), key=lambda row: row["dt"])
@@ -112,14 +114,18 @@ def weak_accuracy(record: dict[str, Any]) -> Figure:
             ax.plot([1e3 * row["dt"] for row in rows], errors, color=colour, marker="o", ms=4, label=method)
         if key in reference:
             noise = max(row[f"{key}_error"] for row in record["rows"]) / reference[key]
-            ax.axhspan(1e-6, 2 * noise, color="0.9", zorder=0)
-        ax.set(xscale="log", yscale="log", ylim=(2e-5, 10), xlabel="step, ms")
+            ax.axhspan(1e-6, 2 * noise, color=LIGHT, zorder=0)
+        ax.set(xscale="log", yscale="log", ylim=(2e-5, 10), xlabel="step (ms)")
         ax.set_xticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
         ax.minorticks_off()
-        ax.set_title(title, fontsize=10)
-        ax.grid(alpha=0.25)
-    axes[0].set_ylabel("relative error (grey: two Monte-Carlo errors)")
-    axes[0].legend(frameon=False, fontsize=9, loc="upper left")
+        ax.set_title(title)
+        ax.grid()
+        ax.xaxis.set_tick_params(labelbottom=True)
+    for ax in axes[::3]:
+        ax.set_ylabel("relative error")
+    rest.set_axis_off()
+    handles = [*axes[0].lines, Patch(color=LIGHT, label="two Monte-Carlo errors")]
+    rest.legend(handles=handles, loc="center")
     return figure
 
 
@@ -135,8 +141,8 @@ def main() -> None:
     options = parser.parse_args()
     scans = json.loads((options.results / "scans.json").read_text())
     weak = json.loads((options.results / "weak_accuracy.json").read_text())
-    throughput(scans).savefig(options.results / "scans.png", dpi=110)
-    weak_accuracy(weak).savefig(options.results / "weak_accuracy.png", dpi=110)
+    throughput(scans).savefig(options.results / "scans.png")
+    weak_accuracy(weak).savefig(options.results / "weak_accuracy.png")
 
 
 if __name__ == "__main__":
