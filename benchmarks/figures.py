@@ -118,7 +118,7 @@ def single_column(rows: Rows, one_function: Rows) -> Figure:
     ax.set_yticks([0.5, 1, 2, 3, 5, 10, 20], ["0.5", "1", "2", "3", "5", "10", "20"])
     ax.set_xticks(range(len(cases)), [f"{method}\np {SOURCES[source]}" for method, source in cases])
     ax.legend(loc="upper left")
-    ax.set_ylim(top=ax.get_ylim()[1] * 5)  # room for the legend
+    ax.set_ylim(top=ax.get_ylim()[1] * 3.5)  # room for the legend
     return figure
 
 
