@@ -83,8 +83,8 @@ def scanned(**sizes: int) -> xr.Dataset:
     return xr.Dataset(variables, coords | {"band": list(BANDS)})
 
 
-def figures(study: Study) -> dict[str, Callable[[], Figure]]:
-    """By what is drawn, of which the first word is the function of `jrae_jax.plot`."""
+def figures(study: Study | None = None) -> dict[str, Callable[[], Figure]]:
+    """By what is drawn, of which the first word is the function of `jrae_jax.plot`; those of a study need one."""
     decoded = made_decoded(refused={"flat": [(0, 0)]}, beyond={"beta": 2.7})
     trajectories = jrae.Trajectories(jnp.asarray(some(2, 300, 6), jnp.float32), dt=1e-2)
     sizes = LatentSizes((1, 4), {"full": some(2, 6), "pyramidal": some(2, 6)})

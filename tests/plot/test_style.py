@@ -117,9 +117,9 @@ def pixels(draw) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("name", ["trajectories", "scan over two axes"])
-def test_the_users_rcparams_change_nothing_and_are_not_changed(small_study, name):
-    draw = figures(small_study)[name]
+@pytest.mark.parametrize("name", ["fit of a spectrum", "scan over two axes"])
+def test_the_users_rcparams_change_nothing_and_are_not_changed(name):
+    draw = figures()[name]
     plain = pixels(draw)
     with matplotlib.rc_context(USERS):
         before = dict(matplotlib.rcParams)
