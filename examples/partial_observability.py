@@ -40,8 +40,11 @@ def train(trajectories: jrae.Trajectories, epochs: int, weights_key, training_ke
     autoencoders = [jrae.Autoencoder(key=weights_key) for _ in datasets]
     keys = jax.random.split(training_key, len(datasets))
     trainings = jrae.train_ensemble(autoencoders, datasets, keys=keys, epochs=epochs)
-    each = zip(RECORDINGS, trainings, datasets, strict=True)
-    return {label: jrae.evaluate(training.reconstructor, data) for label, training, data in each}
+    scores = {}
+    for label, training, data in zip(RECORDINGS, trainings, datasets, strict=True):
+        assert data.held_out is not None
+        scores[label] = jrae.evaluate(training.reconstructor(data.held_out.recording), data)
+    return scores
 
 
 @jrae.plot.styled
