@@ -85,7 +85,7 @@ def test_the_overview_has_a_bar_for_the_best_and_for_one_instant_and_a_mark_for_
 def test_what_is_recorded_itself_has_an_electrode_and_the_rest_a_number(whole):
     ax = plot.atlas(whole, noise=0.05, masks=["y0", "y4"]).axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["y0 pyramidal", "y4"]
-    assert [tuple(np.ravel(line.get_data())) for line in ax.lines] == [(0, 0), (4, 1)]
+    assert [tuple(np.concatenate(line.get_data())) for line in ax.lines] == [(0, 0), (4, 1)]
     best = whole.r.isel(noise=0).mean("seed").sel(mask="y0").isel(estimator=slice(2, None)).max("estimator").values
     assert [text.get_text() for text in ax.texts[:5]] == [f"{r:.2f}".replace("0.", ".") for r in best[1:]]
 

@@ -82,10 +82,9 @@ def test_every_axis_has_a_label_and_every_quantity_its_unit(drawn):
 def colours_of(artist: Any) -> Iterator[str]:
     if isinstance(artist, Line2D | Text):
         yield to_hex(artist.get_color())
-    elif isinstance(artist, Patch):
-        yield from map(to_hex, (artist.get_facecolor(), artist.get_edgecolor()))
-    elif isinstance(artist, Collection) and artist.get_array() is None:
-        yield from map(to_hex, (*artist.get_facecolor(), *artist.get_edgecolor()))
+    elif isinstance(artist, Patch) or (isinstance(artist, Collection) and artist.get_array() is None):
+        for colours in (artist.get_facecolor(), artist.get_edgecolor()):
+            yield from map(to_hex, np.reshape(np.asarray(colours), (-1, 4)))
 
 
 def is_grey(colour: str) -> bool:
