@@ -53,7 +53,7 @@ def draw(trace: jrae.inference.ParameterFit, spectrum: jrae.inference.ParameterF
 
 
 # %% [markdown]
-# A trace of four seconds gives the parameters to many digits, if the input is known. From a minute under
+# A trace of four seconds gives the parameters to three digits, if the input is known. From a minute under
 # unknown noise they are known to some percent, and not independently: `found.correlation` says which
 # combinations are known well.
 
