@@ -60,7 +60,7 @@ def draw(trace: jrae.inference.ParameterFit, spectrum: jrae.inference.ParameterF
 
 # %%
 def main(
-    path: str = "fit_parameters.png", *, duration: float = 60.0, starts: int = 8, bounds=BOUNDS, seed: int = 0
+    path: str = "fit_parameters.png", *, duration: float = 60.0, starts: int = 4, bounds=BOUNDS, seed: int = 0
 ) -> None:
     """Fit a trace and a spectrum, and draw recordings and fits."""
     trace_key, spectrum_key = jax.random.split(jax.random.key(seed))

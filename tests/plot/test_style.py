@@ -84,7 +84,8 @@ def colours_of(artist: Any) -> Iterator[str]:
         yield to_hex(artist.get_color())
     elif isinstance(artist, Patch) or (isinstance(artist, Collection) and artist.get_array() is None):
         for colours in (artist.get_facecolor(), artist.get_edgecolor()):
-            yield from map(to_hex, np.asarray(colours).reshape(-1, 4).tolist())
+            rows: Any = np.reshape(colours, (-1, 4))
+            yield from map(to_hex, rows)
 
 
 def is_grey(colour: str) -> bool:
