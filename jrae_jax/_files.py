@@ -55,7 +55,7 @@ def atomic_path(path: str | os.PathLike, name: str = "path") -> Iterator[Path]:
             yield unfinished
             if unfinished.is_file():
                 # Else the name may reach the disk before the content does, and a loss of power leave an empty file.
-                with unfinished.open("rb") as file:
+                with unfinished.open("r+b") as file:  # not only for reading: Windows asks for more
                     os.fsync(file.fileno())
             unfinished.rename(target) if unfinished.is_dir() else unfinished.replace(target)
     except OSError as error:

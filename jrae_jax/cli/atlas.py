@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from . import runtime
-from .options import add_run_options
+from .options import add_command, add_run_options
 
 _PRINTED = ("y0", "eeg", "y0,y1,y2", "y0,y1,y2,y3,y4,y5")  # masks, of those that the atlas has
 _PLOTTED_NOISE = 0.05  # where the atlas has it
@@ -23,8 +23,11 @@ _OPTIONS = {
 
 def add_commands(commands: Any) -> None:
     """Add the two commands."""
-    atlas = commands.add_parser(
-        "atlas", help="score every estimator on every kind of recording; resumes if the store is there"
+    atlas = add_command(
+        commands,
+        "atlas",
+        help="score every estimator on every kind of recording; resumes if the store is there",
+        example="jrae atlas --quick --store atlas.zarr --plot atlas.png --table atlas.csv",
     )
     atlas.add_argument("--store", type=Path, required=True, help="a new zarr store, or one to resume")
     atlas.add_argument("--masks", help="what is observed, as y0+eeg+y0,y1,y2 (all 63 masks of states, and the EEG)")
@@ -40,8 +43,11 @@ def add_commands(commands: Any) -> None:
     add_run_options(atlas)
     atlas.set_defaults(run=_atlas)
 
-    pretrain = commands.add_parser(
-        "pretrain", help="train an autoencoder as those that come with the package; resumes if it was interrupted"
+    pretrain = add_command(
+        commands,
+        "pretrain",
+        help="train an autoencoder as those that come with the package; resumes if it was interrupted",
+        example="jrae pretrain --causal --steps 1000 --out causal.jrae",
     )
     which = pretrain.add_mutually_exclusive_group()
     which.add_argument("--causal", action="store_true", help="one that reads the past only")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import runtime
-from .options import add_run_options, add_table_options
+from .options import add_command, add_run_options, add_table_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,11 @@ _NOTHING_USED = 3
 
 def add_commands(commands: Any) -> None:
     """Add the command."""
-    decode = commands.add_parser(
-        "decode", help="hidden states of a real EEG, with intervals, and whether one column explains it"
+    decode = add_command(
+        commands,
+        "decode",
+        help="hidden states of a real EEG, with intervals, and whether one column explains it",
+        example="jrae decode rest.edf --pick O1 --out states.zarr --report rest.html",
     )
     decode.add_argument(
         "recording",

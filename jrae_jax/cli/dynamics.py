@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import runtime
-from .options import add_preset_option, add_run_options, add_set_option
+from .options import add_command, add_preset_option, add_run_options, add_set_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +32,11 @@ class _Results(NamedTuple):
 
 def add_commands(commands: Any) -> None:
     """Add the command."""
-    dynamics = commands.add_parser(
+    dynamics = add_command(
+        commands,
         "dynamics",
         help="equilibria, cycles and their bifurcations along p or a parameter; or, with two axes, a map of regimes",
+        example="jrae dynamics --set C=140 --table diagram.csv --plot diagram.png",
     )
     add_preset_option(dynamics)
     add_set_option(dynamics)

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import runtime
-from .options import INPUTS, add_preset_option, add_run_options, add_set_option, add_table_options
+from .options import (
+    INPUTS,
+    add_command,
+    add_preset_option,
+    add_run_options,
+    add_set_option,
+    add_table_options,
+)
 
 if TYPE_CHECKING:
     from ..inference.least_squares import ParameterFit
@@ -14,7 +21,12 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add the command."""
-    fit = commands.add_parser("fit", help="find parameters of a column in an EEG")
+    fit = add_command(
+        commands,
+        "fit",
+        help="find parameters of a column in an EEG",
+        example="jrae fit eeg.csv --free C=100:200 --free p=150:300 --plot fit.png",
+    )
     fit.add_argument(
         "recording",
         type=Path,

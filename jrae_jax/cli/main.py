@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import io
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -14,6 +16,13 @@ from .interrupts import Interrupts, print_error
 
 _PATHS = ("recording", "store", "out", "table", "json", "plot", "plot_scores", "report")
 """Arguments that name files which are read or written."""
+
+_GROUPS = {
+    "recordings": ("decode", "fit"),
+    "simulations": ("simulate", "scan", "scan-show", "dynamics"),
+    "studies": ("reproduce", "atlas", "pretrain"),
+}
+"""The commands by what they are about, as `jrae --help` lists them."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,6 +37,20 @@ class _Parser(argparse.ArgumentParser):
             if option.startswith("--") and equals and value == "--":
                 self.error(f"argument {option}: expected one argument, got {value}")
         return super().parse_known_args(args, namespace)
+
+
+class _MainParser(_Parser):
+    def format_help(self) -> str:
+        """The commands by groups, of which argparse has none."""
+        width = max(shutil.get_terminal_size().columns - 4, 40)
+        (commands,) = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        what = {name: " ".join(parser.description.split()) for name, parser in commands.choices.items()}
+        lines = [self.format_usage(), self.description or ""]
+        for group, names in _GROUPS.items():
+            listed = (textwrap.fill(f"{name:<11}{what[name]}", width, subsequent_indent=" " * 11) for name in names)
+            lines += ["", f"{group}:", textwrap.indent("\n".join(listed), "  ")]
+        lines += ["", "options:", "  -h, --help   this help, or that of a command: jrae command --help"]
+        return "\n".join([*lines, "  --version    the version of the package", ""])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,11 +108,11 @@ def _in_one_line(error: Exception) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = _MainParser(
         prog="jrae", description="Which hidden states of a cortical column can be recovered, and how well."
     )
     parser.add_argument("--version", action="version", version=f"jrae {__version__}")
-    commands = parser.add_subparsers(metavar="command", required=True)
+    commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
     reproduce.add_commands(commands)
     scan.add_commands(commands)
     atlas.add_commands(commands)

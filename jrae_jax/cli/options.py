@@ -1,7 +1,9 @@
 """Options that several commands have; loads nothing but the standard library."""
 
 import argparse
+import textwrap
 from pathlib import Path
+from typing import Any
 
 INPUTS = ("white", "uniform", "ou", "constant")
 """External inputs by name; `arguments.INPUTS` makes them."""
@@ -15,6 +17,17 @@ SUMMARIES = ("moments", "spectrum", "regime", "samples")
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "blank": " "}
 """What may stand between fields of a table, by name."""
+
+
+def add_command(commands: Any, name: str, *, help: str, example: str) -> argparse.ArgumentParser:
+    """A command; its own help ends with an example, which can be copied from a terminal of any width."""
+    return commands.add_parser(
+        name,
+        help=help,
+        description=textwrap.fill(f"{help[0].upper()}{help[1:]}."),
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def add_preset_option(parser: argparse.ArgumentParser) -> None:

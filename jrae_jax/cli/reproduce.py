@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import runtime
 from .folder import UNFINISHED, report_folder
-from .options import add_run_options
+from .options import add_command, add_run_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,12 @@ _STEPS_AN_EPOCH, _STEPS_PER_DRAW = 20, 32
 
 def add_commands(commands: Any) -> None:
     """Add the command."""
-    reproduce = commands.add_parser("reproduce", help="run the study as published and corrected, and write a report")
+    reproduce = add_command(
+        commands,
+        "reproduce",
+        help="run the study as published and corrected, and write a report",
+        example="jrae reproduce --quick --out look",
+    )
     reproduce.add_argument("--seeds", type=int, help="repetitions (10)")
     reproduce.add_argument("--epochs", type=int, help=f"passes over the training data ({_EPOCHS})")
     reproduce.add_argument("--latent-size", type=int, help="size of the latent (3)")

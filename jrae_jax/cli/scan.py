@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import runtime
-from .options import SUMMARIES, add_simulation_options
+from .options import SUMMARIES, add_command, add_simulation_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,14 +46,24 @@ _OPTIONS = {
 
 def add_commands(commands: Any) -> None:
     """Add the three commands."""
-    simulate = commands.add_parser("simulate", help="simulate columns, write or draw their trajectories")
+    simulate = add_command(
+        commands,
+        "simulate",
+        help="simulate columns, write or draw their trajectories",
+        example="jrae simulate --duration 11 --out eeg.csv --plot eeg.png",
+    )
     add_simulation_options(simulate)
     simulate.add_argument("--columns", type=int, default=1, help="columns that differ in their noise (1)")
     simulate.add_argument("--every", type=int, default=1, help="save every so many steps (1)")
     simulate.add_argument("--out", type=Path, help="trajectories to a new .csv, .nc (netCDF) or .zarr")
     simulate.set_defaults(run=_simulate)
 
-    scan = commands.add_parser("scan", help="scan parameters and noise; resumes if the store is there")
+    scan = add_command(
+        commands,
+        "scan",
+        help="scan parameters and noise; resumes if the store is there",
+        example="jrae scan --axis C=100:170:8 --axis p=90:330:8 --store scan.zarr --plot scan.png",
+    )
     add_simulation_options(scan)
     scan.add_argument(
         "--axis",
@@ -77,7 +87,12 @@ def add_commands(commands: Any) -> None:
     scan.add_argument("--distributed", action="store_true", help="join the processes of a Slurm or MPI job")
     scan.set_defaults(run=_scan)
 
-    show = commands.add_parser("scan-show", help="what is in a store, finished or still running")
+    show = add_command(
+        commands,
+        "scan-show",
+        help="what is in a store of a scan, finished or still running",
+        example="jrae scan-show scan.zarr --out scan.csv",
+    )
     show.add_argument("store", type=Path)
     show.add_argument("--out", type=Path, help="all results to a new .csv or .nc (netCDF)")
     show.add_argument("--plot", type=Path, help="a picture of it")

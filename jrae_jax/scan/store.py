@@ -342,6 +342,9 @@ _ANEW = "put that of another scan with the same arguments in its place, or scan 
 
 def _check_description(path: Path, group: "zarr.Group") -> None:
     """Raise anything unless all parts of the description fit each other, and what is described is there."""
+    # Those of zarr 2 may name a codec that runs what it reads, and a stranger may have written the store.
+    if any(array.metadata.zarr_format != 3 for _, array in group.arrays()):
+        raise ValueError("arrays are not of zarr 3")
     layout = _layout(group)
     if any(type(number) is not int or number < 1 for number in (*layout.shape, *layout.chunk)):
         raise ValueError("shape or chunk are no counts")

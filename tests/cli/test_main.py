@@ -151,39 +151,3 @@ def test_a_device_that_is_absent_is_one_line(tmp_path, command):
     assert absent.stderr.splitlines()[-1] == "jrae: error: `--device` must be one that JAX finds here, got gpu"
     assert "Traceback" not in absent.stderr
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("reproduce", ["--seeds", "--latent-size", "size of the latent (3)", "--quick", "--out", "--device {cpu,gpu}"]),
-        ("atlas", ["--store", "resume", "--masks", "heat maps at 5 % noise", "--quick"]),
-        ("pretrain", ["--causal", "--steps", "--out"]),
-        ("simulate", ["--columns", "--every", "--out", "--input {white,uniform,ou,constant}", "seconds (10)"]),
-        ("scan", ["--axis", "start:stop:count:log", "--sample", "--repeats", "--store", "--coordinator", "--devices"]),
-        ("scan-show", ["store", "--plot PLOT a picture of it"]),
-        ("dynamics", ["--along", "--range", "--table"]),
-        ("fit", ["--free", "--pick", "--unit", "--sfreq", "--missing", "--separator", "--no-header", "--json"]),
-    ],
-)
-def test_help_explains_every_option(capsys, command, words):
-    with pytest.raises(SystemExit) as stopped:
-        cli.main([command, "--help"])
-    assert stopped.value.code == 0
-    help = " ".join(capsys.readouterr().out.split())
-    assert [word for word in words if word not in help] == []
-
-
-def test_help_lists_the_commands(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["--help"])
-    help = " ".join(capsys.readouterr().out.split())
-    for line in (
-        "reproduce run the study as published and corrected",
-        "simulate simulate columns",
-        "scan scan parameters and noise",
-        "scan-show what is in a store",
-        "atlas score every estimator",
-        "pretrain train an autoencoder",
-    ):
-        assert line in help
