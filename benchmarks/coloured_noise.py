@@ -54,7 +54,10 @@ def _size(values: np.ndarray, rate: int) -> float:
     return float(signal.sosfiltfilt(signal.butter(4, (2, 40), "bandpass", fs=rate, output="sos"), values).std())
 
 
-def _case(rate: int, exponent: float, fraction: float, cut: bool, band: str | None, recordings: int) -> dict[str, Any]:
+def measured(
+    rate: int, exponent: float, fraction: float, cut: bool, band: str | None, recordings: int
+) -> dict[str, Any]:
+    """One case: coverage, r, and how many recordings are consistent with what is known of them."""
     rng = np.random.default_rng(0)
     states = _states(rate, recordings)
     clean = states[..., 1] - states[..., 2]
@@ -110,7 +113,7 @@ def main() -> None:
     cases += [(250, 1.0, 0.5, False, band) for band in FILTERS]
     found = []
     for case in cases:
-        found.append(_case(*case, arguments.recordings))
+        found.append(measured(*case, arguments.recordings))
         print(case, " ".join(f"{x:.3f}" for x in found[-1]["coverage"]), flush=True)
     write({"environment": environment(), "recordings": arguments.recordings, "cases": found}, arguments.out)
 

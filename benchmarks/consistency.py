@@ -132,7 +132,7 @@ def main() -> None:
                 for change in CHANGES if kind == "eeg" else ("none",):
                     start, rng = time.perf_counter(), np.random.default_rng(0)
                     recording = changed_recording(channels, kind, change, noise, rng)
-                    row = _noticed(estimator, recording) | {"estimator": name, "kind": kind}
+                    row = noticed(estimator, recording) | {"estimator": name, "kind": kind}
                     rows.append(row | {"noise": noise, "change": change, "recordings": number})
                     print(
                         f"{name:18} {kind:18} {noise:4.0%} {change:24} {row['beyond']:7.1%}  "
@@ -142,7 +142,7 @@ def main() -> None:
     write({"environment": environment(), "seconds": SECONDS, "rows": rows}, options.out)
 
 
-def _noticed(estimator: jrae.recording.AbstractEstimator, recording: jrae.Recording) -> dict:
+def noticed(estimator: jrae.recording.AbstractEstimator, recording: jrae.Recording) -> dict:
     """The fraction of recordings beyond a limit, and by which statistic."""
     beyond, by_name, names = [], [], ()
     for start in range(0, len(recording), _AT_ONCE):

@@ -1,6 +1,7 @@
 import functools
 import gc
 import os
+import signal
 
 # Two processes share the cores, and threads of BLAS that wait for one another would spin.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -48,6 +49,24 @@ def pytest_xdist_make_scheduler(config, log):
             return group(super()._split_scope(nodeid))
 
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Signals that end a process, pipes, and paths such as /dev/full are not everywhere."""
+    for item in items:
+        if os.name != "posix" and item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="of POSIX"))
+
+
+@pytest.fixture
+def small_files_only():
+    """What is longer than 10 kB cannot be written to its end, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="of POSIX")
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.fixture(scope="module", autouse=True)

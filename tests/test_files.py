@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -10,16 +9,6 @@ import sys
 import pytest
 
 from jrae_jax._files import atomic_path, check_output
-
-
-@pytest.fixture
-def small_files_only():
-    """What is longer than 10 kB cannot be written to its end, as on a full disk."""
-    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_file_appears_once_it_is_whole_and_replaces_another(tmp_path):
@@ -68,6 +57,7 @@ with atomic_path(sys.argv[1]) as unfinished:
 """
 
 
+@pytest.mark.posix
 def test_what_a_killed_process_left_is_removed_when_the_same_path_is_written(tmp_path):
     for name in ("x", "y"):
         killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / name, ""], stdout=subprocess.DEVNULL)
@@ -80,6 +70,7 @@ def test_what_a_killed_process_left_is_removed_when_the_same_path_is_written(tmp
     assert (tmp_path / "x").read_text() == "new"
 
 
+@pytest.mark.posix
 def test_what_another_process_is_writing_is_left_to_it(tmp_path):
     command = [sys.executable, "-c", KILLED, tmp_path / "x", "waits"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -118,6 +109,7 @@ def test_a_link_is_followed(tmp_path):
     assert (tmp_path / "elsewhere" / "y").read_text() == "new"
 
 
+@pytest.mark.posix
 def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with (
@@ -128,6 +120,7 @@ def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("path", "options", "why"),
     [

@@ -69,14 +69,20 @@ def check_cores(cores: int | None) -> None:
 
 
 def check_device(device: str | None) -> None:
-    """Raise if `--device` is one that JAX does not find."""
+    """Raise if `--device`, or `JAX_PLATFORMS` of the environment, is one that JAX does not find."""
     import jax
 
-    if device is not None:
+    name, chosen = "--device", device
+    if device is None:
+        name, chosen = "JAX_PLATFORMS", os.environ.get("JAX_PLATFORMS")
+    if chosen:
         try:
             jax.devices()
         except (AssertionError, RuntimeError) as error:  # an assertion that fails without a message, in some versions
-            raise ValueError(f"`--device` must be one that JAX finds here, got {device}") from error
+            raise ValueError(
+                f"`{name}` must be one that JAX finds here, got {chosen}: leave it out to use what there is; an NVIDIA "
+                "GPU needs its driver and pip install 'jrae-jax[cuda]'"
+            ) from error
 
 
 def _keep_compiled_programs() -> None:

@@ -45,6 +45,7 @@ def start(tmp_path):
         process.communicate()
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_work_is_interrupted(start, number, code):
     process = start(WAITING)
@@ -53,6 +54,7 @@ def test_work_is_interrupted(start, number, code):
     assert process.returncode == code
 
 
+@pytest.mark.posix
 def test_it_says_how_to_resume_what_is_kept(start, tmp_path):
     (tmp_path / "kept").touch()
     process = start(WAITING)
@@ -62,6 +64,7 @@ def test_it_says_how_to_resume_what_is_kept(start, tmp_path):
     )
 
 
+@pytest.mark.posix
 def test_a_second_signal_leaves_a_compiled_program_behind(start):
     process = start(COMPILED)
     process.send_signal(signal.SIGINT)
@@ -71,6 +74,7 @@ def test_a_second_signal_leaves_a_compiled_program_behind(start):
     assert process.returncode == 130
 
 
+@pytest.mark.posix
 def test_a_compiled_program_is_left_behind_after_a_while(start):
     process = start(f"from jrae_jax.cli import interrupts; interrupts._PATIENCE = 0.1; {COMPILED}")
     process.send_signal(signal.SIGTERM)
@@ -78,6 +82,7 @@ def test_a_compiled_program_is_left_behind_after_a_while(start):
     assert process.returncode == 143
 
 
+@pytest.mark.posix
 def test_work_that_unwinds_is_waited_for_and_further_signals_do_not_disturb_it(start, tmp_path):
     process = start("try: time.sleep(60)\n    finally: time.sleep(0.5); Path('done').touch()")
     process.send_signal(signal.SIGINT)

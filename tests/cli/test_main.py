@@ -123,31 +123,48 @@ def test_installed_command_in_a_process_of_its_own(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_jaxlib_that_does_not_load_is_one_line(tmp_path):
+    why = "This version of jaxlib was built using AVX instructions"
+    (tmp_path / "jaxlib.py").write_text(f"raise RuntimeError({why!r})")
+    path = os.pathsep.join([str(tmp_path), os.getcwd(), *sys.path])
+    failed = subprocess.run(
+        [*RUN, "simulate", "--out", "x.csv"], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert (failed.returncode, failed.stdout, failed.stderr) == (2, "", f"jrae: error: {why}\n")
+
+
+CUDA = {"JAX_PLATFORMS": "cuda"}
+
+
 @pytest.mark.parametrize(
-    "command",
+    ("command", "name", "variables"),
     [
-        pytest.param(command, marks=[] if command == "simulate --plot x.png" else pytest.mark.slow)
-        for command in (
-            "simulate --plot x.png",
-            "reproduce --quick",
-            "scan --axis C=100,135 --store x.zarr",
-            "atlas --store x.zarr --quick",
-            "pretrain --out x.jrae",
-            "dynamics",
-            "fit rest.csv --free C=100:200",
-        )
+        ("simulate --plot x.png", "JAX_PLATFORMS", CUDA),
+        *(
+            pytest.param(f"{command} --device gpu", "--device", {}, marks=pytest.mark.slow)
+            for command in (
+                "simulate --plot x.png",
+                "reproduce --quick",
+                "scan --axis C=100,135 --store x.zarr",
+                "atlas --store x.zarr --quick",
+                "pretrain --out x.jrae",
+                "dynamics",
+                "fit rest.csv --free C=100:200",
+            )
+        ),
     ],
 )
-def test_a_device_that_is_absent_is_one_line(tmp_path, command):
+def test_a_device_that_is_absent_is_one_line(tmp_path, command, name, variables):
     environment = {name: value for name, value in os.environ.items() if name != "JAX_PLATFORMS"}
     absent = subprocess.run(
-        [*RUN, *command.split(), "--device", "gpu"],
+        [*RUN, *command.split()],
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env=environment | {"CUDA_VISIBLE_DEVICES": ""},
+        env=environment | {"CUDA_VISIBLE_DEVICES": ""} | variables,
     )
     assert absent.returncode == 2
-    assert absent.stderr.splitlines()[-1] == "jrae: error: `--device` must be one that JAX finds here, got gpu"
+    last = absent.stderr.splitlines()[-1]
+    assert re.match(rf"jrae: error: `{name}` must be one that JAX finds here, got (gpu|cuda): leave it out", last)
     assert "Traceback" not in absent.stderr
     assert not list(tmp_path.iterdir())

@@ -1,8 +1,5 @@
 """Every path that a command writes is tried before its work, and what is written is whole or not there."""
 
-import resource
-import signal
-
 import pytest
 import xarray as xr
 
@@ -29,6 +26,7 @@ COMMANDS = {
 pytestmark = pytest.mark.usefixtures("here")
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     ("place", "why"),
@@ -98,16 +96,6 @@ def test_a_picture_that_could_not_be_drawn_is_refused_before_the_work(here, caps
     assert cli.main(["scan", "--store", "x.zarr", *options.split()]) == 2
     assert capsys.readouterr().err.startswith(f"jrae: error: {message}")
     assert not list(here.iterdir())
-
-
-@pytest.fixture
-def small_files_only():
-    """What is longer than 10 kB cannot be written to its end, as on a full disk."""
-    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 SIMULATE = "simulate --duration 4 --burn-in 0 --no-progress --devices 2 --out"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.posix]
 
 # Of all 64 kinds the calibration that ends a training goes through two hours of recordings, which takes minutes.
 # Every report of progress is a line, so that what is quick can be interrupted.

@@ -110,6 +110,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(settings, monkeypatch, tmp_p
     assert complaint.count("\n") == 1
 
 
+@pytest.mark.posix
 def test_nothing_is_said_where_standard_error_is_closed(tmp_path):
     command = f"{sys.executable} -m jrae_jax scan-show nowhere 2>&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path)

@@ -345,6 +345,7 @@ def test_devices_must_be_some(here):
 LONG = ["scan", "--duration", "0.5", "--burn-in", "0", "--summaries", "moments", "--axis", "C=100:140:1000"]
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_killed_at_any_moment_the_same_command_completes_it(here):
     command = [*RUN, *LONG, "--repeats", "1500", "--devices", "2", "--store"]

@@ -241,6 +241,7 @@ def test_what_cannot_be_read_or_in_two_ways_is_refused_in_one_line(content, opti
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.posix
 def test_a_device_is_no_table():
     with pytest.raises(ValueError, match="`source` must be a table of numbers, got a device, /dev/zero"):
         jrae.read_recording("/dev/zero", unit="mV")

@@ -66,6 +66,7 @@ def test_two_processes_make_the_store_of_one(one_process, tmp_path, start):
     assert files(tmp_path / "scan.zarr") == files(one_process)
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_one_of_two_killed_and_both_started_again(one_process, tmp_path, start):
     """The other waits for it until JAX ends it, after a minute or two, and takes no notice of SIGTERM before."""

@@ -213,6 +213,7 @@ jrae.parameter_scan(
 """
 
 
+@pytest.mark.posix
 def test_killed_in_the_middle_of_a_chunk_another_process_completes_it(uninterrupted, tmp_path, computed):
     path = tmp_path / "scan.zarr"
     dead = subprocess.run([sys.executable, "-c", KILLED, str(path)], capture_output=True, text=True)
