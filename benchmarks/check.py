@@ -25,7 +25,6 @@ import numpy as np
 
 import jrae_jax as jrae
 from jrae_jax.autoencoder.checkpoint import load_pretrained
-from jrae_jax.recording import InconsistentRecordingWarning
 from jrae_jax.studies.atlas import AtlasSettings, atlas
 
 from . import (
@@ -237,7 +236,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*FIGURES, []], help="files of results (all)")
     chosen = parser.parse_args().names or list(FIGURES)
-    warnings.simplefilter("ignore", InconsistentRecordingWarning)
+    warnings.simplefilter("ignore", UserWarning)  # of recordings that are meant to be unusual
     off = 0
     for name in chosen:
         figure = FIGURES[name]
