@@ -2,6 +2,7 @@ import functools
 import gc
 import os
 import signal
+from importlib import metadata
 
 # Two processes share the cores, and threads of BLAS that wait for one another would spin.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -10,7 +11,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+    " --xla_cpu_parallel_codegen_split_count=1"
+    # Later ones end the process for a flag that they do not know.
+    + " --xla_cpu_use_fusion_emitters=false"
+    * metadata.version("jaxlib").startswith(("0.8.", "0.9.", "0.10.")),
 )
 
 import jax
