@@ -13,7 +13,7 @@ import jrae_jax as jrae
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted({*ROOT.glob("*.md"), *DOCS.rglob("*.md")})
-MADE = (DOCS / "explanations", DOCS / "gallery", DOCS / "reference")
+MADE = (DOCS / "gallery", DOCS / "reference")
 """Pages, or places on them, that are there once the site is built; it checks its own links."""
 
 
