@@ -39,8 +39,10 @@ def build(*, draft: bool = False) -> None:
                 shutil.copyfile(path, copy)
     write_gallery(STAGE / "gallery", draft=draft)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
-    if subprocess.run(command, cwd=ROOT, env=os.environ | {"NO_COLOR": "1"}, check=False).returncode:
-        raise SystemExit("the site is not whole: see above")
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if run.returncode:
+        found = re.sub(r"\x1b\[[\d;]*m", "", run.stderr).split("Traceback")[0]
+        raise SystemExit(f"{found}the site is not whole")
     faults = check_links(SITE)
     if faults:
         raise SystemExit("\n".join(faults))

@@ -51,7 +51,7 @@ def linked_names(page: str, reference: str) -> str:
             return match[0]
         if name.removeprefix("jrae.") in rooms():
             return f"[{match[0]}]({reference}/{name.removeprefix('jrae.')}.md)"
-        target = _defined(name)
+        target = defined(name)
         if target is None:
             raise ValueError(f"there is no `{name}`")
         return f"[{match[0]}][{target}]"
@@ -75,7 +75,7 @@ def linked_docstring(docstring: str, but: set[str]) -> str:
             return match[0]
         if "." in name and first.islower() and first != "jrae":
             return match[0]  # `scores.csv`
-        target = _defined(name if first == "jrae" else _plain_names()[first] + name[len(first) :])
+        target = defined(name if first == "jrae" else _plain_names()[first] + name[len(first) :])
         return match[0] if target is None else f"[{match[0]}][{target}]"
 
     return _CODE.sub(link, docstring)
@@ -96,11 +96,11 @@ def _plain_names() -> dict[str, str]:
     }
 
 
-def _defined(name: str) -> str | None:
+def defined(name: str) -> str | None:
     """Where `jrae.name` is defined, or its attribute: the longest part of it that is a public name decides."""
     parts = name.split(".")
     if len(parts) > 2 and parts[1] in rooms() and f"jrae.{parts[2]}" in public_names():
-        short = _defined(".".join(["jrae", *parts[2:]]))  # `jrae.column.simulate` is `jrae.simulate`
+        short = defined(".".join(["jrae", *parts[2:]]))  # `jrae.column.simulate` is `jrae.simulate`
         if short is not None and short.split(".")[1] == parts[1]:
             return short
     for end in range(len(parts), 1, -1):

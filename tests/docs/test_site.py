@@ -43,10 +43,10 @@ def test_names_in_pages_are_links_to_the_reference():
 
 
 def test_names_in_docstrings_are_links_where_they_mean_one_thing():
-    linked = linked_docstring("`Recording.of`, `scan`, `simulate`, `observe`, `scores.csv`", {"observe"})
+    linked = linked_docstring("`Recording.of`, `scan`, `simulate`, `observe`, `latent_sizes.csv`", {"observe"})
     assert linked == (
         "[`Recording.of`][jrae_jax.recording.recording.Recording.of], `scan`, "
-        "[`simulate`][jrae_jax.column.simulate.simulate], `observe`, `scores.csv`"
+        "[`simulate`][jrae_jax.column.simulate.simulate], `observe`, `latent_sizes.csv`"
     )
 
 
