@@ -53,14 +53,14 @@ def draw(trace: jrae.inference.ParameterFit, spectrum: jrae.inference.ParameterF
 
 
 # %% [markdown]
-# A trace of four seconds gives the parameters to three digits, if the input is known. From a minute under
-# unknown noise they are known to some percent, and not independently: `found.correlation` says which
+# A trace of four seconds gives the parameters to three digits, if the input is known. From half a minute
+# under unknown noise they are known to some percent, and not independently: `found.correlation` says which
 # combinations are known well.
 
 
 # %%
 def main(
-    path: str = "fit_parameters.png", *, duration: float = 60.0, starts: int = 4, bounds=BOUNDS, seed: int = 0
+    path: str = "fit_parameters.png", *, duration: float = 30.0, starts: int = 4, bounds=BOUNDS, seed: int = 0
 ) -> None:
     """Fit a trace and a spectrum, and draw recordings and fits."""
     trace_key, spectrum_key = jax.random.split(jax.random.key(seed))
