@@ -25,8 +25,8 @@ GAIN = 4e-6  # V at the electrode for each mV of the column
 
 # %% [markdown]
 # To have a file to decode, a column is recorded as an amplifier would: every fourth millisecond, scaled to
-# some 10 uV, with the noise of the electrode on top. The decoder is told neither the parameters of the column
-# nor this gain.
+# some tens of uV, with the noise of the electrode on top. The decoder is told neither the parameters of the
+# column nor this gain.
 
 
 # %%
