@@ -33,7 +33,7 @@ EXAMPLES = (
 _KEPT = ROOT / "build" / "gallery"
 _ABOUT = """# Gallery
 
-Seven scripts, each of which runs in less than a minute on two cores. A page shows the whole script, what it prints and
+Seven scripts, each of which takes about a minute or less on two cores. A page shows the whole script, what it prints and
 what it draws; it can be downloaded as a script or as a notebook.
 """
 
