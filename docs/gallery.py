@@ -33,8 +33,8 @@ EXAMPLES = (
 _KEPT = ROOT / "build" / "gallery"
 _ABOUT = """# Gallery
 
-Seven scripts, each of which takes about a minute or less on two cores. A page shows the whole script, what it prints and
-what it draws; it can be downloaded as a script or as a notebook.
+Seven scripts, each of which takes about a minute or less on two cores. A page shows the whole script, what it prints
+and what it draws; it can be downloaded as a script or as a notebook.
 """
 
 
