@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .markdown import measured, percent, record, table
+from .markdown import PERCENT, measured, percent, record, table
 
 _CASES = {
     "trace, no noise": "4 s, input known, no noise",
@@ -24,7 +24,7 @@ def fits(results: Path) -> str:
             [
                 words,
                 percent(one["median_error"], digits),
-                ", ".join(f"{100 * error:.{digits}f}" for error in one["median_error_each"]) + " %",
+                ", ".join(f"{100 * error:.{digits}f}" for error in one["median_error_each"]) + PERCENT,
                 f"{one['all_within_1_percent'] * number:.0f} of {number}",
                 f"{one['all_within_10_percent'] * number:.0f} of {number}",
                 percent(one["within_two_std"]),

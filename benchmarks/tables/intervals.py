@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .markdown import KINDS, STATES, measured, percent, record, select, table
+from .markdown import KINDS, PERCENT, STATES, measured, percent, record, select, table
 
 _ESTIMATORS = {
     "autoencoder": "autoencoder",
@@ -58,7 +58,7 @@ def consistency(results: Path) -> str:
     rows = []
     for change, words in _CHANGES.items():
         cells = [select(found["rows"], estimator=name, change=change) for name in _ESTIMATORS]
-        rows.append([words, *[", ".join(f"{100 * row['beyond']:.3g}" for row in cell) + " %" for cell in cells]])
+        rows.append([words, *[", ".join(f"{100 * row['beyond']:.3g}" for row in cell) + PERCENT for cell in cells]])
     alarms = []
     for name in _ESTIMATORS:
         unchanged = select(found["rows"], estimator=name, change="none")

@@ -14,6 +14,7 @@ from jrae_jax.recording import interval
 Part = Callable[[Path], str]
 """From the folder of results to Markdown."""
 
+PERCENT = "\N{NO-BREAK SPACE}%"
 STATES = ("y0", "y1", "y2", "y3", "y4", "y5")
 KINDS = {"y0": "`y0`", "eeg": "EEG", "y0,y1,y2": "`y0`, `y1`, `y2`", "y0,y1,y2,y3,y4,y5": "all six"}
 """Kinds of recording, as the results and as the pages call them."""
@@ -60,14 +61,14 @@ def measured(command: str, file: str, environment: dict[str, Any] | None = None,
 
 
 def percent(fraction: float, digits: int = 0) -> str:
-    """A fraction, as per cent."""
-    return f"{100 * fraction:.{digits}f} %"
+    """A fraction, as per cent; the sign does not stand on a line of its own."""
+    return f"{100 * fraction:.{digits}f}{PERCENT}"
 
 
 def span(values: Sequence[float], form: Callable[[float], str]) -> str:
     """From the least to the greatest."""
     low, high = form(min(values)), form(max(values))
-    return low if low == high else f"{low.removesuffix(' %')} to {high}"
+    return low if low == high else f"{low.removesuffix(PERCENT)} to {high}"
 
 
 def mean_and_half_width(values: pd.Series, digits: int = 2) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..timing import times_slower
-from .markdown import measured, record, select, table
+from .markdown import PERCENT, measured, record, select, table
 
 _OPTIONS = {"rivals": "as the command line compiles", "rivals_default": "XLA's default options"}
 _FAST = ("Strang splitting",)  # what the command line compiles with other options
@@ -87,7 +87,10 @@ def accuracy(results: Path) -> str:
         errors = [row[key] / value - 1 for key, value in true.items()]
         errors += [row["cycle"][key] / value - 1 for key, value in found["work"]["cycle"].items()]
         rows.append(
-            [words, *[f"{100 * error:+.2f} %".replace("-0.00", "0.00").replace("+0.00", "0.00") for error in errors]]
+            [
+                words,
+                *[f"{100 * error:+.2f}{PERCENT}".replace("-0.00", "0.00").replace("+0.00", "0.00") for error in errors],
+            ]
         )
     head = [
         "steps of 1 ms",
