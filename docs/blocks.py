@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
+_SETUP = "python3 -m venv"  # the commands that begin so are those of .ci/run, in the folder of the source
+
 _BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$(?:\n+^```text\n(?P<shown>.*?)^```$)?", re.M | re.S)
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?(?![\w])")
 
@@ -67,7 +69,7 @@ def run_page(path: Path, folder: Path) -> list[tuple[Block, str]]:
                 with contextlib.redirect_stdout(io.StringIO()) as printed:
                     exec(code, names)
                 ran.append((block, printed.getvalue()))
-            elif block.language == "bash":
+            elif block.language == "bash" and not block.code.startswith(_SETUP):
                 ran.append((block, _run_bash(block, path)))
     return ran
 
