@@ -115,7 +115,7 @@ class MadeUpScores:
 
     def __init__(self, settings: AtlasSettings, autoencoders: Mapping[str, jrae.Reconstructor]):
         """See the class."""
-        self.estimators = len(atlas_module._METHODS) + len(autoencoders)
+        self.estimators = len(atlas_module.METHODS) + len(autoencoders)
 
     def __call__(self, *cell: Any) -> dict[str, np.ndarray]:
         """Scores of a cell, all the same."""

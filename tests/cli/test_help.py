@@ -34,7 +34,7 @@ def help_of(capsys, *command: str) -> str:
     ("command", "words"),
     [
         ("reproduce", ["--seeds", "--latent-size", "size of the latent (3)", "--quick", "--out", "--device {cpu,gpu}"]),
-        ("atlas", ["--store", "resume", "--masks", "heat maps at 5 % noise", "--quick"]),
+        ("atlas", ["--store", "resume", "--masks", "at a glance, at 5 % noise", "heat maps of all r", "--quick"]),
         ("pretrain", ["--causal", "--steps", "--out"]),
         ("simulate", ["--columns", "--every", "--out", "--input {white,uniform,ou,constant}", "seconds (10)"]),
         ("scan", ["--axis", "start:stop:count:log", "--sample", "--repeats", "--store", "--coordinator", "--devices"]),
