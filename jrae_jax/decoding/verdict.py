@@ -12,6 +12,7 @@ _HARDLY, _MOSTLY = 0.1, 0.5
 # Of the logarithm of a ratio, summed over neighbouring frequencies: as much as 1.5 times the power over 2 Hz. What is
 # less is outside of where 90 % of what is predicted are by chance.
 _LEAST = 4 * np.log(1.5)
+_PROMISE_NOTHING = "Columns and intervals are of what comes nearest, and promise nothing."
 _CORE = f"the power from {CORE[0]:g} to {CORE[1]:g} Hz"
 
 
@@ -34,11 +35,11 @@ def verdict(
         )
         return f"One column explains {name}{where}{_of_the_column(fraction)}."
     because = _differences(p < LEVEL, density, predicted)
-    where = "" if count == 1 else f" ({alike} of {count} windows are as of a column)"
+    where = "" if count == 1 else f" ({alike} of {count} windows look like a column's)"
     far = count - int(familiar.sum())
     windows = "it is" if far == count else f"{far} of {count} windows are"
     rest = f"; {windows} unlike anything that the decoder was made for, without intervals" if far else ""
-    return f"One column does not explain {name}{where}: {because}{rest}."
+    return f"One column does not explain {name}{where}: {because}{rest}. {_PROMISE_NOTHING}"
 
 
 def _of_the_column(fraction: Float[np.ndarray, "window draw"]) -> str:
@@ -75,4 +76,5 @@ def _differences(
         f"{times:.2g} times the power at {low:g}{f' to {high:g}' if high > low else ''} Hz"
         for _, times, low, high in sorted(found)[::-1][:3]
     ]
-    return f"of what a column like it has, it has {' and '.join(filter(None, (', '.join(largest[:-1]), largest[-1])))}"
+    listed = " and ".join(filter(None, (", ".join(largest[:-1]), largest[-1])))
+    return f"it has {listed} that such a column would have"

@@ -20,6 +20,7 @@ from .decoded_tables import (
     channels_table,
     how_table,
     posterior_table,
+    states_table,
     verdict,
     windows_in_words,
 )
@@ -204,7 +205,8 @@ def _drawn(decoded: Decoded, channel: int) -> Iterator[_Drawn]:
         recording = "The recording: no window of it could be used."
     elif has_intervals:
         recording = (
-            f"The recording, and {states}, with 90 % intervals: they hold if one column and a background made it."
+            f"The recording, and {states}, with 90 % intervals: they hold if one column and a background made it"
+            f"{'.' if decoded.check.explained[channel] else ', which is not so here.'}"
         )
     else:
         recording = f"The recording, and {states}, as far as a column can follow what is unlike any column."
@@ -213,6 +215,7 @@ def _drawn(decoded: Decoded, channel: int) -> Iterator[_Drawn]:
         f"Some seconds of {name} and, below it, the six states of a column with their bands.",
         recording,
         draw_decoded(decoded, channel),
+        states_table(decoded, channel) if has_intervals else None,
     )
     if used:
         yield _Drawn(

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from ..column.states import STATE_LABELS, STATE_UNITS, STATES
 from ..decoding.check import BANDS
 from ..decoding.decoded import Decoded
 from ..decoding.features import FREQUENCIES
-from ..decoding.prior import STANDARD
+from ..decoding.prior import STANDARD, Quantity
 from ..plot.decoded import pooled_draws, relied_on, unit_of
 from ..recording.units import SIMULATED
 from ..recording.windows import REASONS
@@ -18,6 +19,8 @@ EXPLAINED, NOT_EXPLAINED = "explained by one column", "not explained by one colu
 UNFAMILIAR, REFUSED = "unlike anything the decoder was made for", "every window refused"
 
 _NONE = "-"
+_HALF_WIDTH = 1.645  # of a 90 % interval, in standard deviations
+_NEAR = 0.02  # of the range of a quantity
 _ORDER = (
     "C", "B", "time_scale", "p", "sigma", "gain", "background", "exponent", "white", "column_std", "column_fraction"
 )  # fmt: skip
@@ -73,11 +76,41 @@ def posterior_table(decoded: Decoded, channel: int) -> Table:
     rows = []
     for name in _ORDER:
         low, middle, high = _quantiles(draws[name])
-        prior = f"{STANDARD[name].low:g} to {STANDARD[name].high:g}" if name in STANDARD else _NONE
+        prior = _NONE
+        if name in STANDARD:
+            prior = f"{STANDARD[name].low:g} to {STANDARD[name].high:g}"
+            prior += ", its bound is reached" if _at_bound(STANDARD[name], low, high) else ""
         attributes = about[name].attrs
         units = attributes["units"] if attributes["units"] not in ("", "1") else _NONE
         rows.append([f"{name}: {attributes['long_name']}", f"{middle:.3g}", f"{low:.3g} to {high:.3g}", prior, units])
     return Table("Column, gain and background", ("quantity", "median", "90 % interval", "the prior", "unit"), rows)
+
+
+def _at_bound(quantity: Quantity, low: float, high: float) -> bool:
+    """Whether an interval reaches a bound of the prior, which then may be what does not fit."""
+    known = np.asarray([quantity.low, quantity.high, low, high])
+    least, greatest, low, high = np.log(known) if quantity.logarithmic else known
+    near = _NEAR * (greatest - least)
+    return bool(low < least + near or high > greatest - near)
+
+
+def states_table(decoded: Decoded, channel: int) -> Table:
+    """How well each state is known: medians over the samples that are relied on."""
+    relied = np.repeat(relied_on(decoded, channel), round(decoded.seconds / decoded.dt))
+    rows = []
+    for i, (name, long_name, unit) in enumerate(zip(STATES, STATE_LABELS, STATE_UNITS, strict=True)):
+        mean, std, shape = (
+            values[channel, : len(relied), i][relied] for values in (decoded.mean, decoded.std, decoded.shape_std)
+        )
+        rows.append(
+            [
+                f"{name}: {long_name}",
+                f"± {_HALF_WIDTH * np.median(shape):.2f}",
+                f"{np.median(mean):.3g} ± {_HALF_WIDTH * np.median(std):.2g} {unit}",
+            ]
+        )
+    head = ("state", "shape, in its standard deviations", "level, with column and gain unknown")
+    return Table("The six states, with the half-widths of their 90 % intervals", head, rows)
 
 
 def bands_table(decoded: Decoded, channel: int) -> Table:
@@ -88,7 +121,7 @@ def bands_table(decoded: Decoded, channel: int) -> Table:
         factor = np.exp(np.log(check.left_over[channel, used, i]).mean())
         beyond = check.beyond[channel, used, i].sum()
         measured = np.isfinite(factor)
-        marked = f"beyond, in {beyond} of {used.sum()} windows" if beyond else "as predicted"
+        marked = f"outside of 99 % of predictions in {beyond} of {used.sum()} windows" if beyond else "within 99 %"
         rows.append(
             [
                 f"{name}, {low:g} to {high:g} Hz",
@@ -96,7 +129,8 @@ def bands_table(decoded: Decoded, channel: int) -> Table:
                 marked if measured else "not measured",
             ]
         )
-    return Table("Power by band", ("band", "power recorded / predicted", "verdict"), rows)
+    title = "Power by band; the verdict is of all features together"
+    return Table(title, ("band", "power recorded / median predicted", "by itself"), rows)
 
 
 def how_table(decoded: Sequence[Decoded], names: Sequence[str]) -> Table:

@@ -4,11 +4,13 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 
+import equinox as eqx
 import numpy as np
 import pytest
 
 from jrae_jax.decoding import BANDS, FREQUENCIES
 from jrae_jax.report import add_to_mne_report, write_decoded_report
+from jrae_jax.report.decoded_tables import posterior_table
 from tests.made_decoded import made_decoded
 
 EVERY = [(0, 0), (0, 1), (0, 2)]
@@ -112,8 +114,26 @@ def test_tables_have_the_numbers(page, mixed):
     ]  # fmt: skip
     assert page.row("column_fraction: ")[3:] == ["-", "-"]
     assert page.row("p: ")[4] == "1/s"
-    assert page.row("alpha")[1:] == ["1.10", "as predicted"]
-    assert page.row("beta, 13 to 30 Hz")[1:] == ["2.70", "beyond, in 2 of 2 windows"]
+    assert page.row("alpha")[1:] == ["1.10", "within 99 %"]
+    assert page.row("beta, 13 to 30 Hz")[1:] == ["2.70", "outside of 99 % of predictions in 2 of 2 windows"]
+
+
+def test_how_well_each_state_is_known(page, mixed):
+    relied = np.zeros(mixed.mean.shape[1], bool)
+    relied[2 * 3200 : 3 * 3200] = True
+    shape, level, std = (x[0, relied, 4] for x in (mixed.shape_std, mixed.mean, mixed.std))
+    assert page.row("y4: excitatory derivative")[1:] == [
+        f"± {1.645 * np.median(shape):.2f}",
+        f"{np.median(level):.3g} ± {1.645 * np.median(std):.2g} mV/s",
+    ]
+
+
+def test_a_bound_of_the_prior_that_is_reached_is_named(mixed):
+    for name, value, reached in (("exponent", 1.99, True), ("sigma", 0.31, True), ("sigma", 1.0, False)):
+        draws = mixed.draws | {name: np.full_like(mixed.draws[name], value)}
+        table = posterior_table(eqx.tree_at(lambda tree: tree.draws, mixed, draws), 0)
+        (row,) = (row for row in table.rows if row[0].startswith(f"{name}: "))
+        assert row[3].endswith(", its bound is reached") == reached
 
 
 def test_how_it_was_made(page):
@@ -217,6 +237,7 @@ def test_a_section_of_a_report_of_mne(mixed):
     assert names == [
         "O1: not explained by one column",
         "O1: recording and states",
+        "O1: numbers of the recording and states",
         "O1: spectrum",
         "O1: numbers of the spectrum",
         "O1: posterior",
