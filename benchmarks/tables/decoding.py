@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from .markdown import STATES, measured, percent, record, select, span, table
+from jrae_jax.column import STATES
+
+from .markdown import measured, percent, record, select, span, table
 
 _TRANSITIONS = {"windows": "windows", "within_one": "within one window", "within_two": "within two"}
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .markdown import KINDS, PERCENT, STATES, measured, percent, record, select, table
+from jrae_jax.column import STATES
+
+from .markdown import KINDS, PERCENT, measured, percent, record, select, table
 
 _ESTIMATORS = {
     "autoencoder": "autoencoder",

@@ -15,7 +15,6 @@ Part = Callable[[Path], str]
 """From the folder of results to Markdown."""
 
 PERCENT = "\N{NO-BREAK SPACE}%"
-STATES = ("y0", "y1", "y2", "y3", "y4", "y5")
 KINDS = {"y0": "`y0`", "eeg": "EEG", "y0,y1,y2": "`y0`, `y1`, `y2`", "y0,y1,y2,y3,y4,y5": "all six"}
 """Kinds of recording, as the results and as the pages call them."""
 

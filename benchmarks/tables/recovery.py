@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from .markdown import KINDS, STATES, frame, measured, percent, record, select, table
+from jrae_jax.column import STATES
+
+from .markdown import KINDS, frame, measured, percent, record, select, table
 
 _CAUSAL = {"wiener causal": "Wiener filter", "kalman filter": "Kalman filter, true parameters"}
 _WHOLE = {

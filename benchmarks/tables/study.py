@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from jrae_jax.column import STATES
 from jrae_jax.studies.findings import REPORTED_R
 
-from .markdown import STATES, frame, mean_and_half_width, measured, record, table
+from .markdown import frame, mean_and_half_width, measured, record, table
 
 _CONDITIONS = {"full": "all six states", "potentials": "three potentials", "pyramidal": "pyramidal potential"}
 
