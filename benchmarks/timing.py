@@ -32,7 +32,7 @@ def optional(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        print(f"{name} is not installed: going on without it (pip install 'jrae-jax[bench]')")
+        print(f"{name} is not installed: going on without it (pip install 'jrae-jax[bench]')", file=sys.stderr)
         return None
 
 
