@@ -14,7 +14,7 @@ import numpy as np
 
 from .work import DT, SEED, ScanRival, strengths
 
-SCHEMES = {"Strang splitting": 0, "Heun": 1}
+SCHEMES = {"Strang splitting": 0, "Heun": 1, "Heun, held noise": 2}
 FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
 
 
@@ -56,6 +56,7 @@ def with_types(library: Any) -> Any:
     for function in (library.scan_summaries, library.scan_trajectories):
         function.argtypes = [size, size, ctypes.c_double, array, ctypes.c_uint32, number, number, array]
         function.restype = None
+    library.scan_noise.argtypes, library.scan_noise.restype = [size, size, array, ctypes.c_uint32, array], None
     return library
 
 
@@ -63,6 +64,13 @@ def c_summaries(columns: int, steps: int, scheme: str, threads: int) -> Any:
     """Summaries by the program in C."""
     out = np.empty((columns, 5), np.float32)
     c_library().scan_summaries(columns, steps, DT, strengths(columns), SEED, SCHEMES[scheme], threads, out)
+    return out
+
+
+def c_noise(columns: int, steps: int) -> Any:
+    """The normals of the program in C, of shape (steps, 2, columns)."""
+    out = np.empty((steps, 2, columns), np.float32)
+    c_library().scan_noise(columns, steps, strengths(columns), SEED, out)
     return out
 
 

@@ -1,8 +1,8 @@
-/* Many Jansen-Rit columns driven by white noise, as fast as a processor lets one compute them: the limit.
+/* Many noisy Jansen-Rit columns, as fast as a processor lets one compute them: the limit.
 
    Single precision, seconds and mV. A block of columns stays in the first-level cache for all steps, and each step is a
    loop over its columns that compilers vectorise, with an exponential, a logarithm, a sine and a cosine of its own.
-   Noise comes from a hash of column and step. `scan_in_c.py` compiles this file, and calls the last two functions.
+   Noise comes from a hash of column and step. `in_c.py` compiles this file, and calls the last three functions.
 
    Written for `-ffast-math`: whether a number is finite is asked of its bits. */
 
@@ -24,9 +24,10 @@
 #define INLINE static inline __attribute__((always_inline))
 #define EACH_COLUMN _Pragma("omp simd") for (int j = 0; j < BLOCK; j++)
 
-enum { STRANG, HEUN };
+enum { STRANG, HEUN, HELD }; /* the first two with white noise, the last Heun's with a uniform rate held over each step */
 
-static const double A = 3.25, B = 22, a = 100, b = 50, TWICE_E0 = 5, V0 = 6, R = 0.56, P = 220, SIGMA = 2000;
+static const double A = 3.25, B = 22, a = 100, b = 50, TWICE_E0 = 5, V0 = 6, R = 0.56, P = 220, SIGMA = 2000,
+                    HALF_RANGE = 100;
 
 /* What a step needs that is the same in all columns. */
 typedef struct {
@@ -34,14 +35,14 @@ typedef struct {
     float kick;                                            /* what a step adds to y3 at the highest firing rate */
     float keep_a, move_a, keep_b, move_b;                  /* exp(-k h), and h times that, for both kinds of synapse */
     float push_x, push_u, spread_xx, spread_ux, spread_uu; /* what the input and its noise add to x1 and u1 */
-    float root;                                            /* sigma sqrt(h) */
+    float root;                                            /* what 1 from the random numbers adds to y4 in Heun's method */
 } Constants;
 
 /* Strang: x are the potentials, and u = x' + k x, which decays by itself. Heun: u are the potentials' derivatives. */
 typedef struct {
     _Alignas(64) float x0[BLOCK], x1[BLOCK], x2[BLOCK], u0[BLOCK], u1[BLOCK], u2[BLOCK];
     float slope[BLOCK], kick1[BLOCK], kick2[BLOCK]; /* what depends on C */
-    float z0[BLOCK], z1[BLOCK];                     /* two standard normals */
+    float z0[BLOCK], z1[BLOCK];                     /* two standard normals, or uniform in [-1, 1) */
     uint32_t key0[BLOCK], key1[BLOCK], key2[BLOCK], bits0[BLOCK], bits1[BLOCK];
 } Columns;
 
@@ -116,6 +117,11 @@ INLINE void normals(Columns *m, int j) {
     m->z1[j] = radius * (swap ? either : turn * sine);
 }
 
+INLINE void uniforms(Columns *m, int j) {
+    m->z0[j] = of_bits((m->bits0[j] >> 9) | 0x40000000u) - 3.0f;
+    m->z1[j] = of_bits((m->bits1[j] >> 9) | 0x40000000u) - 3.0f;
+}
+
 /* The three sigmoids, between 0 and 1, from two exponentials and one division: C1 = 4 C3 makes one exponential the
    fourth power of another. y0 needs no bounds, as a positive kernel over rates from 0 to 2 e0: 0 <= C1 y0 < 28 mV. */
 INLINE void sigmoids(const Constants *c, float slope, float y0, float v, float *s0, float *s1, float *s2) {
@@ -128,7 +134,7 @@ INLINE void sigmoids(const Constants *c, float slope, float y0, float v, float *
     *s2 = part * d1;
 }
 
-static Constants constants(double h) {
+static Constants constants(double h, int scheme) {
     double ah = a * h, ea = exp(-ah), eb = exp(-b * h), e2 = ea * ea, f = A * a * P, log2_e = 1.4426950408889634;
     double xx = SIGMA * SIGMA / (4 * a * a * a) * (1 - e2 * (1 + 2 * ah + 2 * ah * ah));
     double xu = SIGMA * SIGMA * h * h * e2 / 2 + a * xx;
@@ -139,9 +145,17 @@ static Constants constants(double h) {
         .keep_a = ea, .move_a = h * ea, .keep_b = eb, .move_b = h * eb,
         .push_x = f * (1 - ea * (1 + ah)) / (a * a), .push_u = f * (1 - ea) / a,
         .spread_xx = sqrt(xx), .spread_ux = spread_ux, .spread_uu = sqrt(uu - spread_ux * spread_ux),
-        .root = SIGMA * sqrt(h),
+        .root = scheme == HELD ? h * A * a * HALF_RANGE : SIGMA * sqrt(h),
     };
     return c;
+}
+
+/* 64 bits for each seed and column, by the finalizer of splitmix64: two keys that no hash of one counter relates. */
+static uint64_t keys(uint32_t seed, uint32_t column) {
+    uint64_t z = (((uint64_t)seed << 32 | column) + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
 }
 
 /* All states zero; each column gets keys of its own. The last block is filled up with copies of the last column. */
@@ -153,8 +167,9 @@ static void start(const Constants *c, Columns *m, int scheme, const float *C, in
         m->slope[j] = 0.25f * strength * c->slope;
         m->kick1[j] = 0.8f * strength * c->kick;
         m->kick2[j] = 0.25f * strength * c->kick * (float)(B * b / (A * a));
-        m->key0[j] = mix(seed ^ mix(column));
-        m->key1[j] = mix(m->key0[j] + 0x9E3779B9u * (column + 1));
+        uint64_t key = keys(seed, column);
+        m->key0[j] = (uint32_t)key;
+        m->key1[j] = (uint32_t)(key >> 32);
         m->key2[j] = m->key1[j] * 0x2c1b3c6du + 0x85ebca6bu;
         if (scheme == STRANG) { /* half a kick ahead */
             float s0, s1, s2;
@@ -164,13 +179,16 @@ static void start(const Constants *c, Columns *m, int scheme, const float *C, in
     }
 }
 
-/* The normals of a step. Bits, normals and the step have loops of their own: in a longer loop a processor cannot have
+/* The noise of a step. Bits, numbers and the step have loops of their own: in a longer loop a processor cannot have
    enough of the next iterations under way to fill the time until results are there. Heun draws for two steps. */
 INLINE void draw(Columns *m, int scheme, int64_t step) {
-    if (scheme == HEUN && step % 2) return;
-    uint32_t counter = (uint32_t)(scheme == HEUN ? step / 2 : step);
+    if (scheme != STRANG && step % 2) return;
+    uint32_t counter = (uint32_t)(scheme == STRANG ? step : step / 2);
     EACH_COLUMN random_bits(m, j, counter);
-    EACH_COLUMN normals(m, j);
+    if (scheme == HELD)
+        EACH_COLUMN uniforms(m, j);
+    else
+        EACH_COLUMN normals(m, j);
 }
 
 /* Strang splitting: half a kick by the sigmoids, exact flow of the linear rest with its noise, half a kick.
@@ -196,7 +214,7 @@ INLINE void strang(const Constants *c, Columns *m, int j, float *out) {
     }
 }
 
-/* Heun's method, with the increment of the noise as a constant force over the step. */
+/* Heun's method, with the increment of the noise, or the held rate, as a constant force over the step. */
 INLINE void heun(const Constants *c, Columns *m, int j, int64_t step, float *out) {
     const float h = c->h, h_2 = 0.5f * h, a2 = 2 * a, b2 = 2 * b, aa = a * a, bb = b * b, force = A * a * P;
     float x0 = m->x0[j], x1 = m->x1[j], x2 = m->x2[j], u0 = m->u0[j], u1 = m->u1[j], u2 = m->u2[j];
@@ -266,7 +284,7 @@ static void summarize(const Constants *c, Columns *m, int scheme, int used, int6
 /* `out` of shape (n, 5): mean, sd, min and max of y1 - y2 over the steps, and 1 where a column failed. */
 void scan_summaries(int64_t n, int64_t steps, double h, const float *C, uint32_t seed, int scheme, int threads,
                     float *out) {
-    const Constants c = constants(h);
+    const Constants c = constants(h, scheme);
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t first = 0; first < n; first += BLOCK) {
         Columns m;
@@ -290,7 +308,7 @@ INLINE void stream(float *out, const float *row, int width, int aligned) {
    one of 16. */
 void scan_trajectories(int64_t n, int64_t steps, double h, const float *C, uint32_t seed, int scheme, int threads,
                        float *out) {
-    const Constants c = constants(h);
+    const Constants c = constants(h, scheme);
     const int aligned = n % 16 == 0 && (uintptr_t)out % 64 == 0;
     const int64_t share = (n + threads * BLOCK - 1) / (threads * BLOCK), blocks = share < GROUP ? share : GROUP;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
@@ -311,5 +329,20 @@ void scan_trajectories(int64_t n, int64_t steps, double h, const float *C, uint3
 #ifdef __SSE__
         _mm_sfence();
 #endif
+    }
+}
+
+/* `out` of shape (steps, 2, n): the noise of Strang's steps, two standard normals each, with the keys of a scan. */
+void scan_noise(int64_t n, int64_t steps, const float *C, uint32_t seed, float *out) {
+    const Constants c = constants(1e-3, STRANG);
+    for (int64_t first = 0; first < n; first += BLOCK) {
+        Columns m;
+        const int64_t used = n - first < BLOCK ? n - first : BLOCK;
+        start(&c, &m, STRANG, C, first, n, seed);
+        for (int64_t step = 0; step < steps; step++) {
+            draw(&m, STRANG, step);
+            memcpy(out + 2 * step * n + first, m.z0, used * sizeof *out);
+            memcpy(out + (2 * step + 1) * n + first, m.z1, used * sizeof *out);
+        }
     }
 }
