@@ -107,10 +107,16 @@ def _timed(run: Callable[[], Any], calls: int = 1) -> tuple[float, Any]:
     outcome = None
     start = time.perf_counter()
     for _ in range(calls):
-        outcome = jax.block_until_ready(run())
-        if TORCH_DEVICE == "cuda":
-            torch.cuda.synchronize()
+        outcome = finished(run)
     return (time.perf_counter() - start) / calls, outcome
+
+
+def finished(run: Callable[[], Any]) -> Any:
+    """What a call gives, once all devices have done their work."""
+    outcome = jax.block_until_ready(run())
+    if TORCH_DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return outcome
 
 
 def _timing(first: float, seconds: list[float], compiled: bool) -> Timing:
@@ -141,6 +147,7 @@ def environment() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
+        "instructions": vector_instructions(),
         "cores": os.cpu_count(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "jax_platform": jax.default_backend(),
@@ -159,10 +166,19 @@ def _version(package: str) -> str | None:
 
 
 def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    return _cpuinfo("model name") or platform.processor()
+
+
+def vector_instructions() -> str:
+    """The widest that the processor has, as far as a scan is concerned."""
+    flags = _cpuinfo("flags").split()
+    return "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
 
 
 def write(record: dict[str, Any], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The work of `scan_work.py` without JAX: TVB, torchdiffeq, SciPy and NumPy."""
+"""The work of `work.py` without JAX: TVB, torchdiffeq, SciPy and NumPy."""
 
 import math
 from collections.abc import Iterator

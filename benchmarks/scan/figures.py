@@ -21,14 +21,13 @@ SCHEMES = {"Euler": VERMILION, "Heun": ORANGE, "StrangSplitting": BLUE, "RK4": G
 
 Rows = list[dict[str, Any]]
 
-PARTS = ("rivals", "rivals_default")  # as the command line compiles, and with XLA's default options
-
 
 @styled
 def throughput(record: dict[str, Any]) -> Figure:
     """Column-steps a second: all contenders, against columns and duration, and over cores."""
     figure = StyledFigure(figsize=(WIDE, 9.6), layout="constrained")
-    rows = {work: best_of_each(record, work) for work in ("summaries", "trajectories")}
+    cores = max(row["cores"] for row in record["rivals"]["results"])
+    rows = {work: select(record["rivals"]["results"], work=work, cores=cores) for work in ("summaries", "trajectories")}
     heights = (*map(len, rows.values()), 13)
     *tops, bottom = figure.subfigures(3, 1, height_ratios=heights)  # pyright: ignore[reportGeneralTypeIssues]
     for part, (work, contenders) in zip(tops, rows.items(), strict=True):
@@ -40,29 +39,23 @@ def throughput(record: dict[str, Any]) -> Figure:
     return figure
 
 
-def best_of_each(record: dict[str, Any], work: str) -> Rows:
-    """Every contender with the compiler options that suit it best."""
-    best: dict[str, dict[str, Any]] = {}
-    for row in (row for part in PARTS for row in select(record[part]["results"], work=work)):
-        if row["per_second"] > best.get(name(row), {"per_second": 0.0})["per_second"]:
-            best[name(row)] = row
-    return list(best.values())
-
-
 def bars(ax: Axes, rows: Rows, work: str) -> None:
     """One bar a contender, the fastest on top."""
     rows = sorted(rows, key=lambda row: row["per_second"])
     names = [name(row) for row in rows]
     colours = [BLUE if row["package"] == "ours" else BLACK if row["package"] == "C" else GREY for row in rows]
     ax.barh(names, [row["per_second"] / 1e6 for row in rows], color=colours)
-    ax.set(xscale="log", xlabel="throughput (million column-steps/s)", title=f"noisy columns, {work}")
+    ax.set(
+        xscale="log",
+        xlabel="throughput (million column-steps/s)",
+        title=f"noisy columns, {work}, {rows[0]['cores']} cores",
+    )
 
 
 def name(row: dict[str, Any]) -> str:
     """A contender in a few words."""
-    threads = f", {row['threads']} threads" if row.get("threads", 1) > 1 else ", 1 thread" if "threads" in row else ""
-    route = f" ({row['route']})" if row["package"] in ("ours", "jax", "torchdiffeq") else ""
-    return f"{row['package']}, {row['scheme']}{route}{threads}"
+    route = f" ({row['route']})" if row["package"] in ("ours", "jax", "diffrax", "torchdiffeq") else ""
+    return f"{row['package']}, {row['scheme']}{route}"
 
 
 def curves(ax: Axes, rows: Rows, along: str) -> None:

@@ -1,38 +1,25 @@
-"""The limit of `scan_work.py`'s work: a program in C."""
+"""The limit of `work.py`'s work: a program in C."""
 
 import ctypes
-import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .work import DT, SEED, ScanRival, strengths
+from .work import DT, SEED, strengths
 
 SCHEMES = {"Strang splitting": 0, "Heun": 1, "Heun, held noise": 2}
-FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
-
-
-def with_c(columns: int, steps: int) -> Iterator[ScanRival]:
-    """`jansen_rit.c` with one thread, and with one for every core that this process may use."""
-    if c_library() is None:
-        return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for scheme, threads in [(scheme, threads) for scheme in SCHEMES for threads in sorted({1, cores})]:
-        name = {"package": "C", "version": None, "scheme": scheme, "route": "OpenMP and SIMD", "dtype": "float32"}
-        settings = (columns, steps, scheme, threads)
-        runs = partial(c_summaries, *settings), c_trajectories(*settings)
-        yield ScanRival({**name, "threads": threads}, columns, steps, *runs, compiled=False)
+FLAGS = ("-O3", "-ffast-math", "-shared", "-fPIC")
 
 
 @cache
-def c_library() -> Any:
-    """The compiled program; `None`, and a line, where there is no compiler, or it fails."""
+def c_library(march: str = "native") -> Any:
+    """The program compiled for such a processor; `None`, and a line, where there is no compiler, or it fails."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         print("There is no C compiler: going on without the program in C")
@@ -41,7 +28,7 @@ def c_library() -> Any:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         library = f"{folder}/jansen_rit.so"
         for threads in (["-fopenmp"], []):  # some compilers come without OpenMP
-            command = [compiler, *FLAGS, *threads, str(source), "-o", library, "-lm"]
+            command = [compiler, *FLAGS, f"-march={march}", *threads, str(source), "-o", library, "-lm"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode == 0:
                 return with_types(ctypes.CDLL(library))
@@ -60,21 +47,19 @@ def with_types(library: Any) -> Any:
     return library
 
 
-def c_summaries(columns: int, steps: int, scheme: str, threads: int) -> Any:
-    """Summaries by the program in C."""
-    out = np.empty((columns, 5), np.float32)
-    c_library().scan_summaries(columns, steps, DT, strengths(columns), SEED, SCHEMES[scheme], threads, out)
-    return out
+def c_summaries(columns: int, steps: int, scheme: str, threads: int, march: str = "native") -> Callable[[], Any]:
+    """Summaries by the program in C, of shape (columns, 5)."""
+
+    def run():
+        out = np.empty((columns, 5), np.float32)
+        settings = columns, steps, DT, strengths(columns), SEED, SCHEMES[scheme], threads
+        c_library(march).scan_summaries(*settings, out)
+        return out
+
+    return run
 
 
-def c_noise(columns: int, steps: int) -> Any:
-    """The normals of the program in C, of shape (steps, 2, columns)."""
-    out = np.empty((steps, 2, columns), np.float32)
-    c_library().scan_noise(columns, steps, strengths(columns), SEED, out)
-    return out
-
-
-def c_trajectories(columns: int, steps: int, scheme: str, threads: int) -> Callable[[], Any]:
+def c_trajectories(columns: int, steps: int, scheme: str, threads: int, march: str = "native") -> Callable[[], Any]:
     """Trajectories by the program in C, of shape (steps, 6, columns); all calls write into the same memory."""
 
     @cache
@@ -84,7 +69,15 @@ def c_trajectories(columns: int, steps: int, scheme: str, threads: int) -> Calla
         return numbers[start : start + steps * 6 * columns].reshape(steps, 6, columns)
 
     def run():
-        c_library().scan_trajectories(columns, steps, DT, strengths(columns), SEED, SCHEMES[scheme], threads, memory())
+        settings = columns, steps, DT, strengths(columns), SEED, SCHEMES[scheme], threads
+        c_library(march).scan_trajectories(*settings, memory())
         return memory()
 
     return run
+
+
+def c_noise(columns: int, steps: int) -> Any:
+    """The normals of the program in C, of shape (steps, 2, columns)."""
+    out = np.empty((steps, 2, columns), np.float32)
+    c_library().scan_noise(columns, steps, strengths(columns), SEED, out)
+    return out

@@ -1,4 +1,4 @@
-"""The work of `scan_work.py` in JAX, by hand and by its packages."""
+"""The work of `work.py` in JAX, by hand and by its packages."""
 
 import math
 from collections.abc import Iterator
@@ -74,8 +74,8 @@ def with_plain_jax(columns: int, steps: int) -> Iterator[ScanRival]:
     yield ScanRival(labels("jax", "Heun", "vmap of lax.scan, summed"), columns, steps, run, None, compiled=True)
 
 
-def with_diffrax(columns: int, steps: int) -> Iterator[ScanRival]:
-    """`vmap` of `diffeqsolve`, with its quickest source of noise."""
+def with_diffrax(columns: int, steps: int, tree: bool = False) -> Iterator[ScanRival]:
+    """`vmap` of `diffeqsolve`, as its user writes it first, with its quickest source of noise, or with its best."""
     diffrax, lineax = imported("diffrax"), imported("lineax")
     if diffrax is None:
         return
@@ -84,9 +84,14 @@ def with_diffrax(columns: int, steps: int) -> Iterator[ScanRival]:
         [jnp.asarray(SIGMA * (state == Y4)) for state in range(6)], jax.eval_shape(lambda: zeros)
     )
 
+    def brownian(key):
+        if tree:
+            return diffrax.VirtualBrownianTree(0.0, (steps + 1) * DT, tol=DT / 2, shape=(), key=key)
+        return diffrax.UnsafeBrownianPath(shape=(), key=key)
+
     def column(observe, C, key):
         drift = diffrax.ODETerm(lambda t, y, C: derivatives(jax.nn.sigmoid, y, P, Column(C=C)))
-        noise = diffrax.ControlTerm(lambda t, y, C: strength, diffrax.UnsafeBrownianPath(shape=(), key=key))
+        noise = diffrax.ControlTerm(lambda t, y, C: strength, brownian(key))
         options = {"adjoint": diffrax.ForwardMode(), "max_steps": steps, "throw": False}
         options["saveat"] = diffrax.SaveAt(steps=True, fn=lambda t, y, C: observe(y))
         options["stepsize_controller"] = diffrax.StepTo(ts=grid)
@@ -100,7 +105,13 @@ def with_diffrax(columns: int, steps: int) -> Iterator[ScanRival]:
         return summaries_of(solve(lambda y: y[1] - y[2], C, key))
 
     runs = on_all_devices(summaries, columns), on_all_devices(partial(solve, tuple), columns, axis=1)
-    yield ScanRival(labels("diffrax", "Heun", "vmap of diffeqsolve"), columns, steps, *runs, compiled=True)
+    route = "vmap of diffeqsolve" + (", VirtualBrownianTree" if tree else "")
+    yield ScanRival(labels("diffrax", "Heun", route), columns, steps, *runs, compiled=True)
+
+
+def with_diffrax_tree(columns: int, steps: int) -> Iterator[ScanRival]:
+    """The same, with the source of noise that adaptive steps need."""
+    yield from with_diffrax(columns, steps, tree=True)
 
 
 def with_vbjax(columns: int, steps: int) -> Iterator[ScanRival]:

@@ -1,4 +1,4 @@
-"""All rivals that do the work of `scan_work.py`, each by the fastest route it offers; nothing to run here."""
+"""All rivals that do the work of `work.py`, each by the fastest route it offers; nothing to run here."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,8 +6,15 @@ import jax
 
 from ..timing import TORCH_DEVICE
 from .elsewhere import with_compiled_torchdiffeq, with_numpy, with_scipy, with_torchdiffeq, with_tvb
-from .in_c import with_c
-from .in_jax import with_brainmass, with_diffrax, with_jrnmm, with_plain_jax, with_tvboptim, with_vbjax
+from .in_jax import (
+    with_brainmass,
+    with_diffrax,
+    with_diffrax_tree,
+    with_jrnmm,
+    with_plain_jax,
+    with_tvboptim,
+    with_vbjax,
+)
 from .work import ScanRival
 
 
@@ -27,9 +34,9 @@ def sizes() -> Iterator[tuple[Callable[[int, int], Iterator[ScanRival]], int, in
     """All rivals, each with the columns and steps that suit it."""
     on_cpu, devices = jax.default_backend() == "cpu", jax.device_count()
     columns = (1024 if on_cpu else 65536) * devices
-    yield with_c, 4096, 8000
     yield with_plain_jax, columns, 1000
     yield with_diffrax, columns, 1000
+    yield with_diffrax_tree, columns, 200
     yield with_vbjax, columns, 1000
     yield with_tvboptim, columns, 4000 if on_cpu else 1000
     yield with_brainmass, columns, 1000

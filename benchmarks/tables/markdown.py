@@ -52,8 +52,9 @@ def measured(command: str, file: str, environment: dict[str, Any] | None = None,
         return f"{words}."
     versions = {name: environment["packages"][name] for name in ("jax", *packages)}
     load = environment["load_average"]
+    cpu = environment["cpu"] + (f" with {environment['instructions']}" if "instructions" in environment else "")
     return (
-        f"{words} on {environment['cpu']}, {environment['cores']} cores, JAX on {environment['device_kind']}, load "
+        f"{words} on {cpu}, {environment['cores']} cores, JAX on {environment['device_kind']}, load "
         f"{'unknown' if load is None else f'{load:.1f}'} at the start; Python {environment['python']}, "
         f"{', '.join(f'{name} {version}' for name, version in versions.items() if version)}."
     )

@@ -7,74 +7,70 @@ from typing import Any
 from ..timing import times_slower
 from .markdown import PERCENT, measured, record, select, table
 
-_OPTIONS = {"rivals": "as the command line compiles", "rivals_default": "XLA's default options"}
-_FAST = ("Strang splitting",)  # what the command line compiles with other options
 _METHODS = {"RK4": "RK4, the default", "StrangSplitting": "Strang splitting", "Heun": "Heun", "Euler": "forward Euler"}
 
 Rows = list[dict[str, Any]]
 
 
 def throughput(results: Path) -> str:
-    """Ours against C and the rivals; a rival counts with the compiler options that suit it best."""
+    """Ours against C and the rivals, with each number of cores, and without AVX-512 where that was measured."""
     found = record(results, "scans")
-    everyone = [row for part in _OPTIONS for row in found[part]["results"]]
     rows = []
-    for part, words in _OPTIONS.items():
-        for own in select(found[part]["results"], package="ours"):
-            same = select(everyone, work=own["work"])
-            if part == "rivals" and own["scheme"] not in _FAST:
-                continue
-            c = _fastest(select(found[part]["results"], work=own["work"], package="C", scheme="Strang splitting"))
-            best = _fastest([row for row in same if row["package"] not in ("ours", "C")])
-            assert best is not None
+    for part in ("rivals", "without_avx512"):
+        for own in select(found.get(part, {"results": []})["results"], package="ours"):
             rows.append(
                 [
-                    f"{own['work']}: {own['scheme']}, {own['route']}; {words}",
+                    f"{own['work']}: {own['scheme']}, {own['route']}{'; AVX2 only' if part != 'rivals' else ''}",
+                    str(own["cores"]),
                     f"{own['per_second'] / 1e6:.0f}",
-                    _ratio(c, own) if c else "-",
-                    f"{best['per_second'] / own['per_second']:.2g} ({best['package']}, {best['scheme']})",
+                    _ratio(own["of_c"]) if "of_c" in own else "-",
+                    f"{_ratio(rival)}, {rival['package']}" if (rival := own.get("of_fastest_rival")) else "-",
                 ]
             )
-    head = ["Work", "million column-steps/s", "C, all cores / ours", "fastest rival / ours"]
+    head = ["Work", "cores", "million column-steps/s", "in units of C", "in units of the fastest rival"]
     from_where = measured("python -m benchmarks.scan", "scans.json", found["rivals"]["environment"])
     return f"{table(head, rows)}\n\nMedians of runs in turns, ratios of paired turns with their range. {from_where}"
 
 
-def _fastest(rows: Rows) -> dict[str, Any] | None:
-    """The one with the greatest throughput."""
-    return max(rows, key=lambda row: row["per_second"], default=None)
+def _ratio(paired: dict[str, float]) -> str:
+    """A ratio with its range over paired turns."""
+    return f"{paired['median']:.2g} ({paired['min']:.2g} to {paired['max']:.2g})"
 
 
-def _ratio(theirs: dict[str, Any], own: dict[str, Any]) -> str:
-    """How many times as fast they are, with the range over paired turns."""
-    work = [row["columns"] * row["steps"] for row in (theirs, own)]
-    scale = work[0] / work[1]
-    paired = times_slower(own["seconds"], theirs["seconds"])
-    return f"{paired['median'] * scale:.2g} ({paired['min'] * scale:.2g} to {paired['max'] * scale:.2g})"
+def _gain(rows: Rows, package: str) -> str:
+    """How many times as fast all cores are as one, with moments."""
+    same = {"package": package, "work": "summaries", "scheme": "Strang splitting"}
+    one, *_, most = sorted(
+        (row for row in select(rows, **same) if row["route"] in ("moments", "OpenMP and SIMD")),
+        key=lambda row: row["cores"],
+    )
+    return _ratio(times_slower(one["seconds"], most["seconds"]))
 
 
 def cost(results: Path) -> str:
-    """Cores, memory, and the scan of a million points."""
+    """Cores, compiling, memory, and the scan of a million points."""
     found = record(results, "scans")
-    rows = found["cores"]["results"]
-    by_devices = {
-        devices: statistics.median(row["per_second"] for row in select(rows, devices=devices, route="moments"))
-        for devices in sorted({row["devices"] for row in rows})
-    }
-    memory = found["memory"]["results"]
-    million = found["million"]["results"]
+    rows, memory, million = (found[part]["results"] for part in ("rivals", "memory", "million"))
     first, last = memory[0], memory[-1]
-    return "\n".join(
-        [
-            f"- {max(by_devices)} cores are {max(by_devices.values()) / by_devices[1]:.2f} times one.",
-            f"- Peak memory for {first['columns']:,} columns is {first['peak_MB']:.0f} MB over {first['steps']:,} "
-            "steps and "
-            f"{last['peak_MB']:.0f} MB over {last['steps']:,}.",
-            f"- A million columns of 10 s take {million['seconds']:.0f} s, at most {million['peak_MB']:.0f} MB of "
-            "memory and "
-            f"{million['store_MB']:.0f} MB of disk: `{million['command']} --store out.zarr --plot out.png`.",
-        ]
+    lines = []
+    cores = {row["cores"] for row in select(rows, package="ours")}
+    if len(cores) > 1:
+        lines.append(f"{max(cores)} cores are {_gain(rows, 'ours')} times one, for C {_gain(rows, 'C')} times.")
+    if "compiling" in found:
+        seconds = [row["compile_s"] for row in found["compiling"]["results"]]
+        lines.append(f"Compiling, once, with no cache: {min(seconds):.1f} to {max(seconds):.1f} s.")
+    lines.append(
+        f"Peak memory for {first['columns']:,} columns is {first['peak_MB']:.0f} MB over {first['steps']:,} steps and "
+        f"{last['peak_MB']:.0f} MB over {last['steps']:,}."
     )
+    times_c = million.get("times_c")
+    lines.append(
+        f"A million columns of 10 s take {million['seconds']:.0f} s"
+        + (f", {_ratio(times_c)} times what C takes for their moments alone" if times_c else "")
+        + f", at most {million['peak_MB']:.0f} MB of memory and {million['store_MB']:.0f} MB of disk: "
+        f"`{million['command']} --store out.zarr --plot out.png`."
+    )
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def accuracy(results: Path) -> str:
