@@ -13,23 +13,30 @@ Rows = list[dict[str, Any]]
 
 
 def throughput(results: Path) -> str:
-    """Ours against C and the rivals, with each number of cores, and without AVX-512 where that was measured."""
+    """Ours against C and the rivals, with one core and with all, and without AVX-512 where that was measured."""
     found = record(results, "scans")
-    rows = []
-    for part in ("rivals", "without_avx512"):
-        for own in select(found.get(part, {"results": []})["results"], package="ours"):
-            rows.append(
-                [
-                    f"{own['work']}: {own['scheme']}, {own['route']}{'; AVX2 only' if part != 'rivals' else ''}",
-                    str(own["cores"]),
-                    f"{own['per_second'] / 1e6:.0f}",
-                    _ratio(own["of_c"]) if "of_c" in own else "-",
-                    f"{_ratio(rival)}, {rival['package']}" if (rival := own.get("of_fastest_rival")) else "-",
-                ]
-            )
-    head = ["Work", "cores", "million column-steps/s", "in units of C", "in units of the fastest rival"]
+    own = select(found["rivals"]["results"], package="ours")
+    most = max(row["cores"] for row in own)
+    places = {
+        "1 core": select(own, cores=1),
+        f"{most} cores": select(own, cores=most),
+        "1 core, AVX2 only": select(found.get("without_avx512", {"results": []})["results"], package="ours"),
+    }
+    head = ["Work", "million column-steps/s", "in units of C", "in units of the fastest rival"]
+    tables = []
+    for words, rows in places.items():
+        lines = [
+            [
+                f"{row['work']}: {row['scheme']}, {row['route']}",
+                f"{row['per_second'] / 1e6:.0f}",
+                _ratio(row["of_c"]),
+                f"{_ratio(row['of_fastest_rival'])}, {row['of_fastest_rival']['package']}",
+            ]
+            for row in rows
+        ]
+        tables += [f"**{words}**", table(head, lines)] if rows else []
     from_where = measured("python -m benchmarks.scan", "scans.json", found["rivals"]["environment"])
-    return f"{table(head, rows)}\n\nMedians of runs in turns, ratios of paired turns with their range. {from_where}"
+    return "\n\n".join([*tables, f"Medians of runs in turns, ratios of paired turns with their range. {from_where}"])
 
 
 def _ratio(paired: dict[str, float]) -> str:
