@@ -67,22 +67,28 @@ def member_data(
     return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, data)
 
 
-def batch_loss(
-    autoencoder: AbstractAutoencoder,
-    data: MemberData,
-    examples: Examples,
-    chosen: Int[Array, " batch"],
-    key: PRNGKeyArray,
-) -> Float[Array, ""]:
-    """The mean loss of some instants; negative numbers stand for none, and the end of a recording counts nothing."""
-    features, steps = examples.features, data.loss.steps
+class Batch(eqx.Module):
+    """Instants that are trained on together, gathered from their recordings."""
+
+    instants: Instant
+    counts: Float[Array, " instant"]
+    """1 for each that is scored; 0 for those that are none, or too near to the end of their recording."""
+
+
+def gather(examples: Examples, chosen: Int[Array, " instant"], steps: int) -> Batch:
+    """Some instants, with the `steps` samples after each; negative numbers stand for none."""
+    features = examples.features
     rows, truth = examples.rows[chosen], examples.truth[chosen]
     inside = features.followed(rows, steps)
     later = jnp.where(inside, rows + steps, rows)
     between = rows[:, None] + jnp.arange(1, steps + 1, dtype=rows.dtype)[None]
     instants = Instant(features.at(rows), features.at(later), truth, *features.measured_at(between))
+    return Batch(instants, ((chosen >= 0) & inside).astype(truth.dtype))
+
+
+def batch_loss(autoencoder: AbstractAutoencoder, data: MemberData, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+    """The mean loss of the instants that are scored."""
     losses = jax.vmap(data.loss, in_axes=(None, 0, None, 0))(
-        autoencoder, instants, data.standardizer, jax.random.split(key, len(rows))
+        autoencoder, batch.instants, data.standardizer, jax.random.split(key, len(batch.counts))
     )
-    counts = ((chosen >= 0) & inside).astype(losses.dtype)
-    return jnp.sum(counts * losses) / jnp.maximum(jnp.sum(counts), 1)
+    return jnp.sum(batch.counts * losses) / jnp.maximum(jnp.sum(batch.counts), 1)

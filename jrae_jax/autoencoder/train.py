@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 # Without a rate, which is data: optax.adam(1e-3) anew for each training would compile each of them anew.
 _ADAM = optax.scale_by_adam()
+# Numbers on one device. In one function the update is one task of a thread instead of some dozens that are handed
+# around; of more numbers than these, several threads together are faster.
+_IN_ONE_FUNCTION = 1 << 16
 
 
 class Training(eqx.Module):
@@ -258,7 +261,18 @@ def _trained(
     if len({jax.tree.structure(loss) for loss in resolved}) > 1:
         raise ValueError(f"`loss` must be of one kind for all members, got {', '.join(map(repr, losses))}")
     mesh = jax.sharding.Mesh(np.asarray(jax.devices()[: len(members)]), ("member",))
-    program = Program(skeletons[0], optimiser, data.batch_size, data.patience, mesh, float_type(autoencoders[0]))
+    numbers = -(-len(members) // mesh.size) * sum(leaf.size for leaf in jax.tree.leaves(parameters[0]))
+    # Of Adam it is known that its update has no sums or products of matrices, which one function cannot have.
+    in_one_function = optimiser is _ADAM and numbers <= _IN_ONE_FUNCTION and mesh.devices[0].platform == "cpu"
+    program = Program(
+        skeletons[0],
+        optimiser,
+        in_one_function,
+        data.batch_size,
+        data.patience,
+        mesh,
+        float_type(autoencoders[0]),
+    )
     whiteners = data.whiteners(autoencoders, keys)
     advance = data.advance(program, resolved, whiteners, keys, factor)
     state = program.place(initial_states(program, program.spread(parameters)))

@@ -9,13 +9,16 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, PyTree
 
+from ..column.one_function import one_function
 from ..recording.simulated import SimulatedRecordings
 from .base import AbstractAutoencoder
-from .examples import Examples, MemberData, batch_loss
+from .examples import Batch, Examples, MemberData, batch_loss, gather
 from .loss import AbstractInstantLoss
 from .whitening import Whitener
 
 _VALIDATION_BATCH = 1024  # instants whose features are gathered together
+# Bytes, for each member: they stay in the cache until they are read. Those of windows are then gathered step by step.
+_GATHERED = 1 << 18
 
 
 class State(eqx.Module):
@@ -37,6 +40,8 @@ class Program(eqx.Module):
     skeleton: AbstractAutoencoder
     """The autoencoder without its arrays."""
     optimiser: optax.GradientTransformation = eqx.field(static=True)
+    update_in_one_function: bool = eqx.field(static=True)
+    """Whether its update is compiled into one function, for which it must be elementwise."""
     batch_size: int = eqx.field(static=True)
     patience: int | None = eqx.field(static=True)
     mesh: jax.sharding.Mesh = eqx.field(static=True)
@@ -147,14 +152,11 @@ def train_on_draw(
         examples = Examples.from_features(autoencoder.features(drawn.values, drawn.measured, whitener), drawn.truth)
         data = MemberData(examples, None, recordings.standardizer, loss)
 
-        def step(carry, key_and_factor):
-            key, factor = key_and_factor
-            instant_key, loss_key = jax.random.split(key)
-            chosen = jax.random.randint(instant_key, (program.batch_size,), 0, len(examples.rows))
-            return _step(program, carry, data, chosen, factor, loss_key)
-
-        start, keys = (state.parameters, state.optimiser), jax.random.split(step_key, len(factors))
-        (parameters, optimiser), losses = jax.lax.scan(step, start, (keys, factors))
+        instant_keys, loss_keys = jax.vmap(jax.random.split, out_axes=1)(jax.random.split(step_key, len(factors)))
+        chosen = jax.vmap(lambda key: jax.random.randint(key, (program.batch_size,), 0, len(examples.rows)))(
+            instant_keys
+        )
+        parameters, optimiser, losses = _steps(program, state, data, chosen, factors, loss_keys)
         mean = jnp.mean(losses)
         return _advanced(program, state, parameters, optimiser, mean, jnp.full_like(mean, jnp.nan), number)
 
@@ -204,15 +206,10 @@ def _pass_over_data(
     order = random_order(instants, key)
     # The last batch is filled up with instants that count nothing.
     order = jnp.pad(order, (0, batches * program.batch_size - instants), constant_values=-1)
-    numbered = (order.reshape(batches, -1), jnp.arange(batches, dtype=jnp.int32))
-
-    def step(carry, batch):
-        chosen, number = batch
-        carry, loss = _step(program, carry, data, chosen, factor, jax.random.fold_in(key, number))
-        return carry, loss * jnp.sum(chosen >= 0).astype(loss.dtype)
-
-    (parameters, optimiser), losses = jax.lax.scan(step, (state.parameters, state.optimiser), numbered)
-    return parameters, optimiser, jnp.sum(losses) / instants
+    chosen, numbers = order.reshape(batches, -1), jnp.arange(batches, dtype=jnp.int32)
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
+    parameters, optimiser, losses = _steps(program, state, data, chosen, jnp.broadcast_to(factor, batches), keys)
+    return parameters, optimiser, jnp.sum(losses * jnp.sum(chosen >= 0, axis=1).astype(losses.dtype)) / instants
 
 
 def random_order(count: int, key: PRNGKeyArray) -> Int[Array, " count"]:
@@ -232,29 +229,75 @@ def random_order(count: int, key: PRNGKeyArray) -> Int[Array, " count"]:
     return order
 
 
+def _steps(
+    program: Program,
+    state: State,
+    data: MemberData,
+    chosen: Int[Array, "step batch"],
+    factors: Float[Array, " step"],
+    keys: Key[Array, " step"],
+) -> tuple[PyTree, PyTree, Float[Array, " step"]]:
+    """Steps of the optimiser, each on some of the training instants: parameters, optimiser and the losses.
+
+    Negative numbers stand for no instant. The updates of the optimiser are multiplied by `factors`.
+    """
+    steps = len(chosen)
+    together = min(_steps_gathered_together(data, chosen[0]), steps)
+    blocks = -(-steps // together)
+    chosen = jnp.pad(chosen, ((0, blocks * together - steps), (0, 0)), constant_values=-1)
+
+    def block(carry, instants_and_first):
+        instants, first = instants_and_first
+        gathered = gather(data.train, instants.reshape(-1), data.loss.steps)
+        batches = jax.tree.map(lambda leaf: leaf.reshape(*instants.shape, *leaf.shape[1:]), gathered)
+
+        def step(index, carry):
+            (parameters, optimiser, losses), number = carry, first + index
+            batch = jax.tree.map(lambda leaf: leaf[index], batches)
+            parameters, optimiser, loss = _step(
+                program, parameters, optimiser, data, batch, factors[number], keys[number]
+            )
+            return parameters, optimiser, losses.at[number].set(loss.astype(losses.dtype))
+
+        # The last block may be shorter.
+        return jax.lax.fori_loop(0, jnp.minimum(together, steps - first), step, carry), None
+
+    in_blocks = chosen.reshape(blocks, together, -1), together * jnp.arange(blocks, dtype=jnp.int32)
+    start = state.parameters, state.optimiser, jnp.zeros(steps, data.train.truth.dtype)
+    return jax.lax.scan(block, start, in_blocks)[0]
+
+
+def _steps_gathered_together(data: MemberData, chosen: Int[Array, " batch"]) -> int:
+    """For how many steps instants are gathered at once: for all of an epoch if they are single samples and not many."""
+    one_step = jax.eval_shape(lambda chosen: gather(data.train, chosen, data.loss.steps), chosen)
+    return max(_GATHERED // sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one_step)), 1)
+
+
 def _step(
     program: Program,
-    carry: tuple[PyTree, PyTree],
+    parameters: PyTree,
+    optimiser: PyTree,
     data: MemberData,
-    chosen: Int[Array, " batch"],
+    batch: Batch,
     factor: Float[Array, ""],
     key: PRNGKeyArray,
-) -> tuple[tuple[PyTree, PyTree], Float[Array, ""]]:
-    """One step of the optimiser on some of the training instants; negative numbers stand for none.
-
-    The updates of the optimiser are multiplied by `factor`.
-    """
-    parameters, optimiser = carry
+) -> tuple[PyTree, PyTree, Float[Array, ""]]:
+    """Parameters and optimiser after one step, and the loss before it."""
 
     def loss(parameters):
-        return batch_loss(eqx.combine(parameters, program.skeleton), data, data.train, chosen, key)
+        return batch_loss(eqx.combine(parameters, program.skeleton), data, batch, key)
+
+    def update(gradient, parameters, optimiser, factor):
+        with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
+            updates, optimiser = program.optimiser.update(gradient, optimiser, parameters)
+        # The learning rate is in the factor, which is data, so that another one, or a schedule, compiles nothing.
+        updates = jax.tree.map(lambda update: factor.astype(update.dtype) * update, updates)
+        return optax.apply_updates(parameters, updates), optimiser
 
     value, gradient = jax.value_and_grad(loss)(parameters)
-    with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
-        updates, optimiser = program.optimiser.update(gradient, optimiser, parameters)
-    # The learning rate is in the factor, which is data, so that another one, or a schedule, compiles nothing.
-    updates = jax.tree.map(lambda update: factor.astype(update.dtype) * update, updates)
-    return (optax.apply_updates(parameters, updates), optimiser), value
+    updated = one_function(update) if program.update_in_one_function else update
+    parameters, optimiser = updated(gradient, parameters, optimiser, factor)
+    return parameters, optimiser, value
 
 
 def _validation_loss(program: Program, parameters: PyTree, data: MemberData, key: PRNGKeyArray) -> Float[Array, ""]:
@@ -266,7 +309,7 @@ def _validation_loss(program: Program, parameters: PyTree, data: MemberData, key
     order = jnp.pad(jnp.arange(instants), (0, -instants % _VALIDATION_BATCH), constant_values=-1)
 
     def summed_loss(chosen):
-        loss = batch_loss(autoencoder, data, examples, chosen, key)
+        loss = batch_loss(autoencoder, data, gather(examples, chosen, data.loss.steps), key)
         return loss * jnp.sum(chosen >= 0).astype(loss.dtype)
 
     return jnp.sum(jax.lax.map(summed_loss, order.reshape(batches, -1))) / instants

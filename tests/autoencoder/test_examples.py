@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jrae_jax.autoencoder import Autoencoder, ReconstructionLoss, WindowedAutoencoder
-from jrae_jax.autoencoder.examples import Examples, MemberData, batch_loss, member_data
+from jrae_jax.autoencoder.examples import Examples, MemberData, batch_loss, gather, member_data
 from jrae_jax.autoencoder.loss import AbstractInstantLoss
 from jrae_jax.column import Trajectories, to_channels
 from jrae_jax.recording import FULL, Standardizer, make_dataset
@@ -68,7 +68,9 @@ def test_each_instant_is_compared_with_those_that_follow_it_in_its_recording(aut
     examples = Examples.from_features(autoencoder.features(ramps, jnp.ones(ramps.shape, bool), None), ramps)
     data = MemberData(examples, None, Standardizer(jnp.zeros(7), jnp.ones(7)), Ramp(read))
 
-    compiled = eqx.filter_jit(lambda chosen: batch_loss(autoencoder, data, examples, chosen, jax.random.key(0)))
+    @eqx.filter_jit
+    def compiled(chosen):
+        return batch_loss(autoencoder, data, gather(examples, chosen, steps=5), jax.random.key(0))
 
     def loss(chosen):
         """Filled up with -1, which stands for none."""
