@@ -23,6 +23,7 @@ from typing import Any
 from .. import timing
 from ..timing import Contender
 from . import contenders
+from .rivals import rivals
 from .workers import CORES, contenders_apart
 
 Rows = list[dict[str, Any]]
@@ -56,9 +57,9 @@ def against(own: dict[str, Any], rows: Rows) -> dict[str, Any]:
     same = [row for row in rows if all(row[key] == own[key] for key in ("work", "cores", "instructions"))]
     sized = ("scheme", "columns", "steps")
     c = [row for row in same if row["package"] == "C" and all(row[key] == own[key] for key in sized)]
-    rivals = [row for row in same if row["package"] not in ("ours", "C")]
+    elsewhere = [row for row in same if row["package"] not in ("ours", "C")]
     found = {}
-    for name, others in {"of_c": c, "of_fastest_rival": rivals}.items():
+    for name, others in {"of_c": c, "of_fastest_rival": elsewhere}.items():
         if others:
             other = max(others, key=lambda row: row["per_second"])
             scale = own["columns"] * own["steps"] / (other["columns"] * other["steps"])
@@ -79,7 +80,7 @@ def with_each_number_of_cores(cores: list[int], quick: bool, avx512: bool = True
     for number in cores:
         settings = {"cores": number, "avx512": avx512}
         found += contenders_apart(contenders.ours_and_c, columns, steps, saved, number, march, **settings)
-        found += contenders_apart(contenders.rivals, quick, devices=number, **settings)
+        found += contenders_apart(rivals, quick, devices=number, **settings)
     return throughput(found, 2 if quick else 5)
 
 

@@ -1,4 +1,4 @@
-"""Ours, the program in C and the rivals, as what takes turns at the work of `work.py`; nothing to run here."""
+"""Ours and the program in C, as what takes turns at the work of `work.py`; nothing to run here."""
 
 from functools import partial
 from typing import Any
@@ -11,7 +11,6 @@ import jrae_jax as jrae
 
 from ..rivals import HIGH, HOLD, LOW
 from ..timing import Contender
-from . import rivals as all_rivals
 from .in_c import c_library, c_summaries, c_trajectories
 from .work import DT, SIGMA, P, strengths
 
@@ -79,16 +78,6 @@ def ours_and_c(columns: int, steps: int, saved: tuple[int, int], threads: int, m
     for scheme in IN_C:
         found += [*in_c(*saved, scheme, "trajectories", threads, march), *ours_saved(*saved, scheme)]
     return found
-
-
-def rivals(quick: bool) -> list[Contender]:
-    """All that are installed, with all that they offer."""
-    return [
-        Contender({**rival.labels, "columns": rival.columns, "steps": rival.steps, "work": work}, run, rival.compiled)
-        for rival in all_rivals.rivals(quick)
-        for work, run in (("summaries", rival.summaries), ("trajectories", rival.trajectories))
-        if run
-    ]
 
 
 def at_its_step(seconds: float) -> list[Contender]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 
-from ..timing import TORCH_DEVICE
+from ..timing import TORCH_DEVICE, Contender
 from .elsewhere import with_compiled_torchdiffeq, with_numpy, with_scipy, with_torchdiffeq, with_tvb
 from .in_jax import (
     with_brainmass,
@@ -18,16 +18,23 @@ from .in_jax import (
 from .work import ScanRival
 
 
-def rivals(quick: bool) -> Iterator[ScanRival]:
-    """All rivals that are installed and work, one after the other; of others it is told that they are left out."""
+def rivals(quick: bool) -> list[Contender]:
+    """All that are installed and work, with all that they offer; of others it is told that they are left out."""
+    found = []
     for build, columns, steps in sizes():
         try:
             for rival in build(16, 16):  # a rehearsal
                 for run in (rival.summaries, rival.trajectories):
                     jax.block_until_ready(run() if run else None)
-            yield from build(columns, steps // 20 if quick else steps)
         except Exception as error:
             print(f"{build.__name__} does not work: going on without it ({type(error).__name__}: {error})")
+            continue
+        for rival in build(columns, steps // 20 if quick else steps):
+            labels = {**rival.labels, "columns": rival.columns, "steps": rival.steps}
+            for work, run in (("summaries", rival.summaries), ("trajectories", rival.trajectories)):
+                if run:
+                    found.append(Contender({**labels, "work": work}, run, rival.compiled))
+    return found
 
 
 def sizes() -> Iterator[tuple[Callable[[int, int], Iterator[ScanRival]], int, int]]:
