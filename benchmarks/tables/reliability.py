@@ -45,4 +45,26 @@ def nonsense(results: Path) -> str:
     return table(["kind", "cases", "done", "refused in one line", "anything else"], rows)
 
 
-PARTS = {"reliability: kills": kills, "reliability: nonsense": nonsense}
+def noise(results: Path) -> str:
+    """dieharder's battery on the words of the streams, and what the normals are like."""
+    found = record(results, "noise")
+    rows = []
+    batteries = {name: battery for name, battery in found["dieharder"].items() if name != "environment"}
+    for order, battery in batteries.items():
+        counts = [len(battery["results"]), battery["passed"], len(battery["weak"]), len(battery["failed"])]
+        again = ", ".join(battery["failed_again"]) or "none"
+        rows.append([f"{order}{'' if battery['finished'] else ', not finished'}", *map(str, counts), again])
+    head = ["order of the words", "results", "passed", "weak", "failed", "failed again"]
+    moments, ks = found["moments"], found["ks"]
+    uniform = ", ".join(f"{row['p_uniform']:.2g}" for row in ks["rows"])
+    from_where = measured("python -m benchmarks.noise", "noise.json", moments["environment"])
+    words = (
+        f"{len(moments['rows'])} moments, correlations and tails of {moments['pairs']:.1e} pairs of normals, up to 6 "
+        f"standard deviations, have z-scores of at most {moments['largest_z']:.1f}. The p-values of {ks['tests']:,} "
+        f"tests of the distribution of {ks['normals_each']:,} normals, along streams and across them, are themselves "
+        f"uniform with p = {uniform}."
+    )
+    return f"{table(head, rows)}\n\n{words}\n\n{from_where}"
+
+
+PARTS = {"reliability: kills": kills, "reliability: nonsense": nonsense, "reliability: noise": noise}
