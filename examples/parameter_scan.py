@@ -37,9 +37,9 @@ class TimeAbove(jrae.scan.AbstractSummary):
         """What it is made of."""
         return ("eeg",)
 
-    def quantum(self, dt):
-        """Blocks may have any length."""
-        return 1
+    def blocks(self, dt):
+        """All samples, in blocks of any length."""
+        return jrae.scan.Blocks()
 
     def variables(self, info):
         """One number a column."""

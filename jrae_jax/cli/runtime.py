@@ -22,15 +22,14 @@ _LOCK_TIMEOUT = 10.0  # s, as long as JAX waits for another process
 
 
 def start(
-    options: argparse.Namespace, *, cores: int | None = None, flags: str = "", join: Callable[[], None] | None = None
+    options: argparse.Namespace, *, cores: int | None = None, join: Callable[[], None] | None = None
 ) -> ProgressBar:
     """Make JAX ready for a command; to be called before anything starts a backend of JAX.
 
     **Arguments:**
 
     - `options`: those of the command, with `device` and `progress` among them.
-    - `cores`: how many of the CPU's cores become a device of JAX; if `None`, those that this process may use.
-    - `flags`: of XLA, added to those of the environment.
+    - `cores`: how many of the CPU's cores are used; if `None`, those that this process may use.
     - `join`: joins other processes, which has to be done before JAX looks for devices.
 
     **Returns:** what reports progress.
@@ -38,23 +37,23 @@ def start(
     **Raises:** `ValueError` for a device that is not there.
     """
     bar = ProgressBar(silent=not options.progress)
-    configure_jax(options.device, cores, flags)
+    configure_jax(options.device, cores)
     if join is not None:
         join()
     check_device(options.device)
     return bar
 
 
-def configure_jax(device: str | None, cores: int | None = None, flags: str = "") -> None:
-    """Devices, flags of XLA, and the compilation cache."""
-    if flags:
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
+def configure_jax(device: str | None, cores: int | None = None) -> None:
+    """Devices and the compilation cache."""
     import jax
 
+    available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None  # not on macOS
     if cores is None:
-        # Not on macOS.
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = (os.cpu_count() or 1) if available is None else len(available)
     check_cores(cores)
+    if available is not None and cores < len(available):
+        os.sched_setaffinity(0, available[:cores])  # a scan takes all that it may use
     jax.config.update("jax_num_cpu_devices", cores)
     if device is not None:
         jax.config.update("jax_platforms", _PLATFORMS[device])

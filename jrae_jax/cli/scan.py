@@ -1,7 +1,6 @@
 """The commands `simulate`, `scan` and `scan-show`."""
 
 import argparse
-import os
 import time
 import warnings
 from pathlib import Path
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ..scan.axes import Axis
-
-# XLA makes one function of a loop on a CPU, and one pass of what it computes side by side: twice the speed.
-_FAST_LOOPS = (
-    "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion,xla_cpu_small_while_loop_byte_threshold=1000000000"
-)
-# The other solvers would become slower, as XLA then computes a stage anew wherever it is used.
-_ONE_STAGE_SOLVERS = ("strang", "euler")
 
 _TRAJECTORY_FORMATS, _SCAN_FORMATS = (".csv", ".nc", ".zarr"), (".csv", ".nc")
 _SECONDS_UNTIL_DEAD = 40  # after which the other processes of a scan take one for dead; a chunk takes seconds
@@ -100,7 +92,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    progress = runtime.start(options, cores=options.devices, flags=_flags(options.solver))
+    progress = runtime.start(options, cores=options.devices)
     import diffrax
 
     from .._checks import check_count
@@ -166,9 +158,7 @@ def _write_trajectories(dataset: "xr.Dataset", path: Path) -> None:
 
 def _scan(options: argparse.Namespace) -> int:
     start = time.perf_counter()
-    progress = runtime.start(
-        options, cores=options.devices, flags=_flags(options.solver), join=lambda: _join_processes(options)
-    )
+    progress = runtime.start(options, cores=options.devices, join=lambda: _join_processes(options))
     import jax
 
     from ..scan.parameter_scan import parameter_scan
@@ -227,12 +217,6 @@ def _check_drawable(summaries: str, axes: "Sequence[Axis]") -> None:
         raise ValueError("`--plot` must be of a scan with an `--axis` along which something changes, got one point")
     if set(summaries.split(",")) == {"samples"}:
         raise ValueError("`--plot` must be of `--summaries` with one number a point, got samples")
-
-
-def _flags(solver: str) -> str:
-    """Of XLA: loops as fast as it can make them, unless the environment has options of its own."""
-    own = "xla_backend_extra_options" in os.environ.get("XLA_FLAGS", "")
-    return _FAST_LOOPS if solver in _ONE_STAGE_SOLVERS and not own else ""
 
 
 def _join_processes(options: argparse.Namespace) -> None:

@@ -10,9 +10,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, UInt32
 
 from .._checks import check_key, check_not_negative
+from .elementary import evaluated, minus_twice_log
+from .one_function import Stage, together
 from .quantities import described
 
 _WEYL = np.uint32(0x9E3779B9)
@@ -30,25 +33,18 @@ class NoiseStream(eqx.Module):
 
     def uniform(self, index: Int[Array, ""]) -> Float[Array, "*batch"]:
         """Number `index` of the stream, uniform in [0, 1), in steps of 2^-24."""
-        return _unit(_mix(self._halfway(index) ^ self.second))
+        return _unit(_mix(_halfway(self.first, index) ^ self.second))
 
-    def normal_pair(self, index: Int[Array, ""]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    def normal_pair(
+        self, index: Int[Array, ""], stage: Stage = together
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
         """Numbers `index` of two independent standard normal sequences, by Box and Muller (1958); tails to 6.6 sd.
 
         They share the hash of `uniform`: take either from one stream, not both.
         """
-        halfway = self._halfway(index)
-        factor, shift = _SECOND_LANE
-        radius_bits = _mix(halfway ^ self.second)
-        angle_bits = _mix(halfway + (self.second * factor + shift))
-        dtype = jnp.result_type(float)
-        radius = jnp.sqrt(-2 * jnp.log(((radius_bits >> 1).astype(jnp.int32).astype(dtype) + 0.5) * 2.0**-31))
-        cosine, sine = _on_circle(angle_bits, dtype)
-        return radius * cosine, radius * sine
-
-    def _halfway(self, index: Int[Array, ""]) -> UInt32[Array, "*batch"]:
-        counter = jax.lax.convert_element_type(index, jnp.uint32) * _WEYL
-        return _mix(counter + self.first)
+        halfway = stage(_halfway)(self.first, index)
+        radius, angle_bits = stage(_radius_and_angle_bits)(halfway, self.second)
+        return stage(_on_circle)(radius, *stage(_in_an_eighth)(angle_bits), angle_bits)
 
 
 def noise_stream(key: PRNGKeyArray, trajectory: Integer[Array, "*batch"] | int) -> NoiseStream:
@@ -87,32 +83,48 @@ def _mix(x: UInt32[Array, "*batch"]) -> UInt32[Array, "*batch"]:
     return x ^ (x >> 16)
 
 
+def _halfway(first: UInt32[Array, "*batch"], index: Int[Array, ""]) -> UInt32[Array, "*batch"]:
+    return _mix(lax.convert_element_type(index, jnp.uint32) * _WEYL + first)
+
+
 def _unit(bits: UInt32[Array, "*batch"]) -> Float[Array, "*batch"]:
     return (bits >> 8).astype(jnp.int32).astype(jnp.result_type(float)) * 2.0**-24
 
 
-def _on_circle(bits: UInt32[Array, "*batch"], dtype) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """A point uniform on the unit circle: 29 bits say where in an eighth of it, 3 which eighth.
+def _radius_and_angle_bits(
+    halfway: UInt32[Array, "*batch"], second: UInt32[Array, "*batch"]
+) -> tuple[Float[Array, "*batch"], UInt32[Array, "*batch"]]:
+    factor, shift = _SECOND_LANE
+    # By way of int32: a vector of unsigned numbers has no conversion to floats before AVX-512.
+    number = (_mix(halfway ^ second) >> 1).astype(jnp.int32).astype(jnp.result_type(float)) + 0.5
+    return jnp.sqrt(minus_twice_log(number * 2.0**-31)), _mix(halfway + (second * factor + shift))
+
+
+def _in_an_eighth(angle_bits: UInt32[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """Sine and cosine of an angle in the first eighth of the circle, where 29 bits say.
 
     XLA's own sine and cosine are not vectorised on a CPU, and an eighth needs no range reduction.
     """
-    turn = (bits >> 3).astype(jnp.int32).astype(dtype) + 0.5
+    dtype = jnp.result_type(float)
+    turn = (angle_bits >> 3).astype(jnp.int32).astype(dtype) + 0.5
     angle = turn * np.asarray(np.pi / 4 * 2.0**-29, dtype)
-    square = angle * angle
-    sine = angle * _polynomial(square, _SINE)
-    cosine = _polynomial(square, _COSINE)
-    swapped = (bits & 1).astype(bool)
-    x, y = jnp.where(swapped, sine, cosine), jnp.where(swapped, cosine, sine)
-    return jnp.where((bits & 2).astype(bool), -x, x), jnp.where((bits & 4).astype(bool), -y, y)
+    square, terms = angle * angle, _TERMS[str(dtype)]
+    return angle * evaluated(_SINE[:terms], square), evaluated(_COSINE[:terms], square)
 
 
+def _on_circle(
+    radius: Float[Array, "*batch"],
+    sine: Float[Array, "*batch"],
+    cosine: Float[Array, "*batch"],
+    angle_bits: UInt32[Array, "*batch"],
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """A point on the circle; three bits say in which eighth."""
+    swapped, left, lower = ((angle_bits & bit) != 0 for bit in (1, 2, 4))
+    x, y = radius * lax.select(swapped, sine, cosine), radius * lax.select(swapped, cosine, sine)
+    return lax.select(left, -x, x), lax.select(lower, -y, y)
+
+
+# Taylor series, to the precision of the type within an eighth.
 _SINE = tuple((-1) ** n / float(np.prod(np.arange(1.0, 2 * n + 2))) for n in range(8))
 _COSINE = tuple((-1) ** n / float(np.prod(np.arange(1.0, 2 * n + 1))) for n in range(8))
 _TERMS = {"float32": 5, "float64": 8}
-
-
-def _polynomial(x: Float[Array, "*batch"], taylor: tuple[float, ...]) -> Float[Array, "*batch"]:
-    value = jnp.full_like(x, taylor[_TERMS[str(x.dtype)] - 1])
-    for coefficient in reversed(taylor[: _TERMS[str(x.dtype)] - 1]):
-        value = value * x + coefficient
-    return value

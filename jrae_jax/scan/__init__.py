@@ -13,6 +13,7 @@ from .spectrum import BANDS as BANDS, Spectrum as Spectrum
 from .store import open_scan as open_scan
 from .summaries import (
     AbstractSummary as AbstractSummary,
+    Blocks as Blocks,
     Moments as Moments,
     Samples as Samples,
     TrajectoryInfo as TrajectoryInfo,

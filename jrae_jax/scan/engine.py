@@ -1,6 +1,7 @@
-"""The engine of a parameter scan: many columns from start to end on all devices, summarised as they are integrated."""
+"""The engine of a parameter scan: many columns from start to end, summarised as they are integrated."""
 
-import os
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -8,18 +9,16 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
 from .._checks import as_float
 from ..column.bounds import out_of_bounds
 from ..column.column import Column
-from ..column.integrate import Holds, next_held, solve_fixed
-from ..column.noise import NoiseStream, noise_stream
-from ..column.states import CHANNELS, POTENTIAL_STATES, STATES, States, eeg
+from ..column.noise import noise_stream
+from ..column.one_function import WIDEST_VECTORS
+from ..column.states import CHANNELS, POTENTIAL_STATES, STATES, States
 from ..column.step_size import fastest_rates, longest_stable
-from ..column.terms import Clock, ColumnTerm, RandomInput
+from .integrators import AbstractIntegrator, integrator_for
 from .summaries import AbstractSummary, TrajectoryInfo
 
 FAILURES = ("none", "not_finite", "out_of_bounds", "step_too_long")
@@ -42,14 +41,6 @@ class ScanPoints(eqx.Module):
     """The number of each trajectory, which its noise depends on."""
 
 
-def cpu_tile() -> int:
-    """How many columns a CPU integrates together: so many that their states stay in its cache."""
-    # With fewer, the loop around the tiles costs more; but next to nothing where this option makes XLA compile the loop
-    # into one function.
-    in_one_function = "xla_cpu_small_while_loop_byte_threshold" in os.environ.get("XLA_FLAGS", "")
-    return 256 if in_one_function else 1024
-
-
 class ScanPlan(eqx.Module):
     """How the points of a scan are simulated and what is kept; a compiled program is made for one plan."""
 
@@ -59,74 +50,54 @@ class ScanPlan(eqx.Module):
     steps: int = eqx.field(static=True)
     burn_in: int = eqx.field(static=True)
     """Steps before the first sample that is summarised."""
-    tile: int = eqx.field(static=True, default_factory=cpu_tile)
-    """Columns that a CPU integrates together."""
+    tile: int = eqx.field(static=True, default=256)
+    """Columns that a CPU integrates together: so many that their states stay in its nearest cache."""
     shortest_block: int = eqx.field(static=True, default=1000)
     """Samples in a block, at least: enough that what happens between blocks takes no time."""
     check_bounds: bool = eqx.field(static=True, default=False)
     """Whether a step is so long that potentials may leave their bounds, so that every sample is checked."""
 
     @property
-    def channels(self) -> tuple[str, ...]:
-        """The channels that any of the summaries is made of."""
-        wanted = {channel for summary in self.summaries for channel in summary.channels}
-        return tuple(channel for channel in CHANNELS if channel in wanted)
-
-    @property
     def block(self) -> int:
         """Samples in a block."""
-        quantum = int(np.lcm.reduce([summary.quantum(self.dt) for summary in self.summaries], initial=1))
+        quantum = math.lcm(*(math.prod(summary.blocks(self.dt)) for summary in self.summaries))
         return quantum * max(1, self.shortest_block // quantum)
 
     def info(self, column: Column, batch: int) -> TrajectoryInfo:
         """What a summary knows of the trajectories of so many columns."""
         return TrajectoryInfo(column, batch, self.dt, self.burn_in * self.dt, self.steps - self.burn_in)
 
-    def multiple(self, mesh: Mesh) -> int:
-        """What the number of points must be a multiple of."""
-        return mesh.size * (self.tile if _on_cpu(mesh) else 1)
 
-
-def place(points: ScanPoints, mesh: Mesh) -> ScanPoints:
-    """The points on the devices that will simulate them, so that a call does not compile anew for where they lie."""
-    split, whole = (NamedSharding(mesh, spec) for spec in (PartitionSpec(*mesh.axis_names), PartitionSpec()))
-    return jax.tree.map(lambda leaf: jax.device_put(leaf, split if jnp.ndim(leaf) else whole), points)
-
-
-@eqx.filter_jit
-def summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, mesh: Mesh) -> dict[str, Array]:
-    """The results of every summary, and `failed` and `failure_time`, for points divided among the devices of a mesh.
+def summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray) -> dict[str, Array]:
+    """The results of every summary, and `failed`, `failure` and `failure_time`, on the device that holds the points.
 
     **Arguments:**
 
-    - `points`: a multiple of `plan.multiple(mesh)`.
-    - `mesh`: devices along one axis.
+    - `points`: on a CPU a multiple of `plan.tile`.
 
     **Returns:** by name, with the points along the first axis.
     """
+    (device,) = points.trajectory.devices()
+    on_cpu = device.platform == "cpu"
+    return (_on_cpu if on_cpu else _elsewhere)(points, plan, key, plan.tile if on_cpu else points.trajectory.size)
+
+
+def _summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, tile: int) -> dict[str, Array]:
     each, common = eqx.partition(points, lambda leaf: leaf.ndim == 1)
-
-    def on_device(each, common, key):
-        tile = plan.tile if _on_cpu(mesh) else each.trajectory.size
-        tiles = jax.tree.map(lambda leaf: leaf.reshape(-1, tile), each)
-        results = jax.lax.map(lambda tile: _summarise_tile(eqx.combine(tile, common), plan, key), tiles)
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
-
-    split, whole = PartitionSpec(*mesh.axis_names), PartitionSpec()
-    sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(split, whole, whole), out_specs=split, check_vma=False)
-    return sharded(each, common, key)
+    tiles = jax.tree.map(lambda leaf: leaf.reshape(-1, tile), each)
+    results = jax.lax.map(lambda tile: _summarise_tile(eqx.combine(tile, common), plan, key), tiles)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
 
 
-def _on_cpu(mesh: Mesh) -> bool:
-    return mesh.devices.flat[0].platform == "cpu"
+_on_cpu = eqx.filter_jit(_summarise, compiler_options=WIDEST_VECTORS)
+_elsewhere = eqx.filter_jit(_summarise)
 
 
 class _TileState(eqx.Module):
     """What one block of a tile hands to the next."""
 
-    y: Float[Array, "6 batch"]
-    held: Float[Array, " batch"]
-    """The value of the last hold that is over, for an input with memory."""
+    integrated: Any
+    """The state of the integrator."""
     failure_step: Int[Array, " batch"]
     """The first step after which something is wrong; 0: none so far."""
     failure: Int[Array, " batch"]
@@ -138,20 +109,19 @@ class _TileState(eqx.Module):
 def _summarise_tile(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray) -> dict[str, Array]:
     batch = points.trajectory.size
     too_long = jnp.broadcast_to(fastest_rates(points.column) * plan.dt >= longest_stable(plan.solver), batch)
-    start = jnp.stack([jnp.where(too_long, jnp.nan, leaf) for leaf in points.y0])
-    tile = _Tile(points.column, plan, noise_stream(key, points.trajectory), start, batch)
-    none = jnp.zeros(batch, jnp.int32)
-    state = _TileState(
-        start, jnp.zeros(batch), none, none, tuple(summary.init(tile.info) for summary in plan.summaries)
-    )
-    for first, last, summarised in ((0, plan.burn_in, False), (plan.burn_in, plan.steps, True)):
+    y0 = jnp.stack([jnp.where(too_long, jnp.nan, leaf) for leaf in points.y0])
+    integrator = integrator_for(points.column, plan.solver, noise_stream(key, points.trajectory), plan.dt)
+    tile, none = _Tile(points.column, plan, integrator, y0, batch), jnp.zeros(batch, jnp.int32)
+    summaries = tuple(summary.init(tile.info) for summary in plan.summaries)
+    state = _TileState(integrator.start(y0), none, none, summaries)
+    for first, last, summarised in ((0, plan.burn_in, ()), (plan.burn_in, plan.steps, plan.summaries)):
         blocks, rest = divmod(last - first, plan.block)
         if blocks:
             starts = first + plan.block * jnp.arange(blocks, dtype=jnp.int32)
-            advance = partial(tile.advance, steps=plan.block, summarised=summarised)
+            advance = partial(tile.advance, steps=plan.block, summaries=summarised)
             state, _ = jax.lax.scan(lambda state, start, advance=advance: (advance(state, start), None), state, starts)
         if rest:
-            state = tile.advance(state, jnp.asarray(last - rest, jnp.int32), steps=rest, summarised=summarised)
+            state = tile.advance(state, jnp.asarray(last - rest, jnp.int32), steps=rest, summaries=summarised)
     failed = state.failure_step > 0
     failure_time = jnp.where(failed, as_float(jnp.where(too_long, 0, state.failure_step)) * plan.dt, jnp.nan)
     failure = jnp.where(too_long, FAILURES.index("step_too_long"), state.failure).astype(jnp.int8)
@@ -173,11 +143,11 @@ def _nan_where(failed: Bool[Array, " batch"], of_summary: Any) -> Any:
 
 
 class _Tile(eqx.Module):
-    """Columns that are integrated together as one system."""
+    """Columns that are integrated together."""
 
     column: Column
     plan: ScanPlan
-    stream: NoiseStream
+    integrator: AbstractIntegrator[Any]
     start: Float[Array, "6 batch"]
     batch: int = eqx.field(static=True)
 
@@ -186,86 +156,86 @@ class _Tile(eqx.Module):
         """What the summaries know."""
         return self.plan.info(self.column, self.batch)
 
-    def advance(self, state: _TileState, first_step: Int[Array, ""], *, steps: int, summarised: bool) -> _TileState:
-        """The next `steps` steps."""
-        plan = self.plan
-        random, held = self._random_input(state.held, first_step, steps)
-        clock = Clock(as_float(first_step) * plan.dt, as_float(plan.dt), steps)
+    def advance(
+        self, state: _TileState, first_step: Int[Array, ""], *, steps: int, summaries: tuple[AbstractSummary, ...]
+    ) -> _TileState:
+        """The next `steps` steps, of which these summaries are made."""
+        plan, integrator, before = self.plan, self.integrator, state.integrated
+        inside = integrator.made_inside(summaries)
+        outside = [summary for summary in summaries if summary not in inside]
+        channels = _ordered(outside)
+        thinning = [summary.blocks(plan.dt).every for summary in outside]
         looked_at = _POTENTIALS if plan.check_bounds else ()
-        stacked = diffrax.SubSaveAt(steps=1, fn=partial(_stacked_channels, (*looked_at, *plan.channels)))
-        saveat = diffrax.SaveAt(subs=[stacked, diffrax.SubSaveAt(t1=True)])
-        terms = ColumnTerm(self.column, random, clock, self.batch)
-        (samples, ys), _ = solve_fixed(terms, plan.solver, state.y, saveat)
+        every = 1 if looked_at else math.gcd(*thinning) or steps
+        integrated, running, samples = integrator.advance(
+            before,
+            first_step,
+            [summary.begin(partial(integrator.channel, before)) for summary in inside],
+            steps=steps,
+            every=every,
+            channels=(*looked_at, *channels),
+            add=lambda running, channel: [
+                summary.add(kept, channel) for summary, kept in zip(inside, running, strict=True)
+            ],
+        )
         potentials, samples = samples[:, : len(looked_at)], samples[:, len(looked_at) :]
-        summaries = state.summaries
-        if summarised:
-            summaries = tuple(
-                summary.update(self.info, of_summary, _chosen_channels(samples, plan.channels, summary.channels))
-                for summary, of_summary in zip(plan.summaries, summaries, strict=True)
-            )
-        (y,) = ys
+
+        def updated(summary, of_summary):
+            if summary in inside:
+                return summary.end(of_summary, running[inside.index(summary)], steps)
+            n = summary.blocks(plan.dt).every // every
+            return summary.update(self.info, of_summary, _chosen(samples[n - 1 :: n], channels, summary.channels))
+
+        states = state.summaries
+        if summaries:
+            states = tuple(updated(*pair) for pair in zip(summaries, states, strict=True))
+        failure_step, failure = self._first_failure(state, integrated, potentials, first_step, steps)
+        return _TileState(integrated, failure_step, failure, states)
+
+    def _first_failure(
+        self,
+        state: _TileState,
+        integrated: Any,
+        potentials: Float[Array, "time potentials batch"],
+        first_step: Int[Array, ""],
+        steps: int,
+    ) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
+        """The step of the first failure so far, and what failed, from the potentials if their bounds are checked."""
+        failed = ~self.integrator.finite(integrated)
         outside = None
-        if plan.check_bounds:
-            elapsed = clock.t0 + clock.dt * jnp.arange(1, steps + 1, dtype=y.dtype)
+        if self.plan.check_bounds:
+            elapsed = as_float(self.plan.dt) * as_float(first_step + jnp.arange(1, steps + 1))
             outside = out_of_bounds(self.column, self.start, potentials, elapsed)
-        failure_step, failure = _first_failure(state, y, samples, outside, first_step)
-        return _TileState(y, held, failure_step, failure, summaries)
+            failed = failed | jnp.any(outside, axis=0)
+        failed = failed & (state.failure_step == 0)
 
-    def _random_input(
-        self, held: Float[Array, " batch"], first_step: Int[Array, ""], steps: int
-    ) -> tuple[RandomInput | None, Float[Array, " batch"]]:
-        """The random input over a block, and the value of the last hold that is over at its end."""
-        input = self.column.input
-        if not input.random:
-            return None, held
-        per_hold = 1 if input.hold is None else round(input.hold / self.plan.dt)
-        first = first_step // per_hold
-        touched = (steps + 2 * per_hold - 2) // per_hold
-        holds = Holds(first_step, first, as_float(first_step - first * per_hold), float(per_hold), touched)
-        if input.memory is None:
-            return holds.random_input(self.stream, steps, None), held
-        table = next_held(input, self.stream, holds, self.batch, held)
-        over = (first_step + steps) // per_hold - first
-        return holds.random_input(self.stream, steps, table), jnp.concatenate([held[None], table])[over]
+        def searched():
+            # Only where something failed its samples are looked at, and made anew for that.
+            advance = partial(self.integrator.advance, state.integrated, first_step, ())
+            samples = advance(steps=steps, every=1, channels=STATES, add=lambda running, channel: running)[2]
+            infinite = ~jnp.all(jnp.isfinite(samples), axis=1)
+            wrong = infinite if outside is None else infinite | outside
+            at = jnp.where(jnp.any(wrong, axis=0), jnp.argmax(wrong, axis=0), steps - 1)
+            failure = jnp.full_like(state.failure, FAILURES.index("not_finite"))
+            if outside is not None:
+                is_outside = jnp.take_along_axis(outside, at[None], axis=0)[0]
+                failure = jnp.where(is_outside, FAILURES.index("out_of_bounds"), failure)
+            step = first_step + 1 + at.astype(jnp.int32)
+            return jnp.where(failed, step, state.failure_step), jnp.where(failed, failure, state.failure)
 
-
-def _stacked_channels(
-    channels: tuple[str, ...], t: Float[Array, ""], y: Float[Array, "6 batch"], args: None
-) -> Float[Array, "channels batch"]:
-    del t, args
-    return jnp.stack([eeg(y.T) if channel == "eeg" else y[STATES.index(channel)] for channel in channels])
+        return jax.lax.cond(jnp.any(failed), searched, lambda: (state.failure_step, state.failure))
 
 
-def _chosen_channels(
+def _ordered(summaries: Sequence[AbstractSummary]) -> tuple[str, ...]:
+    """The channels that any of the summaries is made of."""
+    wanted = {channel for summary in summaries for channel in summary.channels}
+    return tuple(channel for channel in CHANNELS if channel in wanted)
+
+
+def _chosen(
     samples: Float[Array, "time channels batch"], channels: tuple[str, ...], chosen: tuple[str, ...]
 ) -> Float[Array, "time chosen batch"]:
     if chosen == channels:
         return samples
     # By slices, which are views, where an index array is a gather.
     return jnp.stack([samples[:, channels.index(channel)] for channel in chosen], axis=1)
-
-
-def _first_failure(
-    state: _TileState,
-    y: Float[Array, "6 batch"],
-    samples: Float[Array, "time channels batch"],
-    outside: Bool[Array, "time batch"] | None,
-    first_step: Int[Array, ""],
-) -> tuple[Int[Array, " batch"], Int[Array, " batch"]]:
-    """The step of the first failure so far, and what failed; `y` is the end of the block."""
-    # A state once not finite never is so again: only where the end of a block is not finite the block is searched.
-    failed = ~jnp.all(jnp.isfinite(y), axis=0)
-    failed = (failed if outside is None else failed | jnp.any(outside, axis=0)) & (state.failure_step == 0)
-
-    def searched():
-        infinite = ~jnp.all(jnp.isfinite(samples), axis=1)
-        wrong = infinite if outside is None else infinite | outside
-        at = jnp.where(jnp.any(wrong, axis=0), jnp.argmax(wrong, axis=0), len(samples) - 1)
-        failure = jnp.full_like(state.failure, FAILURES.index("not_finite"))
-        if outside is not None:
-            is_outside = jnp.take_along_axis(outside, at[None], axis=0)[0]
-            failure = jnp.where(is_outside, FAILURES.index("out_of_bounds"), failure)
-        step = first_step + 1 + at.astype(jnp.int32)
-        return jnp.where(failed, step, state.failure_step), jnp.where(failed, failure, state.failure)
-
-    return jax.lax.cond(jnp.any(failed), searched, lambda: (state.failure_step, state.failure))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt32
 
-_CHUNK_WORK = 1e8  # column-steps: about a second on a laptop, so that little is lost and progress is reported often
+_CHUNK_WORK = 1e9  # column-steps: about a second on two cores, so that little is lost and progress is reported often
 _SMALLEST_CHUNK = 1024  # points; a file for each result of fewer would be mostly overhead
 _LARGEST_CHUNK = 2**17  # points; bounds the memory of a chunk however short the trajectories are
 

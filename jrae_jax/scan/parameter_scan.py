@@ -1,6 +1,7 @@
 """The parameter scan: from a column and axes to labelled results, in chunks, on all devices, resumable."""
 
 import dataclasses
+import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -161,7 +162,7 @@ def _checked_plan(
         check_type(AbstractSummary, summaries=summary)
     plan = ScanPlan(solver, tuple(summaries), float(dt), steps, round(burn_in / dt))
     if plan.block > max(steps, _LONGEST_BLOCK):
-        quanta = ", ".join(f"{type(summary).__name__} {summary.quantum(plan.dt)}" for summary in summaries)
+        quanta = ", ".join(f"{type(summary).__name__} {math.prod(summary.blocks(plan.dt))}" for summary in summaries)
         raise ValueError(
             f"`summaries` must have blocks with a common multiple of at most {_LONGEST_BLOCK} samples, got {quanta}"
         )

@@ -1,18 +1,23 @@
-"""Results of any number of points, as many at a time as there is memory for."""
+"""Results of any number of points, in pieces that all cores or devices work on side by side."""
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray, UInt32
 
 from .axes import Grid
-from .engine import ScanPlan, place, summarise
+from .engine import ScanPlan, summarise
+
+_LARGEST_PIECE_ON_A_CPU = 4096  # points; with more, cores would wait longer for the slowest at the end of a chunk
 
 
 class PieceSimulator:
-    """Simulates points of a grid on all local devices, a piece at a time; pieces get smaller when memory runs out.
+    """Simulates points of a grid on all local devices, in pieces that get smaller when memory runs out.
+
+    A CPU that is one device of JAX, as it is by default, works on as many pieces at a time as this process has cores.
 
     **Arguments:**
 
@@ -22,9 +27,13 @@ class PieceSimulator:
     def __init__(self, grid: Grid, plan: ScanPlan, key: PRNGKeyArray, points: int):
         """See the class."""
         self.grid, self.plan, self.key = grid, plan, key
-        self.mesh = Mesh(np.array(jax.local_devices()), ("columns",))
-        self.least = plan.multiple(self.mesh)
-        self.piece = self._multiple(points)
+        devices = jax.local_devices()
+        on_cpu = devices[0].platform == "cpu"
+        # One program serves all cores, where each device would compile its own.
+        self.devices = [devices[0]] * (_cores() if len(devices) == 1 else len(devices)) if on_cpu else devices
+        self.least = plan.tile if on_cpu else 1
+        rounds = math.ceil(points / (len(self.devices) * _LARGEST_PIECE_ON_A_CPU)) if on_cpu else 1
+        self.piece = self._multiple(math.ceil(points / (len(self.devices) * rounds)))
 
     def __call__(self, numbers: UInt32[np.ndarray, " points"]) -> dict[str, np.ndarray]:
         """Every result, with the points along its first axis.
@@ -33,8 +42,7 @@ class PieceSimulator:
         """
         while True:
             try:
-                pieces = [self._results(numbers[i : i + self.piece]) for i in range(0, len(numbers), self.piece)]
-                return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+                return self._all_results(numbers)
             except (MemoryError, jax.errors.JaxRuntimeError) as error:
                 exhausted = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
                 if not exhausted:
@@ -46,11 +54,30 @@ class PieceSimulator:
                     ) from error
             self.piece = self._multiple(self.piece // 2)
 
-    def _results(self, numbers: UInt32[np.ndarray, " points"]) -> dict[str, np.ndarray]:
+    def _all_results(self, numbers: UInt32[np.ndarray, " points"]) -> dict[str, np.ndarray]:
+        pieces = [numbers[i : i + self.piece] for i in range(0, len(numbers), self.piece)]
+        workers = len(self.devices)
+
+        def work(worker):
+            return [self._results(piece, self.devices[worker]) for piece in pieces[worker::workers]]
+
+        with ThreadPoolExecutor(workers) as threads:
+            done = list(threads.map(work, range(workers)))
+        ordered = [done[i % workers][i // workers] for i in range(len(pieces))]
+        return {name: np.concatenate([piece[name] for piece in ordered]) for name in ordered[0]}
+
+    def _results(self, numbers: UInt32[np.ndarray, " points"], device: jax.Device) -> dict[str, np.ndarray]:
         # Always a whole piece, so that the program is compiled once.
         padded = np.concatenate([numbers, np.full(self.piece - len(numbers), numbers[-1], numbers.dtype)])
-        results = summarise(place(self.grid.points(padded), self.mesh), self.plan, self.key, self.mesh)
-        return {name: np.asarray(values)[: len(numbers)] for name, values in results.items()}
+        points = jax.device_put(self.grid.points(padded), device)
+        return {
+            name: np.asarray(found)[: len(numbers)] for name, found in summarise(points, self.plan, self.key).items()
+        }
 
     def _multiple(self, points: int) -> int:
         return self.least * max(1, math.ceil(points / self.least))
+
+
+def _cores() -> int:
+    """How many cores this process may use; not known on macOS, where it may use all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .summaries import AbstractSummary, Variable
+from ..column.one_function import one_function
+from .summaries import AbstractSummary, Blocks, Variable
 
 REGIMES = ("rest", "alpha", "spike")
 """The regimes that `Regime` distinguishes, in the order of its codes."""
@@ -17,7 +18,7 @@ REGIMES = ("rest", "alpha", "spike")
 _SILENT, _ACTIVE = 0.1, 0.8  # fractions of the maximum firing rate of the pyramidal cells
 _FEWEST_SPIKES = 0.5  # 1/s
 _LEAST_SWING = 0.5  # peak to peak of r v, which is about 0.9 mV at the standard r
-_THINNED_RATE = 250.0  # Hz; a spike lasts tens of milliseconds
+_LEAST_RATE = 200.0  # Hz; a spike lasts tens of milliseconds, and of a spectrum as many samples are kept
 
 
 class RegimeState(NamedTuple):
@@ -38,15 +39,15 @@ class Regime(AbstractSummary[RegimeState]):
     parameters: a *spike* is a rise from below 10 % to above 80 %. With at least one spike in two seconds the regime
     is `spike`. Else it is `alpha` if the mean of `y1 - y2` is above `v0`, where the cells fire at half of their
     maximum, and it swings by more than `0.5 / r` (0.9 mV) from peak to peak, about an equilibrium as much as about a
-    cycle. The remainder is `rest`. Sampled 250 times a second. The rule is ours; the names are those of the cycles of
-    Grimbert and Faugeras (2006), doi 10.1162/neco.2006.18.12.3052.
+    cycle. The remainder is `rest`. Sampled at least 200 times a second. The rule is ours; the names are those of the
+    cycles of Grimbert and Faugeras (2006), doi 10.1162/neco.2006.18.12.3052.
     """
 
     channels = ("eeg",)  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
-    def quantum(self, dt):
-        """As many samples as lie from each one that is used to the next."""
-        return _thinning(dt)
+    def blocks(self, dt):
+        """At least 200 samples a second."""
+        return Blocks(max(1, int(1 / (_LEAST_RATE * dt) * (1 + 1e-9))))  # 1e-9: what rounding of 1 / dt may take off
 
     def variables(self, info):
         """`regime`, a code into `REGIMES`, and `spike_rate` in 1/s."""
@@ -65,7 +66,7 @@ class Regime(AbstractSummary[RegimeState]):
     def update(self, info, state, samples):
         """Count the rises from silent to active."""
         parameters = info.column.parameters
-        v = samples[:: _thinning(info.dt), 0]
+        v = samples[:, 0]
         v = v - jnp.broadcast_to(parameters.v0, v.shape)
         low, high = (np.log(rate / (1 - rate)) / parameters.r for rate in (_SILENT, _ACTIVE))
 
@@ -74,7 +75,10 @@ class Regime(AbstractSummary[RegimeState]):
             spikes = spikes + (silent & (v > high)).astype(spikes.dtype)
             return ((v < low) | (silent & (v <= high)), spikes), None
 
-        (silent, spikes), _ = jax.lax.scan(count, (state.silent, state.spikes), v)
+        def counted(carry, v):
+            return jax.lax.scan(count, carry, v)[0]
+
+        silent, spikes = one_function(counted)((state.silent, state.spikes), v)
         least = jnp.minimum(state.least, jnp.min(v, axis=0))
         largest = jnp.maximum(state.largest, jnp.max(v, axis=0))
         return RegimeState(silent, spikes, state.total + jnp.sum(v, axis=0), least, largest)
@@ -87,7 +91,3 @@ class Regime(AbstractSummary[RegimeState]):
         codes = jnp.where((state.total > 0) & swings, REGIMES.index("alpha"), REGIMES.index("rest"))
         codes = jnp.where(spike_rate >= _FEWEST_SPIKES, REGIMES.index("spike"), codes)
         return {"regime": jnp.where(finite, codes, -1).astype(jnp.int8), "spike_rate": spike_rate}
-
-
-def _thinning(dt: float) -> int:
-    return max(1, int(1 / (_THINNED_RATE * dt) * (1 + 1e-9)))  # 1e-9: what rounding of 1 / dt may take off

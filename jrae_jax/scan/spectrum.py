@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from .._checks import as_float, as_positive, check_choice
 from ..column.states import CHANNELS
-from .summaries import UNIT_OF_CHANNEL, AbstractSummary, Variable
+from .summaries import UNIT_OF_CHANNEL, AbstractSummary, Blocks, Variable
 
 BANDS = {"delta": (0.5, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 80.0)}
 """EEG frequency bands, Hz: from, up to but not including."""
@@ -59,16 +59,18 @@ class Spectrum(AbstractSummary[SpectrumState]):
         """The one channel."""
         return (self.channel,)
 
-    def quantum(self, dt):
-        """Half a segment."""
-        return self._thinning(dt) * self._half(dt)
+    def blocks(self, dt):
+        """Half segments of at least 200 samples a second."""
+        every = max(1, math.floor(_LEAST_RATE**-1 / dt * (1 + 1e-9)))  # 1e-9: what rounding of 1 / dt may take off
+        return Blocks(every, max(2, round(0.5 / (self.resolution * dt * every))))
 
     def variables(self, info):
         """`dominant_frequency` in Hz, and `band_power` in the channel's unit squared, over `band`.
 
         A band that reaches above the Nyquist frequency, or lies between two bins of the resolution, has power NaN.
         """
-        segment = 2 * self.quantum(info.dt)
+        every, half = self.blocks(info.dt)
+        segment = 2 * half * every
         if info.samples < segment:
             raise ValueError(
                 f"`summaries`: Spectrum with a resolution of {self.resolution} Hz needs {segment * info.dt:g} s to "
@@ -88,15 +90,14 @@ class Spectrum(AbstractSummary[SpectrumState]):
 
     def init(self, info):
         """No segment yet."""
-        half = self._half(info.dt)
+        half = self.blocks(info.dt).multiple
         return SpectrumState(jnp.zeros((half, info.batch)), jnp.zeros((half + 1, info.batch)), jnp.zeros(()))
 
     def update(self, info, state, samples):
         """Add one spectrum for each half segment."""
-        half, thinning = self._half(info.dt), self._thinning(info.dt)
-        thinned = samples[thinning - 1 :: thinning, 0]
-        for start in range(0, len(thinned) - half + 1, half):
-            new = thinned[start : start + half]
+        half = self.blocks(info.dt).multiple
+        for start in range(0, len(samples) - half + 1, half):
+            new = samples[start : start + half, 0]
             segment = jnp.concatenate([state.last, new])
             window = jnp.asarray(_hann(len(segment)), segment.dtype)
             transformed = jnp.fft.rfft((segment - jnp.mean(segment, axis=0)[None]) * window[:, None], axis=0)
@@ -108,8 +109,8 @@ class Spectrum(AbstractSummary[SpectrumState]):
 
     def result(self, info, state):
         """See `variables`."""
-        rate = 1 / (info.dt * self._thinning(info.dt))
-        size = 2 * self._half(info.dt)
+        every, half = self.blocks(info.dt)
+        rate, size = 1 / (info.dt * every), 2 * half
         sides = np.full(size // 2 + 1, 2.0)
         sides[[0, -1]] = 1.0  # the mean and the Nyquist frequency have no negative twin
         scale = jnp.asarray(sides / (rate * float(np.sum(_hann(size) ** 2))), state.density.dtype)
@@ -122,12 +123,6 @@ class Spectrum(AbstractSummary[SpectrumState]):
         empty = np.array([not bins.any() or high > rate / 2 for bins, (_, high) in bands])
         powers = jnp.where(jnp.asarray(empty)[:, None], jnp.nan, jnp.stack(powers))
         return {"dominant_frequency": _peak(density) * (rate / size), "band_power": powers}
-
-    def _thinning(self, dt: float) -> int:
-        return max(1, math.floor(_LEAST_RATE**-1 / dt * (1 + 1e-9)))  # 1e-9: what rounding of 1 / dt may take off
-
-    def _half(self, dt: float) -> int:
-        return max(2, round(0.5 / (self.resolution * dt * self._thinning(dt))))
 
 
 def _hann(size: int) -> np.ndarray:

@@ -6,13 +6,13 @@ on side by side. (Under `jax.vmap` over that axis each broadcast would transpose
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._checks import check_count, check_names
@@ -34,6 +34,15 @@ class Variable(NamedTuple):
     """The values along those axes, by name."""
     attributes: dict[str, Any] = {}  # noqa: RUF012
     """Further attributes of the variable in the dataset."""
+
+
+class Blocks(NamedTuple):
+    """The samples that a summary gets, block by block."""
+
+    every: int = 1
+    """It gets every n-th sample."""
+    multiple: int = 1
+    """A block, but for the last, has a whole multiple of so many of these."""
 
 
 class TrajectoryInfo(eqx.Module):
@@ -61,16 +70,15 @@ class AbstractSummary(eqx.Module, Generic[_State]):
     """What to keep of each trajectory. Subclass it for a summary of your own.
 
     In every array that a summary gets, keeps or returns, the columns are the last axis, and no column may depend on
-    another. `update` is called with consecutive blocks, whose lengths are whole multiples of `quantum(dt)` samples but
-    for the last.
+    another. `update` is called with consecutive blocks of the samples that `blocks` says.
 
     ```python
     class TimeAbove(jrae.scan.AbstractSummary):
         threshold: float  # mV
         channels = ("eeg",)
 
-        def quantum(self, dt):
-            return 1
+        def blocks(self, dt):
+            return jrae.scan.Blocks()
 
         def variables(self, info):
             return {"time_above": jrae.scan.Variable("1", f"fraction of time above {self.threshold} mV")}
@@ -97,8 +105,8 @@ class AbstractSummary(eqx.Module, Generic[_State]):
         channels: eqx.AbstractVar[tuple[str, ...]]
 
     @abstractmethod
-    def quantum(self, dt: float) -> int:
-        """How many samples a block must be a whole multiple of, where they are `dt` seconds apart; 1: any length."""
+    def blocks(self, dt: float) -> Blocks:
+        """Which samples it is made of, and in what blocks it gets them, where they are `dt` seconds apart."""
 
     @abstractmethod
     def variables(self, info: TrajectoryInfo) -> dict[str, Variable]:
@@ -120,6 +128,25 @@ class AbstractSummary(eqx.Module, Generic[_State]):
         """The results by the names of `variables`, each with its dimensions there, and the columns after them."""
 
 
+class AbstractRunningSummary(AbstractSummary[_State]):
+    """A summary that can also be made sample by sample, inside the loop over time, which stores no samples then.
+
+    `begin` and `add` are of elementwise operations alone; what they keep are arrays with one number a column.
+    """
+
+    @abstractmethod
+    def begin(self, channel: Callable[[str], Float[Array, " batch"]]) -> Any:
+        """What is kept within a block, from the channels just before its first sample."""
+
+    @abstractmethod
+    def add(self, running: Any, channel: Callable[[str], Float[Array, " batch"]]) -> Any:
+        """The same with one more sample."""
+
+    @abstractmethod
+    def end(self, state: _State, running: Any, samples: int) -> _State:
+        """The state after the block."""
+
+
 def _listed(channels: Sequence[str]) -> tuple[str, ...]:
     check_names(CHANNELS, channels=channels)
     if not len(channels):
@@ -139,7 +166,18 @@ class MomentsState(NamedTuple):
     largest: Float[Array, "channels batch"]
 
 
-class Moments(AbstractSummary[MomentsState]):
+class _RunningMoments(NamedTuple):
+    """Of one channel within a block."""
+
+    origin: Float[Array, " batch"]
+    """What is taken off each sample, so that little is lost in sums of squares."""
+    total: Float[Array, " batch"]
+    squares: Float[Array, " batch"]
+    least: Float[Array, " batch"]
+    largest: Float[Array, " batch"]
+
+
+class Moments(AbstractRunningSummary[MomentsState]):
     """Mean, standard deviation, least and largest value of each channel.
 
     **Arguments:**
@@ -151,10 +189,10 @@ class Moments(AbstractSummary[MomentsState]):
         static=True, default=("eeg",), converter=_listed
     )
 
-    def quantum(self, dt):
-        """Blocks of any length."""
+    def blocks(self, dt):
+        """All samples, in blocks of any length."""
         del dt
-        return 1
+        return Blocks()
 
     def variables(self, info):
         """`<channel>_mean`, `_sd`, `_min` and `_max`, in the channel's unit."""
@@ -172,20 +210,34 @@ class Moments(AbstractSummary[MomentsState]):
         return MomentsState(jnp.zeros(()), zeros, zeros, zeros + jnp.inf, zeros - jnp.inf)
 
     def update(self, info, state, samples):
-        """By the pairwise formula of Chan, Golub and LeVeque (1983), doi 10.1080/00031305.1983.10483115."""
+        """Add a block."""
         del info
-        number, more = state.number, len(samples)
-        total = number + more
-        block_mean = jnp.mean(samples, axis=0)
-        step = block_mean - state.mean
-        block_square = jnp.sum((samples - block_mean[None]) ** 2, axis=0)
-        return MomentsState(
-            total,
-            state.mean + step * (more / total),
-            state.square + block_square + step**2 * (number * more / total),
-            jnp.minimum(state.least, jnp.min(samples, axis=0)),
-            jnp.maximum(state.largest, jnp.max(samples, axis=0)),
-        )
+        mean = jnp.mean(samples, axis=0)
+        square = jnp.sum((samples - mean[None]) ** 2, axis=0)
+        return _pooled(state, len(samples), mean, square, jnp.min(samples, axis=0), jnp.max(samples, axis=0))
+
+    def begin(self, channel):
+        """About the sample before."""
+        values = [channel(name) for name in self.channels]
+        zeros, infinite = jnp.zeros_like(values[0]), jnp.full_like(values[0], jnp.inf)
+        return tuple(_RunningMoments(value, zeros, zeros, infinite, -infinite) for value in values)
+
+    def add(self, running, channel):
+        """Four operations for each channel."""
+
+        def added(kept, x):
+            away = x - kept.origin
+            # `lax.min` and `lax.max` keep NaN, which takes twice as many instructions; who is NaN has failed.
+            least, largest = lax.select(x < kept.least, x, kept.least), lax.select(x > kept.largest, x, kept.largest)
+            return _RunningMoments(kept.origin, kept.total + away, kept.squares + away * away, least, largest)
+
+        return tuple(added(kept, channel(name)) for kept, name in zip(running, self.channels, strict=True))
+
+    def end(self, state, running, samples):
+        """Add the block."""
+        origin, total, squares, least, largest = (jnp.stack(values) for values in zip(*running, strict=True))
+        square = jnp.maximum(squares - total * total / samples, 0)
+        return _pooled(state, samples, origin + total / samples, square, least, largest)
 
     def result(self, info, state):
         """See `variables`; NaN for a trajectory that failed."""
@@ -194,6 +246,19 @@ class Moments(AbstractSummary[MomentsState]):
         mean, least, largest = (jnp.where(finite, value, jnp.nan) for value in (state.mean, state.least, state.largest))
         numbers = {"mean": mean, "sd": jnp.sqrt(state.square / state.number), "min": least, "max": largest}
         return {f"{channel}_{name}": numbers[name][i] for i, channel in enumerate(self.channels) for name in numbers}
+
+
+def _pooled(state: MomentsState, more: int, mean: Array, square: Array, least: Array, largest: Array) -> MomentsState:
+    """By the pairwise formula of Chan, Golub and LeVeque (1983), doi 10.1080/00031305.1983.10483115."""
+    number, total = state.number, state.number + more
+    step = mean - state.mean
+    return MomentsState(
+        total,
+        state.mean + step * (more / total),
+        state.square + square + step**2 * (number * more / total),
+        jnp.minimum(state.least, least),
+        jnp.maximum(state.largest, largest),
+    )
 
 
 class SamplesState(NamedTuple):
@@ -222,10 +287,10 @@ class Samples(AbstractSummary[SamplesState]):
     def __check_init__(self):
         check_count(1, every=self.every)
 
-    def quantum(self, dt):
-        """`every`."""
+    def blocks(self, dt):
+        """Every n-th sample, in blocks of any length."""
         del dt
-        return self.every
+        return Blocks(self.every)
 
     def variables(self, info):
         """`<channel>_samples` for each channel, with an axis `time`."""
@@ -243,13 +308,10 @@ class Samples(AbstractSummary[SamplesState]):
         return SamplesState(kept, jnp.zeros((), jnp.int32))
 
     def update(self, info, state, samples):
-        """Put every n-th sample of the block in its place."""
+        """Put the samples of the block in their place."""
         del info
-        new = samples[self.every - 1 :: self.every]
-        if not len(new):
-            return state
-        kept = jax.lax.dynamic_update_slice_in_dim(state.kept, new, state.filled, axis=0)
-        return SamplesState(kept, state.filled + len(new))
+        kept = lax.dynamic_update_slice_in_dim(state.kept, samples, state.filled, axis=0)
+        return SamplesState(kept, state.filled + len(samples))
 
     def result(self, info, state):
         """See `variables`."""

@@ -1,5 +1,6 @@
 """The engine of a parameter scan: its summaries are those of what `simulate` returns, however columns are divided."""
 
+import math
 from typing import Any
 
 import diffrax
@@ -8,21 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh
 
 import jrae_jax as jrae
 from jrae_jax.column import LongStepWarning, States, StrangSplitting
-from jrae_jax.scan import REGIMES, AbstractSummary, Moments, Regime, Samples, Spectrum, TrajectoryInfo, Variable
-from jrae_jax.scan.engine import FAILURES, ScanPlan, ScanPoints, place, summarise
+from jrae_jax.scan import REGIMES, AbstractSummary, Blocks, Moments, Regime, Samples, Spectrum, TrajectoryInfo, Variable
+from jrae_jax.scan.engine import FAILURES, ScanPlan, ScanPoints, summarise
 
 KEY = jax.random.key(0)
 
 
-def mesh_of(devices):
-    return Mesh(np.array(jax.devices()[:devices]), ("columns",))
-
-
-TILE = ScanPlan(diffrax.Euler(), (), 1e-3, 1, 0).multiple(mesh_of(1))
+TILE = ScanPlan(diffrax.Euler(), (), 1e-3, 1, 0).tile
 
 
 def each(values, columns=TILE):
@@ -30,14 +26,14 @@ def each(values, columns=TILE):
     return np.concatenate([values, np.full(columns - len(values), values[-1])])
 
 
-def summarised(summaries, column, *, steps, devices=1, trajectory=None, y0=None, **settings: Any):
+def summarised(summaries, column, *, steps, trajectory=None, y0=None, **settings: Any):
     """The results of columns whose noise is that of the trajectories given, by default 0, 1, 2 and so on."""
     trajectory = jnp.asarray(np.arange(TILE) if trajectory is None else trajectory, jnp.uint32)
     points = ScanPoints(column, ScanPoints(column).y0 if y0 is None else y0, trajectory)
     settings = dict(solver=StrangSplitting(), dt=1e-3, burn_in=0) | settings
     plan = ScanPlan(summaries=summaries, steps=steps, **settings)
-    mesh = mesh_of(devices)
-    return {name: np.asarray(values) for name, values in summarise(place(points, mesh), plan, KEY, mesh).items()}
+    points = jax.device_put(points, jax.devices()[0])
+    return {name: np.asarray(values) for name, values in summarise(points, plan, KEY).items()}
 
 
 def simulated(column, *, steps, solver=None, **settings: Any):
@@ -65,8 +61,8 @@ class LongestAbove(AbstractSummary):
     threshold: float = eqx.field(static=True)
     channels = ("eeg",)  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
-    def quantum(self, dt):
-        return 1
+    def blocks(self, dt):
+        return Blocks()
 
     def variables(self, info):
         return {"longest_above": Variable("s", "longest time above the threshold")}
@@ -109,7 +105,8 @@ def fed(summary, values):
     def results(samples):
         return summary.result(info, summary.update(info, summary.init(info), samples))
 
-    return results(values.T[:, None])
+    every = summary.blocks(1e-3).every
+    return results(values.T[every - 1 :: every, None])
 
 
 def test_nothing_failed(results):
@@ -196,10 +193,9 @@ def test_a_column_does_not_depend_on_its_place_or_its_neighbours(plain):
     assert len(np.unique(plain["eeg_mean"])) > 0.9 * TILE
 
 
-def test_a_column_does_not_depend_on_tiles_and_devices(plain):
-    """Four times as many columns are two tiles of each of two devices."""
-    order = np.random.default_rng(0).permutation(np.repeat(np.arange(TILE), 4))
-    assert_equal(summarised(**PLAIN, trajectory=order, devices=2), plain, order)
+def test_a_column_does_not_depend_on_how_many_tiles_there_are(plain):
+    order = np.random.default_rng(0).permutation(np.repeat(np.arange(TILE), 2))
+    assert_equal(summarised(**PLAIN, trajectory=order), plain, order)
 
 
 @pytest.mark.slow
@@ -213,8 +209,7 @@ def test_blocks_are_whole_multiples_of_what_each_summary_asks_for():
     spectrum = Spectrum(resolution=2.0)
     plan = ScanPlan(diffrax.Euler(), (Samples(7), spectrum, Moments()), 1e-3, 5000, 0)
     assert plan.block % 7 == 0
-    assert plan.block % spectrum.quantum(1e-3) == 0
-    assert ScanPlan(diffrax.Euler(), (Moments(("y4", "y0")), Regime()), 1e-3, 5000, 0).channels == ("y0", "y4", "eeg")
+    assert plan.block % math.prod(spectrum.blocks(1e-3)) == 0
 
 
 # Columns that fail

@@ -18,7 +18,7 @@ PLAN = ScanPlan(StrangSplitting(), (jrae.scan.Moments(),), 1e-3, 50, 0, tile=8)
 
 @pytest.fixture
 def little_memory(monkeypatch):
-    """A simulator with memory for so many columns at a time, on two devices with tiles of 8; the sizes it tried."""
+    """A simulator with memory for so many columns at a time on each of two devices, in tiles of 8; what it tried."""
 
     def limit(most, message="RESOURCE_EXHAUSTED: Out of memory allocating 17179869184 bytes."):
         tried = []
@@ -40,11 +40,11 @@ def little_memory(monkeypatch):
 NUMBERS = np.arange(100, dtype=np.uint32)
 
 
-@pytest.mark.parametrize(("most", "sizes"), [(1000, [112]), (64, [112, 64, 64]), (33, [112, 64, 32, 32, 32, 32])])
+@pytest.mark.parametrize(("most", "sizes"), [(1000, [56]), (55, [56, 32]), (31, [56, 32, 16])])
 def test_fewer_columns_at_a_time_when_memory_runs_out(little_memory, most, sizes):
     simulator, tried = little_memory(most)
     found = simulator(NUMBERS)
-    assert tried == sizes
+    assert list(dict.fromkeys(tried)) == sizes
     np.testing.assert_array_equal(found["C"], C.astype(np.float32))
     np.testing.assert_array_equal(found["number"], np.arange(100))
 
@@ -53,18 +53,18 @@ def test_less_memory_is_remembered_from_chunk_to_chunk(little_memory):
     simulator, tried = little_memory(32)
     for chunk in (NUMBERS[:50], NUMBERS[50:]):
         np.testing.assert_array_equal(simulator(chunk)["number"], chunk)
-    assert tried == [112, 64, 32, 32, 32, 32]
+    assert tried == [56] + [32] * 4
 
 
 def test_memory_that_is_too_little_for_the_least(little_memory):
     simulator, tried = little_memory(0)
-    with pytest.raises(MemoryError, match="`parameter_scan`: 16 columns at a time are too many for the memory there"):
+    with pytest.raises(MemoryError, match="`parameter_scan`: 8 columns at a time are too many for the memory there"):
         simulator(NUMBERS)
-    assert tried == [112, 64, 32, 16]
+    assert list(dict.fromkeys(tried)) == [56, 32, 16, 8]
 
 
 def test_what_has_nothing_to_do_with_memory_passes_through(little_memory):
     simulator, tried = little_memory(0, "INTERNAL: something else")
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL: something else"):
         simulator(NUMBERS)
-    assert len(tried) == 1
+    assert set(tried) == {56}

@@ -1,6 +1,7 @@
 """Whole scans: what they hold, that nothing depends on how they are divided, failures, and arguments refused."""
 
 import importlib
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 import jrae_jax as jrae
 from jrae_jax.column import StrangSplitting
-from jrae_jax.scan import AbstractSummary, Moments, Samples, Variable, zipped
+from jrae_jax.scan import AbstractSummary, Blocks, Moments, Samples, Variable, zipped
 from jrae_jax.scan.layout import Layout
 
 scans = importlib.import_module("jrae_jax.scan.parameter_scan")
@@ -154,9 +155,13 @@ def test_results_do_not_depend_on_chunks(plain, small_chunks):
     assert_same_bits(scan().load(), plain)
 
 
-def test_results_do_not_depend_on_devices(plain, monkeypatch):
+@pytest.mark.parametrize("cores", [1, 3])
+def test_results_do_not_depend_on_devices_and_cores(plain, monkeypatch, cores):
+    """A thousand columns are pieces for each core; the suite has two devices."""
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
-    assert_same_bits(scan().load(), plain)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    more = scan({"C": np.append(C, np.linspace(80.0, 90.0, 1000))}).load()
+    assert_same_bits(more.isel(C=slice(4)), plain)
 
 
 def test_results_do_not_depend_on_what_else_is_scanned(plain):
@@ -211,8 +216,8 @@ class Above(AbstractSummary):
     described: tuple[str, ...] = eqx.field(static=True, default=("above",))
     channels = ("eeg",)  # pyright: ignore
 
-    def quantum(self, dt):
-        return 1
+    def blocks(self, dt):
+        return Blocks()
 
     def variables(self, info):
         label = f"samples above a level, {info.start:g} s on, {info.samples} of {info.dt:g} s"

@@ -1,6 +1,9 @@
 """Summaries fed by hand, block by block; what the engine feeds them is tested in `test_engine.py`."""
 
+import math
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,14 +20,18 @@ def info_of(samples, *, start=0.0, batch=1):
 
 
 def fed(summary, samples, *, blocks=None, dt=1e-3, column=COLUMN):
-    """The results of one channel, `(time, columns)`, or several, `(time, channels, columns)`, cut into blocks."""
+    """The results of one channel, `(time, columns)`, or several, `(time, channels, columns)`, cut into blocks.
+
+    Of each block it gets the samples that it asks for.
+    """
     samples = np.asarray(samples)[:, None] if np.ndim(samples) == 2 else np.asarray(samples)
     blocks = [len(samples)] if blocks is None else blocks
     assert sum(blocks) == len(samples)
     info = TrajectoryInfo(column, samples.shape[-1], dt, 0.0, len(samples))
     state, update = eqx.filter_jit(summary.init)(info), eqx.filter_jit(summary.update)
     for block in np.split(samples, np.cumsum(blocks)[:-1]):
-        state = update(info, state, jnp.asarray(block, float))
+        every = summary.blocks(dt).every
+        state = update(info, state, jnp.asarray(block[every - 1 :: every], float))
     return {
         name: np.asarray(values, dtype=float) for name, values in eqx.filter_jit(summary.result)(info, state).items()
     }
@@ -56,6 +63,27 @@ def test_moments_are_those_of_numpy_however_cut(noise, blocks):
         np.testing.assert_array_equal(results[f"{channel}_max"], values.max(axis=0).astype(np.float32))
 
 
+def test_moments_sample_by_sample_are_those_block_by_block(noise):
+    """As the kernel makes them, about the sample before the block."""
+    summary, info = Moments(("y1", "eeg")), info_of(2200, batch=3)
+    noise = jnp.asarray(noise, float)
+
+    def channels(sample):
+        return dict(zip(summary.channels, sample, strict=True)).__getitem__
+
+    def block(state, before, samples):
+        add = lambda running, sample: (summary.add(running, channels(sample)), None)  # noqa: E731
+        running, _ = jax.lax.scan(add, summary.begin(channels(before)), samples)
+        return summary.end(state, running, len(samples))
+
+    state, before = summary.init(info), noise[700]
+    for samples in np.split(noise, [900, 901, 1900]):
+        state, before = eqx.filter_jit(block)(state, before, samples), samples[-1]
+    blocks = fed(summary, noise)
+    for name, values in summary.result(info, state).items():
+        np.testing.assert_allclose(values, blocks[name], rtol=1e-5)
+
+
 def test_moments_keep_a_small_spread_about_a_large_mean():
     values = np.random.default_rng(1).normal(1000, 0.01, size=(20_000, 16)).astype(np.float32)
     results = fed(Moments(), values, blocks=[1000] * 20)
@@ -73,7 +101,7 @@ def test_moments_of_one_sample():
 @pytest.mark.parametrize(("every", "blocks"), [(1, [1000, 1000, 200]), (7, [994, 994, 212]), (1100, [1100, 1100])])
 def test_samples_are_every_nth(noise, every, blocks):
     summary = Samples(every, ("y1", "y4"))
-    assert all(block % summary.quantum(1e-3) == 0 for block in blocks[:-1])
+    assert all(block % math.prod(summary.blocks(1e-3)) == 0 for block in blocks[:-1])
     results = fed(summary, noise, blocks=blocks)
     for i, channel in enumerate(("y1", "y4")):
         np.testing.assert_array_equal(results[f"{channel}_samples"], noise[every - 1 :: every, i].astype(np.float32))
@@ -127,7 +155,7 @@ def by_scipy(values, dt, resolution):
 def test_spectrum_is_that_of_scipy(dt, resolution):
     values = alpha_with_noise(dt, 6.3)
     summary = Spectrum(resolution=resolution)
-    quantum = summary.quantum(dt)
+    quantum = math.prod(summary.blocks(dt))
     assert quantum * dt == pytest.approx(0.5 / resolution)
     whole, rest = divmod(len(values), quantum)
     results = fed(summary, values, blocks=[(whole - 3) * quantum, 3 * quantum + rest], dt=dt)
@@ -208,7 +236,7 @@ RISES = {
 }
 
 
-@pytest.mark.parametrize("blocks", [[800], [100] * 8, [700, 100], [4] * 200])
+@pytest.mark.parametrize("blocks", [[800], [100] * 8, [700, 100], [5] * 160])
 def test_a_spike_is_a_rise_from_silent_to_active(blocks):
     signals = [stretches(*levels, *[levels[-1]] * (8 - len(levels))) for levels in RISES]
     results = fed(Regime(), np.stack(signals, axis=1), blocks=blocks)
@@ -262,11 +290,11 @@ def test_regime_of_what_is_not_finite_is_none():
     np.testing.assert_array_equal(np.isnan(results["spike_rate"]), [False, True, False])
 
 
-@pytest.mark.parametrize(("dt", "every"), [(1e-3, 4), (3e-4, 13), (1e-4, 40)])
+@pytest.mark.parametrize(("dt", "every"), [(1e-3, 5), (3e-4, 16), (1e-4, 50)])
 def test_regime_uses_the_same_samples_however_they_are_cut(dt, every):
-    """Active but for the samples that it uses first, 250 a second."""
-    values = np.where(np.arange(6000) % every == 0, SILENT, ACTIVE)[:, None]
-    block = 1000 - 1000 % Regime().quantum(dt)
+    """Active but for the samples that it uses, 200 a second or more."""
+    values = np.where(np.arange(1, 6001) % every == 0, SILENT, ACTIVE)[:, None]
+    block = 1000 - 1000 % math.prod(Regime().blocks(dt))
     blocks = [block] * (6000 // block) + [6000 % block] * (6000 % block > 0)
     assert fed(Regime(), values, dt=dt)["spike_rate"] == 0
     assert fed(Regime(), values, dt=dt, blocks=blocks)["spike_rate"] == 0

@@ -1,0 +1,285 @@
+"""One step of each fixed-step solver for a tile of columns, as elementwise operations: the inside of the kernel.
+
+The same equations as in `equations.py` and `solvers.py`, arranged for speed. Every array has shape `()` or `(tile,)`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .elementary import clipped, power_of_two
+from .equations import Coefficients, Drive
+from .one_function import Stage, together
+from .solvers import RK4, FixedStepHeun, LinearFlow, StrangSplitting
+from .states import States
+
+
+class Forcing(NamedTuple):
+    """The external input over one step."""
+
+    rate: Callable[[float], Float[Array, "*tile"]]
+    """What is not white, 1/s, at a fraction of the step."""
+    white: Float[Array, "*tile"] | None
+    """The intensity of the white noise, s^-1/2."""
+    normals: tuple[Float[Array, "*tile"], Float[Array, "*tile"]] | None
+    """Two standard normals of the step."""
+
+
+_Carry = TypeVar("_Carry", bound=tuple)
+
+
+class AbstractScheme(eqx.Module, Generic[_Carry]):
+    """A solver's steps of one length. What it carries from step to step begins with the three potentials."""
+
+    @abstractmethod
+    def start(self, y: States) -> _Carry:
+        """What is carried, from the states."""
+
+    @abstractmethod
+    def step(self, carry: _Carry, forcing: Forcing, stage: Stage) -> _Carry:
+        """One step on."""
+
+    @abstractmethod
+    def states(self, carry: _Carry) -> States:
+        """The states, from what is carried."""
+
+
+class _Firing(NamedTuple):
+    """The firing rates of the three populations as fractions of the greatest: 1/u, 1/v and 1/w.
+
+    By one division for all three, 1/u = v w / (u v w), as a division takes longest of all.
+    """
+
+    u: Array
+    v: Array
+    w: Array
+    inverse: Array
+    """Of the product."""
+
+    def drive(self, strength: Drive) -> Drive:
+        """What the populations add, from what they add at the greatest rate."""
+        u, v, w, inverse = self
+        return Drive(
+            strength.pyramidal * (inverse * (v * w)),
+            strength.excitatory * ((inverse * u) * w),
+            strength.inhibitory * ((inverse * u) * v),
+        )
+
+
+class _Synapses(eqx.Module):
+    """What the populations add to the derivatives: `equations.synaptic_drive`, times a factor."""
+
+    lift: Float[Array, "*tile"]
+    pyramidal_slope: Float[Array, "*tile"]
+    excitatory_slope: Float[Array, "*tile"]
+    inhibitory_slope: Float[Array, "*tile"]
+    strength: Drive
+
+    def __init__(self, c: Coefficients, factor: Float[Array, ""] | float):
+        """See the class."""
+        in_base_2 = float(np.log2(np.e))
+        self.lift = -in_base_2 * c.threshold
+        self.pyramidal_slope = in_base_2 * c.pyramidal_slope
+        self.excitatory_slope = in_base_2 * c.excitatory_slope
+        self.inhibitory_slope = in_base_2 * c.inhibitory_slope
+        self.strength = Drive(factor * c.pyramidal_drive, factor * c.excitatory_drive, factor * c.inhibitory_drive)
+
+    def firing(self, y0: Array, y1: Array, y2: Array, stage: Stage) -> _Firing:
+        """At these potentials."""
+
+        def denominators(synapses, y0, y1, y2):
+            exponents = (
+                synapses.lift - synapses.pyramidal_slope * (y1 - y2),
+                synapses.lift - synapses.excitatory_slope * y0,
+                synapses.lift - synapses.inhibitory_slope * y0,
+            )
+            # So that the product of all three is finite.
+            limit = float(jnp.finfo(exponents[0].dtype).maxexp // 3 - 2)
+            return tuple(1 + power_of_two(clipped(exponent, limit)) for exponent in exponents)
+
+        u, v, w = stage(denominators)(self, y0, y1, y2)
+        return _Firing(u, v, w, stage(lambda u, v, w: 1 / (u * (v * w)))(u, v, w))
+
+
+class _StrangCarry(NamedTuple):
+    x0: Array
+    x1: Array
+    x2: Array
+    u0: Array
+    u1: Array
+    u2: Array
+    """`x' + k x`, half a kick ahead: the second half of one step and the first of the next are given at once, mV/s."""
+
+
+class StrangScheme(AbstractScheme[_StrangCarry]):
+    """`StrangSplitting`, in x and `u = x' + k x`, of which u decays by itself: `u' = f - k u`, `x' = u - k x`."""
+
+    synapses: _Synapses
+    """Over a whole step."""
+    rates: tuple[Array, Array]
+    """The rate constants k of the two kinds of synapse, 1/s."""
+    lost: tuple[Array, Array]
+    """`1 - exp(-k h)`: exact where the step is short."""
+    moved: tuple[Array, Array]
+    """`h exp(-k h)`, from u to x."""
+    response: tuple[Array, Array]
+    """Of x1 and u1 to an external input of 1/s."""
+    spread: tuple[Array, Array, Array]
+    """The Cholesky factor of the covariance of x1 and u1 under white noise of intensity 1."""
+
+    def __init__(self, c: Coefficients, dt: Float[Array, ""]):
+        """For steps of `dt` seconds."""
+        flow = LinearFlow(c, dt)
+        a, b = self.rates = c.excitatory_damping / 2, c.inhibitory_damping / 2
+        self.synapses = _Synapses(c, dt)
+        self.lost = -jnp.expm1(-a * dt), -jnp.expm1(-b * dt)
+        self.moved = flow.excitatory.x_from_slope, flow.inhibitory.x_from_slope
+        self.response = flow.response[0], c.input_gain * self.lost[0] / a
+        self.spread = flow.spread[0], flow.spread[1] + a * flow.spread[0], flow.spread[2]
+
+    def start(self, y: States) -> _StrangCarry:
+        """Half a kick ahead."""
+        a, b = self.rates
+        half = self._half_kick(y.y0, y.y1, y.y2)
+        u0, u1, u2 = y.y3 + a * y.y0, y.y4 + a * y.y1, y.y5 + b * y.y2
+        return _StrangCarry(y.y0, y.y1, y.y2, u0 + half.pyramidal, u1 + half.excitatory, u2 + half.inhibitory)
+
+    def states(self, carry: _StrangCarry) -> States:
+        """Without that half kick."""
+        x0, x1, x2, u0, u1, u2 = carry
+        a, b = self.rates
+        half = self._half_kick(x0, x1, x2)
+        y3, y4, y5 = u0 - half.pyramidal - a * x0, u1 - half.excitatory - a * x1, u2 - half.inhibitory - b * x2
+        return States(x0, x1, x2, y3, y4, y5)
+
+    def _half_kick(self, x0: Array, x1: Array, x2: Array) -> Drive:
+        return Drive(*(kick / 2 for kick in self.synapses.firing(x0, x1, x2, together).drive(self.synapses.strength)))
+
+    def step(self, carry: _StrangCarry, forcing: Forcing, stage: Stage) -> _StrangCarry:
+        """The exact flow of the linear part, and a kick."""
+        x0, x1, x2, u0, u1, u2 = carry
+        p, white, normals = forcing.rate(0.5), forcing.white, forcing.normals
+
+        def flow(scheme, x0, x1, x2, u0, u1, u2, p, white, normals):
+            (lost_a, lost_b), (moved_a, moved_b) = scheme.lost, scheme.moved
+            added = scheme.response[0] * p
+            if normals is not None:
+                added = added + (scheme.spread[0] * white) * normals[0]
+            return (
+                x0 + (moved_a * u0 - lost_a * x0),
+                x1 + (moved_a * u1 - lost_a * x1 + added),
+                x2 + (moved_b * u2 - lost_b * x2),
+            )
+
+        def kicked(scheme, u0, u1, u2, p, white, normals, firing):
+            (lost_a, lost_b), kick = scheme.lost, firing.drive(scheme.synapses.strength)
+            added = scheme.response[1] * p
+            if normals is not None:
+                added = added + ((scheme.spread[1] * white) * normals[0] + (scheme.spread[2] * white) * normals[1])
+            return (
+                u0 - lost_a * u0 + kick.pyramidal,
+                u1 - lost_a * u1 + (kick.excitatory + added),
+                u2 - lost_b * u2 + kick.inhibitory,
+            )
+
+        x0, x1, x2 = stage(flow)(self, x0, x1, x2, u0, u1, u2, p, white, normals)
+        firing = self.synapses.firing(x0, x1, x2, stage)
+        return _StrangCarry(x0, x1, x2, *stage(kicked)(self, u0, u1, u2, p, white, normals, firing))
+
+
+class AbstractRungeKuttaScheme(AbstractScheme[States]):
+    """Carries the states as they are; white noise is one value for all stages of a step."""
+
+    coefficients: Coefficients
+    synapses: _Synapses
+    dt: Float[Array, ""]
+
+    def __init__(self, c: Coefficients, dt: Float[Array, ""]):
+        """For steps of `dt` seconds."""
+        self.coefficients, self.synapses, self.dt = c, _Synapses(c, 1.0), dt
+
+    def start(self, y: States) -> States:
+        """The states."""
+        return y
+
+    def step(self, carry: States, forcing: Forcing, stage: Stage) -> States:
+        """By the stages of the method."""
+
+        def slope(y, fraction):
+            firing = self.synapses.firing(y.y0, y.y1, y.y2, stage)
+            given = self, y, firing, forcing.rate(fraction), forcing.white, forcing.normals
+            return States(y.y3, y.y4, y.y5, *stage(AbstractRungeKuttaScheme._accelerations)(*given))
+
+        return self._advance(carry, slope, stage)
+
+    @abstractmethod
+    def _advance(self, y: States, slope: Callable[[States, float], States], stage: Stage) -> States:
+        """The states after a step, from their derivative at a fraction of it."""
+
+    def states(self, carry: States) -> States:
+        """What is carried."""
+        return carry
+
+    def _accelerations(
+        self, y: States, firing: _Firing, p: Array, white: Array | None, normals: Any
+    ) -> tuple[Array, ...]:
+        c, drive = self.coefficients, firing.drive(self.synapses.strength)
+        added = c.input_gain * p
+        if normals is not None:
+            added = added + (c.input_gain * white / jnp.sqrt(self.dt)) * normals[0]
+        return (
+            drive.pyramidal - (c.excitatory_damping * y.y3 + c.excitatory_stiffness * y.y0),
+            drive.excitatory + added - (c.excitatory_damping * y.y4 + c.excitatory_stiffness * y.y1),
+            drive.inhibitory - (c.inhibitory_damping * y.y5 + c.inhibitory_stiffness * y.y2),
+        )
+
+
+def _moved(y: States, slope: States, seconds: Array) -> States:
+    return States(*(x + seconds * k for x, k in zip(y, slope, strict=True)))
+
+
+class EulerScheme(AbstractRungeKuttaScheme):
+    """`diffrax.Euler`, with white noise the method of Euler and Maruyama."""
+
+    def _advance(self, y, slope, stage):
+        return stage(_moved)(y, slope(y, 0.0), self.dt)
+
+
+class HeunScheme(AbstractRungeKuttaScheme):
+    """`FixedStepHeun`."""
+
+    def _advance(self, y, slope, stage):
+        k1 = slope(y, 0.0)
+        k2 = slope(stage(_moved)(y, k1, self.dt), 1.0)
+        return stage(lambda y, k1, k2, h: _moved(_moved(y, k1, h / 2), k2, h / 2))(y, k1, k2, self.dt)
+
+
+class RK4Scheme(AbstractRungeKuttaScheme):
+    """`RK4`."""
+
+    def _advance(self, y, slope, stage):
+        h = self.dt
+        k1 = slope(y, 0.0)
+        k2 = slope(stage(_moved)(y, k1, h / 2), 0.5)
+        k3 = slope(stage(_moved)(y, k2, h / 2), 0.5)
+        k4 = slope(stage(_moved)(y, k3, h), 1.0)
+
+        def mean(k1, k2, k3, k4):
+            return States(*((a + 2 * (b + c) + d) / 6 for a, b, c, d in zip(k1, k2, k3, k4, strict=True)))
+
+        return stage(lambda y, slopes, h: _moved(y, mean(*slopes), h))(y, (k1, k2, k3, k4), h)
+
+
+SCHEMES: MappingProxyType[type[diffrax.AbstractSolver], Callable[[Coefficients, Array], AbstractScheme[Any]]] = (
+    MappingProxyType(
+        {StrangSplitting: StrangScheme, diffrax.Euler: EulerScheme, FixedStepHeun: HeunScheme, RK4: RK4Scheme}
+    )
+)
+"""The schemes by the solvers whose steps they take."""

@@ -1,0 +1,159 @@
+"""How a tile of columns is integrated block by block: by the kernel, or by Diffrax."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._checks import as_float
+from ..column.column import Column
+from ..column.integrate import Holds, next_held, solve_fixed
+from ..column.kernel import Kernel, KernelState, takes
+from ..column.noise import NoiseStream
+from ..column.states import STATES, eeg
+from ..column.terms import Clock, ColumnTerm, RandomInput
+from .summaries import AbstractRunningSummary, AbstractSummary
+
+_State = TypeVar("_State")
+Channel = Callable[[str], Float[Array, " tile"]]
+"""Each channel of one sample, by its name."""
+
+
+class AbstractIntegrator(eqx.Module, Generic[_State]):
+    """Many columns, each leaf of shape `()` or `(tile,)`, in steps of one length."""
+
+    @abstractmethod
+    def start(self, y0: Float[Array, "6 tile"]) -> _State:
+        """At t = 0."""
+
+    @abstractmethod
+    def channel(self, state: _State, name: str) -> Float[Array, " tile"]:
+        """One of `CHANNELS`."""
+
+    @abstractmethod
+    def finite(self, state: _State) -> Bool[Array, " tile"]:
+        """Whether all numbers of a column are; in these equations one that is not never is so again."""
+
+    @abstractmethod
+    def made_inside(self, summaries: Sequence[AbstractSummary]) -> list[AbstractRunningSummary]:
+        """The summaries that `advance` can make as it goes; the others are made of the samples that it returns."""
+
+    @abstractmethod
+    def advance(
+        self,
+        state: _State,
+        first_step: Int[Array, ""],
+        running: Any,
+        *,
+        steps: int,
+        every: int,
+        channels: tuple[str, ...],
+        add: Callable[[Any, Channel], Any],
+    ) -> tuple[_State, Any, Float[Array, "time channels tile"]]:
+        """See `Kernel.advance`."""
+
+
+class KernelIntegrator(AbstractIntegrator[KernelState]):
+    """By the kernel."""
+
+    kernel: Kernel
+
+    def start(self, y0):
+        """At t = 0."""
+        return self.kernel.start(y0)
+
+    def channel(self, state, name):
+        """One of `CHANNELS`."""
+        return self.kernel.channel(state, name)
+
+    def finite(self, state):
+        """Whether all that is carried is."""
+        return jnp.all(jnp.isfinite(jnp.stack(jax.tree.leaves(state.carry))), axis=0)
+
+    def made_inside(self, summaries):
+        """Those that are made of one sample after the other."""
+        return [summary for summary in summaries if isinstance(summary, AbstractRunningSummary)]
+
+    def advance(self, state, first_step, running, *, steps, every, channels, add):
+        """In one function."""
+        return self.kernel.advance(state, first_step, running, steps=steps, every=every, channels=channels, add=add)
+
+
+class DiffraxState(NamedTuple):
+    """Where a tile is."""
+
+    y: Float[Array, "6 tile"]
+    held: Float[Array, " tile"]
+    """The value of the last hold that is over, for an input with memory."""
+
+
+class DiffraxIntegrator(AbstractIntegrator[DiffraxState]):
+    """By Diffrax, as one system: with any explicit solver and any external input."""
+
+    column: Column
+    solver: diffrax.AbstractSolver
+    stream: NoiseStream
+    dt: float = eqx.field(static=True)
+
+    def start(self, y0):
+        """At t = 0."""
+        return DiffraxState(y0, jnp.zeros_like(y0[0]))
+
+    def channel(self, state, name):
+        """One of `CHANNELS`."""
+        return _channels((name,), state.y)[0]
+
+    def finite(self, state):
+        """Whether all states are."""
+        return jnp.all(jnp.isfinite(state.y), axis=0)
+
+    def made_inside(self, summaries):
+        """None."""
+        return []
+
+    def advance(self, state, first_step, running, *, steps, every, channels, add):
+        """A solve for each block."""
+        batch = state.held.size
+        random, held = self._random_input(state.held, first_step, steps)
+        clock = Clock(as_float(first_step) * self.dt, as_float(self.dt), steps)
+        every = diffrax.SubSaveAt(steps=every, fn=lambda t, y, args: _channels(channels, y))
+        terms = ColumnTerm(self.column, random, clock, batch)
+        saveat = diffrax.SaveAt(subs=[every, diffrax.SubSaveAt(t1=True)])
+        (samples, (y,)), _ = solve_fixed(terms, self.solver, state.y, saveat)
+        return DiffraxState(y, held), running, samples
+
+    def _random_input(
+        self, held: Float[Array, " tile"], first_step: Int[Array, ""], steps: int
+    ) -> tuple[RandomInput | None, Float[Array, " tile"]]:
+        """The random input over a block, and the value of the last hold that is over at its end."""
+        input = self.column.input
+        if not input.random:
+            return None, held
+        per_hold = 1 if input.hold is None else round(input.hold / self.dt)
+        first = first_step // per_hold
+        touched = (steps + 2 * per_hold - 2) // per_hold
+        holds = Holds(first_step, first, as_float(first_step - first * per_hold), float(per_hold), touched)
+        if input.memory is None:
+            return holds.random_input(self.stream, steps, None), held
+        table = next_held(input, self.stream, holds, held.size, held)
+        over = (first_step + steps) // per_hold - first
+        return holds.random_input(self.stream, steps, table), jnp.concatenate([held[None], table])[over]
+
+
+def integrator_for(
+    column: Column, solver: diffrax.AbstractSolver, stream: NoiseStream, dt: float
+) -> AbstractIntegrator[Any]:
+    """The kernel, if it takes this input and this solver."""
+    if takes(column.input, solver):
+        return KernelIntegrator(Kernel(column, solver, stream, dt))
+    return DiffraxIntegrator(column, solver, stream, dt)
+
+
+def _channels(channels: tuple[str, ...], y: Float[Array, "6 tile"]) -> Float[Array, "channels tile"]:
+    values = [eeg(y.T) if channel == "eeg" else y[STATES.index(channel)] for channel in channels]
+    return jnp.stack(values) if values else jnp.zeros((0, y.shape[1]), y.dtype)
