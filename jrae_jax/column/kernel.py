@@ -28,7 +28,7 @@ from .inputs import (
 )
 from .noise import NoiseStream
 from .one_function import Stage, one_function, stage
-from .schemes import SCHEMES, AbstractScheme, Forcing
+from .schemes import SCHEMES, AbstractScheme, Forcing, WhiteNoise
 from .states import POTENTIAL_STATES, STATES, States
 from .step_size import steps_per_hold
 
@@ -128,23 +128,26 @@ class Kernel(eqx.Module):
 
     def step(self, state: KernelState, step: Int[Array, ""], stage: Stage) -> KernelState:
         """The next step, number `step` from t = 0."""
-        input, held, normals = self.input, state.held, None
+        input, held, white = self.input, state.held, None
         if input.hold is not None:
-            held = stage(Kernel._held)(self, held, step)
+            index = step // self.steps_per_hold
+            value = stage(lambda input, stream, index: input.held(index, stream))(input, self.stream, index)
+            held = value if input.memory is None else stage(Kernel._carried_over)(self, held, value, step)
         if input.white is not None:
             # An input may hold values as well, which are not to be made of the same bits.
             normals = NoiseStream(self.stream.second, self.stream.first).normal_pair(step, stage)
+            white = WhiteNoise(input.white, normals)
 
         def rate(fraction):
             smooth = input.rate(self.dt * (as_float(step) + fraction))
             return smooth if input.hold is None else smooth + held
 
-        return KernelState(self.scheme.step(state.carry, Forcing(rate, input.white, normals), stage), held)
+        return KernelState(self.scheme.step(state.carry, Forcing(rate, white), stage), held)
 
-    def _held(self, before: Float[Array, " tile"], step: Int[Array, ""]) -> Float[Array, " tile"]:
-        index, memory = step // self.steps_per_hold, self.input.memory
-        value = self.input.held(index, self.stream)
-        if memory is None:
-            return value
+    def _carried_over(
+        self, before: Float[Array, " tile"], value: Float[Array, " tile"], step: Int[Array, ""]
+    ) -> Float[Array, " tile"]:
         begins = jnp.broadcast_to(step % self.steps_per_hold == 0, before.shape)
+        memory = self.input.memory
+        assert memory is not None
         return jax.lax.select(begins, memory * before + value, before)

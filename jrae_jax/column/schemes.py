@@ -1,6 +1,9 @@
 """One step of each fixed-step solver for a tile of columns, as elementwise operations: the inside of the kernel.
 
 The same equations as in `equations.py` and `solvers.py`, arranged for speed. Every array has shape `()` or `(tile,)`.
+
+Sums are of one product after the other: a processor adds a product with one rounding, and `a * b + c * d` would leave
+it to the compiler which of the two, and with that the last bits to how the loop around it is compiled.
 """
 
 from abc import abstractmethod
@@ -21,15 +24,21 @@ from .solvers import RK4, FixedStepHeun, LinearFlow, StrangSplitting
 from .states import States
 
 
+class WhiteNoise(NamedTuple):
+    """White noise over one step."""
+
+    intensity: Float[Array, "*tile"]
+    """s^-1/2"""
+    normals: tuple[Float[Array, "*tile"], Float[Array, "*tile"]]
+    """Two independent standard normals."""
+
+
 class Forcing(NamedTuple):
     """The external input over one step."""
 
     rate: Callable[[float], Float[Array, "*tile"]]
     """What is not white, 1/s, at a fraction of the step."""
-    white: Float[Array, "*tile"] | None
-    """The intensity of the white noise, s^-1/2."""
-    normals: tuple[Float[Array, "*tile"], Float[Array, "*tile"]] | None
-    """Two standard normals of the step."""
+    white: WhiteNoise | None
 
 
 _Carry = TypeVar("_Carry", bound=tuple)
@@ -37,6 +46,10 @@ _Carry = TypeVar("_Carry", bound=tuple)
 
 class AbstractScheme(eqx.Module, Generic[_Carry]):
     """A solver's steps of one length. What it carries from step to step begins with the three potentials."""
+
+    @abstractmethod
+    def __init__(self, c: Coefficients, dt: Float[Array, ""]):
+        """For steps of `dt` seconds."""
 
     @abstractmethod
     def start(self, y: States) -> _Carry:
@@ -74,7 +87,7 @@ class _Firing(NamedTuple):
 
 
 class _Synapses(eqx.Module):
-    """What the populations add to the derivatives: `equations.synaptic_drive`, times a factor."""
+    """What populations add to the derivatives, `equations.synaptic_drive`, times a factor for each kind of synapse."""
 
     lift: Float[Array, "*tile"]
     pyramidal_slope: Float[Array, "*tile"]
@@ -82,14 +95,16 @@ class _Synapses(eqx.Module):
     inhibitory_slope: Float[Array, "*tile"]
     strength: Drive
 
-    def __init__(self, c: Coefficients, factor: Float[Array, ""] | float):
+    def __init__(self, c: Coefficients, excitatory: Array, inhibitory: Array):
         """See the class."""
         in_base_2 = float(np.log2(np.e))
         self.lift = -in_base_2 * c.threshold
         self.pyramidal_slope = in_base_2 * c.pyramidal_slope
         self.excitatory_slope = in_base_2 * c.excitatory_slope
         self.inhibitory_slope = in_base_2 * c.inhibitory_slope
-        self.strength = Drive(factor * c.pyramidal_drive, factor * c.excitatory_drive, factor * c.inhibitory_drive)
+        self.strength = Drive(
+            excitatory * c.pyramidal_drive, excitatory * c.excitatory_drive, inhibitory * c.inhibitory_drive
+        )
 
     def firing(self, y0: Array, y1: Array, y2: Array, stage: Stage) -> _Firing:
         """At these potentials."""
@@ -138,7 +153,7 @@ class StrangScheme(AbstractScheme[_StrangCarry]):
         """For steps of `dt` seconds."""
         flow = LinearFlow(c, dt)
         a, b = self.rates = c.excitatory_damping / 2, c.inhibitory_damping / 2
-        self.synapses = _Synapses(c, dt)
+        self.synapses = _Synapses(c, dt, dt)
         self.lost = -jnp.expm1(-a * dt), -jnp.expm1(-b * dt)
         self.moved = flow.excitatory.x_from_slope, flow.inhibitory.x_from_slope
         self.response = flow.response[0], c.input_gain * self.lost[0] / a
@@ -165,45 +180,47 @@ class StrangScheme(AbstractScheme[_StrangCarry]):
     def step(self, carry: _StrangCarry, forcing: Forcing, stage: Stage) -> _StrangCarry:
         """The exact flow of the linear part, and a kick."""
         x0, x1, x2, u0, u1, u2 = carry
-        p, white, normals = forcing.rate(0.5), forcing.white, forcing.normals
+        p, white = forcing.rate(0.5), forcing.white
 
-        def flow(scheme, x0, x1, x2, u0, u1, u2, p, white, normals):
+        def flow(scheme, x0, x1, x2, u0, u1, u2, p, white):
             (lost_a, lost_b), (moved_a, moved_b) = scheme.lost, scheme.moved
-            added = scheme.response[0] * p
-            if normals is not None:
-                added = added + (scheme.spread[0] * white) * normals[0]
-            return (
-                x0 + (moved_a * u0 - lost_a * x0),
-                x1 + (moved_a * u1 - lost_a * x1 + added),
-                x2 + (moved_b * u2 - lost_b * x2),
-            )
+            x1 = x1 + moved_a * u1 - lost_a * x1 + scheme.response[0] * p
+            if white is not None:
+                x1 = x1 + (scheme.spread[0] * white.intensity) * white.normals[0]
+            return x0 + moved_a * u0 - lost_a * x0, x1, x2 + moved_b * u2 - lost_b * x2
 
-        def kicked(scheme, u0, u1, u2, p, white, normals, firing):
+        def kicked(scheme, u0, u1, u2, p, white, firing):
             (lost_a, lost_b), kick = scheme.lost, firing.drive(scheme.synapses.strength)
-            added = scheme.response[1] * p
-            if normals is not None:
-                added = added + ((scheme.spread[1] * white) * normals[0] + (scheme.spread[2] * white) * normals[1])
-            return (
-                u0 - lost_a * u0 + kick.pyramidal,
-                u1 - lost_a * u1 + (kick.excitatory + added),
-                u2 - lost_b * u2 + kick.inhibitory,
-            )
+            u1 = u1 - lost_a * u1 + kick.excitatory + scheme.response[1] * p
+            if white is not None:
+                first, second = (spread * white.intensity for spread in scheme.spread[1:])
+                u1 = u1 + first * white.normals[0] + second * white.normals[1]
+            return u0 - lost_a * u0 + kick.pyramidal, u1, u2 - lost_b * u2 + kick.inhibitory
 
-        x0, x1, x2 = stage(flow)(self, x0, x1, x2, u0, u1, u2, p, white, normals)
+        x0, x1, x2 = stage(flow)(self, x0, x1, x2, u0, u1, u2, p, white)
         firing = self.synapses.firing(x0, x1, x2, stage)
-        return _StrangCarry(x0, x1, x2, *stage(kicked)(self, u0, u1, u2, p, white, normals, firing))
+        return _StrangCarry(x0, x1, x2, *stage(kicked)(self, u0, u1, u2, p, white, firing))
 
 
 class AbstractRungeKuttaScheme(AbstractScheme[States]):
-    """Carries the states as they are; white noise is one value for all stages of a step."""
+    """Carries the states as they are; white noise is one value for all stages of a step.
 
-    coefficients: Coefficients
+    The derivative is `x'' = 2 k (f / 2 k - x' - k x / 2)`.
+    """
+
     synapses: _Synapses
+    """Over 2 k."""
+    rates: tuple[Array, Array]
+    """The rate constants k of the two kinds of synapse, 1/s."""
+    gain: Array
+    """From an external input of 1/s to f / 2 k of y1."""
     dt: Float[Array, ""]
 
     def __init__(self, c: Coefficients, dt: Float[Array, ""]):
         """For steps of `dt` seconds."""
-        self.coefficients, self.synapses, self.dt = c, _Synapses(c, 1.0), dt
+        self.rates, self.dt = (c.excitatory_damping / 2, c.inhibitory_damping / 2), dt
+        self.synapses = _Synapses(c, 1 / c.excitatory_damping, 1 / c.inhibitory_damping)
+        self.gain = c.input_gain / c.excitatory_damping
 
     def start(self, y: States) -> States:
         """The states."""
@@ -214,7 +231,7 @@ class AbstractRungeKuttaScheme(AbstractScheme[States]):
 
         def slope(y, fraction):
             firing = self.synapses.firing(y.y0, y.y1, y.y2, stage)
-            given = self, y, firing, forcing.rate(fraction), forcing.white, forcing.normals
+            given = self, y, firing, forcing.rate(fraction), forcing.white
             return States(y.y3, y.y4, y.y5, *stage(AbstractRungeKuttaScheme._accelerations)(*given))
 
         return self._advance(carry, slope, stage)
@@ -227,17 +244,15 @@ class AbstractRungeKuttaScheme(AbstractScheme[States]):
         """What is carried."""
         return carry
 
-    def _accelerations(
-        self, y: States, firing: _Firing, p: Array, white: Array | None, normals: Any
-    ) -> tuple[Array, ...]:
-        c, drive = self.coefficients, firing.drive(self.synapses.strength)
-        added = c.input_gain * p
-        if normals is not None:
-            added = added + (c.input_gain * white / jnp.sqrt(self.dt)) * normals[0]
+    def _accelerations(self, y: States, firing: _Firing, p: Array, white: WhiteNoise | None) -> tuple[Array, ...]:
+        (a, b), drive = self.rates, firing.drive(self.synapses.strength)
+        excitatory = drive.excitatory - (y.y4 + a / 2 * y.y1) + self.gain * p
+        if white is not None:
+            excitatory = excitatory + (self.gain * white.intensity / jnp.sqrt(self.dt)) * white.normals[0]
         return (
-            drive.pyramidal - (c.excitatory_damping * y.y3 + c.excitatory_stiffness * y.y0),
-            drive.excitatory + added - (c.excitatory_damping * y.y4 + c.excitatory_stiffness * y.y1),
-            drive.inhibitory - (c.inhibitory_damping * y.y5 + c.inhibitory_stiffness * y.y2),
+            2 * a * (drive.pyramidal - (y.y3 + a / 2 * y.y0)),
+            2 * a * excitatory,
+            2 * b * (drive.inhibitory - (y.y5 + b / 2 * y.y2)),
         )
 
 
@@ -277,9 +292,7 @@ class RK4Scheme(AbstractRungeKuttaScheme):
         return stage(lambda y, slopes, h: _moved(y, mean(*slopes), h))(y, (k1, k2, k3, k4), h)
 
 
-SCHEMES: MappingProxyType[type[diffrax.AbstractSolver], Callable[[Coefficients, Array], AbstractScheme[Any]]] = (
-    MappingProxyType(
-        {StrangSplitting: StrangScheme, diffrax.Euler: EulerScheme, FixedStepHeun: HeunScheme, RK4: RK4Scheme}
-    )
+SCHEMES: MappingProxyType[type[diffrax.AbstractSolver[Any]], type[AbstractScheme[Any]]] = MappingProxyType(
+    {StrangSplitting: StrangScheme, diffrax.Euler: EulerScheme, FixedStepHeun: HeunScheme, RK4: RK4Scheme}
 )
 """The schemes by the solvers whose steps they take."""

@@ -89,7 +89,7 @@ def _summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, tile: int)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
 
 
-_on_cpu = eqx.filter_jit(_summarise, compiler_options=WIDEST_VECTORS)
+_on_cpu = eqx.filter_jit(_summarise, compiler_options=WIDEST_VECTORS)  # pyright: ignore[reportCallIssue]
 _elsewhere = eqx.filter_jit(_summarise)
 
 

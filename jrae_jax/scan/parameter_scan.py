@@ -72,10 +72,14 @@ def parameter_scan(
 ) -> "xr.Dataset":
     """Simulate a column at every point of a grid of parameters and noise, and keep summaries of each trajectory.
 
-    All local devices take part. With a `store`, results are on disk chunk by chunk: called again with the same
-    arguments after it was killed, a scan resumes after the last complete chunk, and its results have the same bits as
-    those of a scan that was never stopped. If `jax.distributed` joined several processes, each computes its part of the
-    chunks of one store, which must lie where all of them can write.
+    All local devices take part, or all cores that the process may use. For the solvers `StrangSplitting`,
+    `FixedStepHeun`, `RK4` and `diffrax.Euler` and the inputs of this package all steps are one compiled loop; others
+    are left to Diffrax, some ten times slower, and the attribute `integrator` says which it was.
+
+    With a `store`, results are on disk chunk by chunk: called again with the same arguments after it was killed, a scan
+    resumes after the last complete chunk, and its results have the same bits as those of a scan that was never stopped.
+    If `jax.distributed` joined several processes, each computes its part of the chunks of one store, which must lie
+    where all of them can write.
 
     The noise of a point depends on `key` and on its place in the grid; not on chunks, devices or processes. A
     trajectory that fails does so alone: `failed` and `failure_time` say which and when, `failure` says why, and its

@@ -3,6 +3,7 @@
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import jax
 import numpy as np
@@ -66,7 +67,7 @@ class PieceSimulator:
         ordered = [done[i % workers][i // workers] for i in range(len(pieces))]
         return {name: np.concatenate([piece[name] for piece in ordered]) for name in ordered[0]}
 
-    def _results(self, numbers: UInt32[np.ndarray, " points"], device: jax.Device) -> dict[str, np.ndarray]:
+    def _results(self, numbers: UInt32[np.ndarray, " points"], device: Any) -> dict[str, np.ndarray]:
         # Always a whole piece, so that the program is compiled once.
         padded = np.concatenate([numbers, np.full(self.piece - len(numbers), numbers[-1], numbers.dtype)])
         points = jax.device_put(self.grid.points(padded), device)

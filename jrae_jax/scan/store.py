@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zarr.codecs import Crc32cCodec, ZstdCodec
     from zarr.storage import MemoryStore
 
-FORMAT = 3
+FORMAT = 4
 COMPLETE = "chunk_complete"
 
 
@@ -155,7 +155,7 @@ def resume(path: Path, settings: dict[str, Any]) -> ScanStore:
     **Raises:** `ValueError` that names the settings that differ, or the chunk that is damaged.
     """
     group = _opened(path, "r+")
-    found = differences(json.loads(str(group.attrs["settings"])), settings)
+    found = differences(_settings(group), settings)
     if found:
         raise ValueError(f"`store` {path} was made with other settings: {found}")
     store = ScanStore(group)
@@ -192,7 +192,8 @@ def _check_complete_chunks(path: Path, store: ScanStore, *, content: bool = True
 def open_scan(path: str | Path) -> "xr.Dataset":
     """The results of a parameter scan, finished or still running, read from disk as they are needed.
 
-    What is not computed yet is NaN (`regime`: -1). The attributes `points_done` and `points` say how much is done.
+    What is not computed yet is NaN (`regime`: -1). The attributes `points_done` and `points` say how much is done,
+    and `integrator` by what: *kernel*, or *diffrax* for solvers and inputs that the kernel does not have.
 
     **Raises:** `ValueError` if there is no scan at `path`, one of another version, or one of which something is gone.
     """
@@ -227,7 +228,11 @@ def dataset(path: Path | None, store: ScanStore) -> "xr.Dataset":
     with _unless_damaged(f"{path}: {_DESCRIPTION}", _ANEW):
         found = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=path is not None)  # pyright: ignore[reportArgumentType]
     done = sum(store.layout.size(int(number)) for number in np.flatnonzero(store.complete()))
-    attributes = {"points": math.prod(store.layout.shape), "points_done": done}
+    attributes = {
+        "points": math.prod(store.layout.shape),
+        "points_done": done,
+        "integrator": _settings(store.group)["integrator"],
+    }
     return found[_names(store.group, "results")].assign_attrs(attributes)
 
 
@@ -348,7 +353,8 @@ def _check_description(path: Path, group: "zarr.Group") -> None:
     layout = _layout(group)
     if any(type(number) is not int or number < 1 for number in (*layout.shape, *layout.chunk)):
         raise ValueError("shape or chunk are no counts")
-    json.loads(str(group.attrs["settings"]))
+    if not isinstance(_settings(group).get("integrator"), str):
+        raise ValueError("settings name no integrator")
     if _array(group, COMPLETE).shape != (layout.chunks,):
         raise ValueError(f"{COMPLETE} is of another length")
     coordinates, results = (_names(group, attribute) for attribute in ("coordinates", "results"))
@@ -364,6 +370,10 @@ def _check_description(path: Path, group: "zarr.Group") -> None:
 
 def _layout(group: "zarr.Group") -> Layout:
     return Layout(tuple(group.attrs["shape"]), tuple(group.attrs["chunk"]))  # pyright: ignore[reportArgumentType]
+
+
+def _settings(group: "zarr.Group") -> dict[str, Any]:
+    return json.loads(str(group.attrs["settings"]))
 
 
 def _names(group: "zarr.Group", attribute: str) -> list[str]:

@@ -40,7 +40,7 @@ def test_what_is_no_store_is_left_alone(tmp_path, kind):
     before = files(tmp_path)
     for use in (scan, open_scan):
         with pytest.raises(
-            ValueError, match=f"`store` must be a (parameter scan|folder)(, got| of version 3, got).*{path}"
+            ValueError, match=f"`store` must be a (parameter scan|folder)(, got| of version 4, got).*{path}"
         ):
             use(path)
     assert files(tmp_path) == before

@@ -101,7 +101,7 @@ def test_results_are_labelled(scanned):
     units = {name: scanned[name].attrs.get("units") for name in ("C", "p", "time", "eeg_sd", "y3_samples", "failed")}
     assert units == {"C": "1", "p": "1/s", "time": "s", "eeg_sd": "mV", "y3_samples": "mV/s", "failed": "1"}
     assert scanned.eeg_sd.attrs["long_name"] == "standard deviation of eeg"
-    assert (scanned.attrs["points"], scanned.attrs["points_done"]) == (24, 24)
+    assert (scanned.attrs["points"], scanned.attrs["points_done"], scanned.attrs["integrator"]) == (24, 24, "kernel")
     assert not scanned.failed.any()
     assert scanned.failure_time.isnull().all()
 
@@ -146,6 +146,17 @@ def test_a_background_and_the_states_at_the_start_can_be_scanned():
     wanted = jrae.simulate(columns, y0=starts, t1=0.05, dt=1e-3, solver=StrangSplitting(), key=key)
     np.testing.assert_allclose(found.eeg_samples, wanted.eeg, rtol=1e-4, atol=1e-5)
     assert found.initial_y1.attrs["units"] == "mV"
+
+
+def test_what_the_kernel_does_not_have_is_left_to_diffrax(plain):
+    class Other(StrangSplitting):
+        pass
+
+    found = scan(solver=Other()).load()
+    assert (found.attrs["integrator"], plain.attrs["integrator"]) == ("diffrax", "kernel")
+    assert not any(np.array_equal(found[name], plain[name]) for name in ("eeg_mean", "eeg_sd"))  # rounding
+    for name in ("eeg_mean", "eeg_sd", "eeg_min", "eeg_max"):
+        np.testing.assert_allclose(found[name], plain[name], rtol=2e-5, atol=2e-6)
 
 
 # Nothing depends on how a scan is divided

@@ -417,7 +417,7 @@ def test_a_store_of_another_version(store):
     before = files(store)
     for use in (scan, open_scan):
         with pytest.raises(
-            ValueError, match=f"`store` must be a parameter scan of version 3, got version 1 at {store}: scan anew"
+            ValueError, match=f"`store` must be a parameter scan of version 4, got version 1 at {store}: scan anew"
         ):
             use(store)
     assert files(store) == before
