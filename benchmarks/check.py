@@ -238,6 +238,7 @@ NOT_RERUN = {
     ),
     "seconds and memory of one machine": ("scans.json", "streaming.json", "reproduce.json"),
     "counts of faults, which are to be none: the tests hold it": ("faults.json",),
+    "hours of a test battery": ("noise.json",),
     "of the study, as `scores.csv`": ("latents.csv",),
 }  # fmt: skip
 
