@@ -228,11 +228,8 @@ def dataset(path: Path | None, store: ScanStore) -> "xr.Dataset":
     with _unless_damaged(f"{path}: {_DESCRIPTION}", _ANEW):
         found = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=path is not None)  # pyright: ignore[reportArgumentType]
     done = sum(store.layout.size(int(number)) for number in np.flatnonzero(store.complete()))
-    attributes = {
-        "points": math.prod(store.layout.shape),
-        "points_done": done,
-        "integrator": _settings(store.group)["integrator"],
-    }
+    attributes = {"points": math.prod(store.layout.shape), "points_done": done}
+    attributes |= {name: value for name, value in _settings(store.group).items() if name == "integrator"}  # of a scan
     return found[_names(store.group, "results")].assign_attrs(attributes)
 
 
@@ -353,8 +350,7 @@ def _check_description(path: Path, group: "zarr.Group") -> None:
     layout = _layout(group)
     if any(type(number) is not int or number < 1 for number in (*layout.shape, *layout.chunk)):
         raise ValueError("shape or chunk are no counts")
-    if not isinstance(_settings(group).get("integrator"), str):
-        raise ValueError("settings name no integrator")
+    _settings(group)
     if _array(group, COMPLETE).shape != (layout.chunks,):
         raise ValueError(f"{COMPLETE} is of another length")
     coordinates, results = (_names(group, attribute) for attribute in ("coordinates", "results"))

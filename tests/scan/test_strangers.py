@@ -17,7 +17,7 @@ CONTENTS = StoreContents(
     (Coordinate("C", "C", np.arange(4.0), {}),),
     Layout((4,), (4,)),
     {"eeg_mean": StoredVariable(Variable("mV", "mean"), (), np.dtype("float32"))},
-    {"integrator": "kernel"},
+    {},
 )
 
 
