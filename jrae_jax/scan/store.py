@@ -84,7 +84,8 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, LookupError | TypeError | AttributeError):  # from within zarr, about its own objects
         return "it is not of the form in which it was written"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"{' '.join(text.split()):.200}"
+    # Without the marks of an argument of ours.
+    return f"{' '.join(text.replace('`', '').split()):.200}"
 
 
 class ScanStore:
