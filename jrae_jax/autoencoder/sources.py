@@ -286,11 +286,20 @@ class SimulatedDraws(AbstractTrainingData):
             history = []
             for number in range(start, stop):
                 first = number * self.steps_per_draw
-                counts = first + jnp.arange(min(self.steps_per_draw, self.steps - first))
+                # Always as many, so that all draws are one compiled program; the last has fewer steps.
+                counts, steps = first + jnp.arange(self.steps_per_draw), min(self.steps_per_draw, self.steps - first)
                 with jax.numpy_dtype_promotion("standard"):  # Optax mixes integers and floats
                     factors = jnp.broadcast_to(jnp.asarray(factor(counts), program.dtype), counts.shape)
                 state, losses_of_draw = train_on_draw(
-                    program, state, losses, whiteners, keys, self.recordings, factors, jnp.int32(number)
+                    program,
+                    state,
+                    losses,
+                    whiteners,
+                    keys,
+                    self.recordings,
+                    factors,
+                    jnp.int32(steps),
+                    jnp.int32(number),
                 )
                 history.append(losses_of_draw)
             return state, jnp.stack(history, axis=1)

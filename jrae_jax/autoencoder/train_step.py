@@ -139,12 +139,13 @@ def train_on_draw(
     keys: Key[Array, " member"],
     recordings: SimulatedRecordings,
     factors: Float[Array, " step"],
+    steps: Int[Array, ""],
     number: Int[Array, ""],
 ) -> tuple[State, Float[Array, "member 2"]]:
-    """For all members, new recordings and some steps on them, with the mean loss."""
+    """For all members, new recordings and the first `steps` steps on them, with the mean loss."""
     arrays, static = eqx.partition(recordings, eqx.is_array)
 
-    def member(state, loss, whitener, key, arrays, factors, number):
+    def member(state, loss, whitener, key, arrays, factors, steps, number):
         recordings, autoencoder = eqx.combine(arrays, static), program.skeleton
         draw_key, step_key = jax.random.split(jax.random.fold_in(key, number))
         samples = recordings.samples + autoencoder.past + autoencoder.future
@@ -156,11 +157,11 @@ def train_on_draw(
         chosen = jax.vmap(lambda key: jax.random.randint(key, (program.batch_size,), 0, len(examples.rows)))(
             instant_keys
         )
-        parameters, optimiser, losses = _steps(program, state, data, chosen, factors, loss_keys)
-        mean = jnp.mean(losses)
+        parameters, optimiser, losses = _steps(program, state, data, chosen, factors, loss_keys, steps)
+        mean = jnp.sum(losses) / steps.astype(losses.dtype)
         return _advanced(program, state, parameters, optimiser, mean, jnp.full_like(mean, jnp.nan), number)
 
-    return program.over_members(member, shared=3)(state, loss, whitener, keys, arrays, factors, number)
+    return program.over_members(member, shared=4)(state, loss, whitener, keys, arrays, factors, steps, number)
 
 
 def _advanced(
@@ -208,7 +209,8 @@ def _pass_over_data(
     order = jnp.pad(order, (0, batches * program.batch_size - instants), constant_values=-1)
     chosen, numbers = order.reshape(batches, -1), jnp.arange(batches, dtype=jnp.int32)
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
-    parameters, optimiser, losses = _steps(program, state, data, chosen, jnp.broadcast_to(factor, batches), keys)
+    factors = jnp.broadcast_to(factor, batches)
+    parameters, optimiser, losses = _steps(program, state, data, chosen, factors, keys, batches)
     return parameters, optimiser, jnp.sum(losses * jnp.sum(chosen >= 0, axis=1).astype(losses.dtype)) / instants
 
 
@@ -236,18 +238,19 @@ def _steps(
     chosen: Int[Array, "step batch"],
     factors: Float[Array, " step"],
     keys: Key[Array, " step"],
+    steps: Int[Array, ""] | int,
 ) -> tuple[PyTree, PyTree, Float[Array, " step"]]:
-    """Steps of the optimiser, each on some of the training instants: parameters, optimiser and the losses.
+    """The first `steps` steps of the optimiser, each on some of the training instants.
 
-    Negative numbers stand for no instant. The updates of the optimiser are multiplied by `factors`.
+    Negative numbers stand for no instant. The updates of the optimiser are multiplied by `factors`. What it gives are
+    parameters, optimiser and losses, which are 0 for the steps that are left out.
     """
-    steps = len(chosen)
-    together = min(_steps_gathered_together(data, chosen[0]), steps)
-    blocks = -(-steps // together)
-    chosen = jnp.pad(chosen, ((0, blocks * together - steps), (0, 0)), constant_values=-1)
+    together = min(_steps_gathered_together(data, chosen[0]), len(chosen))
+    padded = jnp.pad(chosen, ((0, -len(chosen) % together), (0, 0)), constant_values=-1)
 
-    def block(carry, instants_and_first):
-        instants, first = instants_and_first
+    def block(number, carry):
+        first = number * together
+        instants = jax.lax.dynamic_slice_in_dim(padded, first, together)
         gathered = gather(data.train, instants.reshape(-1), data.loss.steps)
         batches = jax.tree.map(lambda leaf: leaf.reshape(*instants.shape, *leaf.shape[1:]), gathered)
 
@@ -260,11 +263,10 @@ def _steps(
             return parameters, optimiser, losses.at[number].set(loss.astype(losses.dtype))
 
         # The last block may be shorter.
-        return jax.lax.fori_loop(0, jnp.minimum(together, steps - first), step, carry), None
+        return jax.lax.fori_loop(0, jnp.minimum(together, steps - first), step, carry)
 
-    in_blocks = chosen.reshape(blocks, together, -1), together * jnp.arange(blocks, dtype=jnp.int32)
-    start = state.parameters, state.optimiser, jnp.zeros(steps, data.train.truth.dtype)
-    return jax.lax.scan(block, start, in_blocks)[0]
+    start = state.parameters, state.optimiser, jnp.zeros(len(chosen), data.train.truth.dtype)
+    return jax.lax.fori_loop(0, -(-steps // together), block, start)
 
 
 def _steps_gathered_together(data: MemberData, chosen: Int[Array, " batch"]) -> int:

@@ -195,8 +195,8 @@ def test_another_training_compiles_nothing(one_kind, compilations):
 
 
 def test_another_training_of_several_kinds_compiles_nothing(several, training, compilations):
-    """Nor do its whitener and its calibration."""
-    trained(several, windowed(seed=5), 7, optimiser=OPTIMISER, steps=32)
+    """Nor do its whitener and its calibration, nor a last draw with fewer steps."""
+    trained(several, windowed(seed=5), 7, optimiser=OPTIMISER, steps=40)
     assert compilations == []
 
 
@@ -204,13 +204,27 @@ def test_another_training_of_several_kinds_compiles_nothing(several, training, c
 def test_the_last_draw_has_the_steps_that_are_left(one_kind, monkeypatch, steps, draws):
     trained_on = []
 
-    def counted(program, state, loss, whitener, keys, recordings, factors, number):
-        trained_on.append(len(factors))
-        return state, jnp.zeros((1, 2))
+    def counted(*arguments):
+        trained_on.append(int(arguments[-2]))
+        return arguments[1], jnp.zeros((1, 2))
 
     monkeypatch.setattr(sources, "train_on_draw", counted)
     assert trained(one_kind, memoryless(), steps=steps).settings == StepSettings("ReconstructionLoss.all()", steps, 128)
     assert trained_on == draws
+
+
+def test_the_optimiser_makes_no_more_steps_than_asked_for(one_kind, plain, monkeypatch):
+    counts, train_on_draw = [], sources.train_on_draw
+
+    def counted(*arguments):
+        state, losses = train_on_draw(*arguments)
+        counts.append(int(state.optimiser.count[0]))
+        return state, losses
+
+    monkeypatch.setattr(sources, "train_on_draw", counted)
+    losses = trained(one_kind, memoryless(), steps=40, learning_rate=1e-6).train_loss
+    assert counts == [32, 40]
+    np.testing.assert_allclose(losses, plain.train_loss[0], rtol=0.3)  # the mean of 8 of them, too
 
 
 @pytest.mark.slow
