@@ -74,7 +74,7 @@ def first_guess(cost: PathCost) -> Path:
     sensors, samples, measured = cost.measurements
 
     def step(state, now):
-        state, _ = update(state, sensors, *now)
+        state, *_ = update(state, sensors, *now)
         return predict(cost.model, state), state.mean
 
     _, states = jax.lax.scan(step, cost.prior, (samples, measured))

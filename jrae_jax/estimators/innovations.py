@@ -1,14 +1,16 @@
 """Whether recordings agree with the column and the sensors that a filter was given: by its innovations and states."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ..column.states import CHANNELS, INHIBITORY_STATES, PYRAMIDAL_STATES
-from ..recording.consistency import RANGE, RESIDUAL, WHITENESS, Consistency
+from ..recording.consistency import PRIOR, RANGE, RESIDUAL, WHITENESS, Consistency
 from ..recording.residuals import low_passed, window_of
 
-_NAMES = (RESIDUAL, WHITENESS, RANGE)
+_NAMES = (RESIDUAL, WHITENESS, RANGE, PRIOR)
+_BEYOND_PRIOR = 0.01  # probability that one of the unknowns is so far from what was said of it
 _SETTLING = 0.5  # s, while the filter finds the state; of a recording of less than twice that, its first half
 _LAGS = range(1, 21)
 # Innovations of standard columns at sensor noise from 1 % on are white, and as large as expected, apart from chance.
@@ -31,6 +33,7 @@ def consistency_of(
     noise: Float[Array, "7"],
     *,
     least_noise: float,
+    unknown: Float[Array, " unknown"],
     unknown_std: Float[Array, ""],
     coloured: Bool[Array | np.ndarray, "7"],
     dt: float,
@@ -43,7 +46,7 @@ def consistency_of(
     - `observed`: which channels are checked.
     - `states`: as estimated, in units of their largest values.
     - `noise`, `least_noise`: sensor noise of each channel, and the least that a filter takes, in the same unit.
-    - `unknown_std`: of the logarithms of unknown parameters beforehand; 0 if there are none.
+    - `unknown`, `unknown_std`: logarithms of unknown parameters as estimated, and their standard deviation beforehand.
     - `coloured`: the channels with a background. Their innovations are not expected to be white: no real background is
         a sum of so few parts, which shows above its band where it does not matter to the states.
     """
@@ -62,17 +65,24 @@ def consistency_of(
     excess = jnp.pad(jnp.max(outside, axis=0), (0, 1))
     coarse = jnp.minimum(least_noise / jnp.maximum(noise, jnp.finfo(noise.dtype).tiny), 1) ** 2
     chance = jnp.sqrt(1 / jnp.maximum(count, 1))
+    far = jax.scipy.special.ndtri(jnp.full_like(count, 1 - _BEYOND_PRIOR / (2 * max(len(unknown), 1))))
     limits = (
         jnp.sqrt(_LARGER + _LARGER_AT_LEAST_NOISE * coarse + _STANDARD_ERRORS * chance * (2 * window) ** 0.5),
         jnp.hypot(_STANDARD_ERRORS * chance, _SYSTEMATIC + _COLOURED_AT_LEAST_NOISE * coarse),
-        jnp.full_like(count, _OUTSIDE) + 2 * unknown_std,
+        jnp.full_like(count, _OUTSIDE) + (2 * unknown_std if len(unknown) else jnp.zeros(())),
+        far,
     )
-    statistics = (ratio, whiteness, jnp.maximum(excess, 0))
-    statistic = jnp.stack([jnp.where(count > 0, part, jnp.inf) for part in statistics[:2]] + [statistics[2]])
-    is_checked = jnp.stack([observed, observed & ~coloured, jnp.asarray(_BOUNDED)])
+    of_samples = jnp.where(count > 0, jnp.stack([ratio, whiteness]), jnp.inf)
+    off = jnp.full_like(count, jnp.max(jnp.abs(unknown), initial=0.0) / unknown_std)
+    statistic = jnp.concatenate([of_samples, jnp.stack([jnp.maximum(excess, 0), off])])
+    is_checked = jnp.stack([observed, observed & ~coloured, jnp.asarray(_BOUNDED), observed])
     worst = jnp.stack([jnp.argmax(squares, axis=0), jnp.pad(jnp.argmax(outside, axis=0), (0, 1))])
-    worst = worst.astype(values.dtype) * dt
-    when = jnp.stack([worst[0], jnp.full_like(worst[0], jnp.inf), worst[1]])
+    worst, never = worst.astype(values.dtype) * dt, jnp.full_like(count, jnp.inf)
+    # The last is of unknowns alone.
+    rows = len(_NAMES) if len(unknown) else len(_NAMES) - 1
     return Consistency(
-        jnp.where(is_checked, statistic, 0), jnp.where(is_checked, jnp.stack(limits), jnp.inf), when, _NAMES
+        jnp.where(is_checked, statistic, 0)[:rows],
+        jnp.where(is_checked, jnp.stack(limits), jnp.inf)[:rows],
+        jnp.stack([worst[0], never, worst[1], never])[:rows],
+        _NAMES[:rows],
     )

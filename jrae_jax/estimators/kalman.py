@@ -24,6 +24,7 @@ from ..recording.estimate import AbstractEstimator, Estimate, QuantityEstimate, 
 from ..recording.linear_sensors import LEAST_SENSOR_NOISE
 from ..recording.recording import Recording
 from .batches import channels_of, check_background, is_batch, recordings_of
+from .gaussian_sum import gaussian_sum
 from .innovations import consistency_of
 from .square_root import Moments, kalman
 from .state_space import measurements_of, state_space
@@ -47,7 +48,8 @@ class KalmanFilter(AbstractEstimator):
     - `column`: one, or a batch to give each recording its own; its input is a `ConstantInput`, a `WhiteNoiseInput`, or
         a `UniformNoiseInput`, which counts as white noise of the same intensity where its values are not held for one
         step of the integration: an equal part of the recording's `dt` of at most 1 ms, by `RK4`.
-    - `unknown`: which of A, B, a, b, C and p (the mean of the input) are to be estimated too, as constants.
+    - `unknown`: which of A, B, a, b, C and p (the mean of the input) are to be estimated too, as constants; first the
+        one that is least known, for which five values are tried.
     - `prior_std`: standard deviation beforehand of the logarithm of an unknown, about the value of the column.
     - `background`: what the sensor adds beside white noise, estimated along; one, or a batch, for each recording its
         own. Without it a coloured background or an offset is taken for the column's.
@@ -174,12 +176,15 @@ def _moments(
     """Moments in units, the unknowns' as those of logarithms; the values of the unknowns; and the consistency."""
     model = state_space(column, recordings, background, unknown)
     measurements = measurements_of(model, recordings, channels)
-    found = kalman(model, model.prior(prior_std), measurements, smooth=smooth)
-    mean, std, innovations = (jnp.moveaxis(x, -1, 0) for x in found)
+    if unknown:
+        found = gaussian_sum(model, prior_std, measurements, smooth=smooth)
+    else:
+        found = kalman(model, model.prior(prior_std), measurements, smooth=smooth)
+    mean, std, innovations, log_likelihood = (jnp.moveaxis(x, -1, 0) for x in found)
     innovations = jnp.zeros(recordings.values.shape).at[..., channels].set(innovations)
     count, known = len(STATES), model.column.size
 
-    def consistency_of_one(innovations, measured, mean, noise):
+    def consistency_of_one(innovations, measured, mean, noise, logarithms):
         return consistency_of(
             innovations,
             measured,
@@ -187,13 +192,16 @@ def _moments(
             mean,
             noise,
             least_noise=LEAST_SENSOR_NOISE,
-            unknown_std=prior_std if unknown else jnp.zeros_like(prior_std),
+            unknown=logarithms,
+            unknown_std=prior_std,
             coloured=model.coloured,
             dt=recordings.dt,
         )
 
-    noise = model.sensors.noise.T
-    consistency = jax.vmap(consistency_of_one)(innovations, recordings.measured, mean[..., :count], noise)
+    consistency = jax.vmap(consistency_of_one)(
+        innovations, recordings.measured, mean[..., :count], model.sensors.noise.T, mean[:, -1, count:known]
+    )
     scale = jnp.concatenate([model.column.scale.T, jnp.ones((len(recordings), len(unknown)))], axis=1)[:, None]
     values = model.column.unknown_values.T[:, None] * jnp.exp(mean[..., count:known])
-    return Moments(mean[..., :known] * scale, std[..., :known] * scale, innovations), values, consistency
+    moments = Moments(mean[..., :known] * scale, std[..., :known] * scale, innovations, log_likelihood)
+    return moments, values, consistency

@@ -61,6 +61,8 @@ class Moments(NamedTuple):
     innovations: Float[Array, "time channel *batch"]
     """Each sample less what was expected of it from those before, in its expected standard deviations; 0 where nothing
     was measured."""
+    log_likelihood: Float[Array, "time *batch"]
+    """Of each sample given those before, but for a constant."""
 
 
 class _Return(NamedTuple):
@@ -97,19 +99,19 @@ def kalman(
     def filter_step(state, now):
         sample, there, about = now
         state = state if about is None else state._replace(mean=about)
-        state, innovations = update(predict(transition, state), sensors, sample, there)
-        return state, Moments(state.mean, _std(state.factor), innovations)
+        state, *of_samples = update(predict(transition, state), sensors, sample, there)
+        return state, Moments(state.mean, _std(state.factor), *of_samples)
 
     def returning_filter_step(state, now):
         sample, there, about = now
         state = state if about is None else state._replace(mean=about)
         state, back = _predict_and_return(transition, state)
-        state, innovations = update(state, sensors, sample, there)
-        return state, (back, innovations)
+        state, *of_samples = update(state, sensors, sample, there)
+        return state, (back, of_samples)
 
     def smoother_step(later, step):
-        back, innovations = step
-        return _smoothed(later, back), Moments(later.mean, _std(later.factor), innovations)
+        back, of_samples = step
+        return _smoothed(later, back), Moments(later.mean, _std(later.factor), *of_samples)
 
     along = (samples, measured, previous)
     if not smooth:
@@ -124,20 +126,23 @@ def update(
     sensors: Float[Array, "channel n *batch"],
     sample: Float[Array, "channel *batch"],
     there: Bool[Array, "channel *batch"],
-) -> tuple[Gaussian, Float[Array, "channel *batch"]]:
-    """The state given a sample, and the innovations; one channel after the other, as their noise is independent."""
+) -> tuple[Gaussian, Float[Array, "channel *batch"], Float[Array, "*batch"]]:
+    """The state given a sample, the innovations and their log likelihood; one channel after the other, as their noise
+    is independent."""
     sensors, sample = jnp.where(there[:, None], sensors, 0), jnp.where(there, sample, 0)
     mean, factor = state
-    innovations = []
+    innovations, log_variance = [], []
     for i in range(len(sensors)):
         along = jnp.sum(sensors[i][:, None] * factor, axis=0)
         variance = 1 + jnp.sum(along**2, axis=0)
         covariance = jnp.sum(factor * along[None], axis=1)
         difference = sample[i] - jnp.sum(sensors[i] * mean, axis=0)
         innovations.append(difference / jnp.sqrt(variance))
+        log_variance.append(jnp.log(variance))
         mean = mean + covariance * (difference / variance)[None]
         factor = factor - covariance[:, None] * (along / (variance + jnp.sqrt(variance))[None])[None]
-    return Gaussian(mean, factor), jnp.stack(innovations)
+    innovations = jnp.stack(innovations)
+    return Gaussian(mean, factor), innovations, -jnp.sum(innovations**2 + jnp.stack(log_variance), axis=0) / 2
 
 
 def predict(transition: AbstractTransition, state: Gaussian) -> Gaussian:

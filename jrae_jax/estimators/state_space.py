@@ -90,16 +90,25 @@ class StateSpace(AbstractTransition):
         kicks = jnp.pad(self.kick * kicks, (0, len(self.decay) - self.parts))
         return jnp.concatenate([states, self.decay * x[len(STATES) :] + kicks])
 
-    def prior(self, prior_std: Float[Array, ""]) -> Gaussian:
-        """The state before the first sample: the column's anywhere about its trajectory under the mean input."""
+    def prior(self, unknown_std: Float[Array, "*unknown"], unknown: Float[Array, "*unknown"] | None = None) -> Gaussian:
+        """The state before the first sample: the column's anywhere about its trajectory under the mean input.
+
+        **Arguments:**
+
+        - `unknown_std`: of the logarithms of the unknowns' factors; of each, or of all alike.
+        - `unknown`: their mean. Default 0: the values of the column.
+        """
         model, batch = self.column, self.column.input.mean.shape
         steps = round(_PRIOR_SECONDS / model.dt)
-        _, xs = jax.lax.scan(lambda x, _: (model.mean(x), x), jnp.zeros((model.size, *batch)), length=2 * steps)
+        start = jnp.zeros((model.size, *batch))
+        if unknown is not None:
+            start = start.at[len(STATES) :].set(unknown.reshape(-1, *(1 for _ in batch)))
+        _, xs = jax.lax.scan(lambda x, _: (model.mean(x), x), start, length=2 * steps)
         mean = jnp.mean(xs[steps:], axis=0)
         deviations = jnp.moveaxis(xs[steps:] - mean[None], 1, -1)
         # An unknown parameter shifts the trajectory as well, by part of its own spread.
-        spread = _PRIOR_SPREAD + (prior_std / 4 if model.unknown else jnp.zeros(()))
-        more = jnp.append(jnp.full(len(STATES), spread), jnp.full(len(model.unknown), prior_std))
+        spread = _PRIOR_SPREAD + (jnp.max(unknown_std) / 4 if model.unknown else jnp.zeros(()))
+        more = jnp.append(jnp.full(len(STATES), spread), jnp.broadcast_to(unknown_std, len(model.unknown)))
         covariance = jnp.einsum("t...i,t...j->...ij", deviations, deviations) / steps
         covariance = covariance + jnp.broadcast_to(jnp.diag(more**2), covariance.shape)
         factor = jnp.moveaxis(jnp.linalg.cholesky(covariance), (-2, -1), (0, 1))

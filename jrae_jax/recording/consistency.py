@@ -18,7 +18,7 @@ class InconsistentRecordingWarning(UserWarning):
     """A recording is unlike those that an estimator was made for."""
 
 
-RESIDUAL, WHITENESS, MEAN, SPREAD, COST, INPUT, RANGE = (
+RESIDUAL, WHITENESS, MEAN, SPREAD, COST, INPUT, RANGE, PRIOR = (
     "residual",
     "whiteness",
     "mean",
@@ -26,6 +26,7 @@ RESIDUAL, WHITENESS, MEAN, SPREAD, COST, INPUT, RANGE = (
     "cost",
     "input",
     "range",
+    "prior",
 )
 
 _FINDINGS = {
@@ -36,10 +37,11 @@ _FINDINGS = {
     COST: "the cost is off by {value:.3g} of what is expected",
     INPUT: "the mean of the input is {value:.3g} of its standard deviations from what was said",
     RANGE: "{channel} is outside its possible values by {value:.3g} of their range",
+    PRIOR: "an unknown parameter is found {value:.3g} of its `prior_std` from its value in `column`",
 }
 _REMEDY = (
-    "states and std cannot be relied on; check the unit (mV), gain, offset, filters, background and the rate at which "
-    "it was really recorded"
+    "states and std cannot be relied on; check the parameters and input of the column, the noise level, and of the "
+    "recording its unit (mV), gain, offset, filters, background and the rate at which it was really recorded"
 )
 
 
@@ -58,7 +60,8 @@ class Consistency(eqx.Module):
     in a recording than any column is. `mean`, `spread`: how far mean and logarithm of the standard deviation,
     sensor noise apart, are from those of the recordings that an autoencoder was trained on. `cost`, `input`: of 4D-Var,
     how far its cost is from what is expected, and the mean of the input from its own, in its standard deviations.
-    `range`: how far states leave their possible values, as a fraction of these.
+    `range`: how far states leave their possible values, as a fraction of these. `prior`: how far an unknown parameter
+    is found from its value in the column, in standard deviations of what was said of it.
     """
     limits: Float[Array, "*batch statistic 7"]
     """What the estimator's own kind of recording hardly ever exceeds; infinite where nothing is checked."""

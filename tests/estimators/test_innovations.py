@@ -71,7 +71,8 @@ def of_white_innovations(samples, y0=0.5):
     states[min(700, samples - 1), 0] = y0
     innovations = np.random.default_rng(0).normal(size=(samples, 7)).astype(np.float32)
     measured = np.broadcast_to(observed, innovations.shape)
-    settings = {"least_noise": 1e-5, "unknown_std": jnp.zeros(()), "coloured": np.zeros(7, bool), "dt": DT}
+    nothing = {"unknown": jnp.zeros(0), "unknown_std": jnp.zeros(())}
+    settings = {"least_noise": 1e-5, **nothing, "coloured": np.zeros(7, bool), "dt": DT}
     of = eqx.filter_jit(consistency_of)
     return of(*map(jnp.asarray, (innovations, measured, observed, states, np.full(7, 0.05, np.float32))), **settings)
 

@@ -152,7 +152,7 @@ def test_factors_are_those_of_the_covariance_step_by_step(problem):
         expected = problem.matrix @ before @ problem.matrix.T + problem.noise @ problem.noise.T
         np.testing.assert_allclose(state.factor @ state.factor.T, expected, rtol=1e-9, atol=1e-9)
         np.testing.assert_array_equal(state.factor, np.tril(state.factor))
-        state, _ = _update(
+        state, *_ = _update(
             state, jnp.asarray(problem.sensors), jnp.asarray(problem.samples[k]), jnp.asarray(problem.measured[k])
         )
         np.testing.assert_allclose(state.factor @ state.factor.T, covariances[k], rtol=1e-9, atol=1e-9)
