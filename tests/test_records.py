@@ -138,7 +138,7 @@ def records():
         autoencoder.WindowFeatures(some(5, 7), some(5, 7), some(7), some(7)),
         autoencoder.Familiarity.blank(2, np.dtype("float32")),
         recording.Consistency(some(3, 7), some(3, 7), some(3, 7), ("residual", "mean", "cost")),
-        autoencoder.StreamState(some(5, 7), jnp.ones((5, 7), bool), None),
+        jrae.StreamingDecoder(jrae.load_pretrained(causal=True), observed="eeg", dt=1e-3).init(),
         autoencoder.Instant(some(7), some(7), some(7), some(1, 7), jnp.ones((1, 7), bool)),
         jrae.StreamingDecoder(reconstructor, observed="eeg", dt=1e-3),
         scan.Moments(), scan.Samples(), scan.Spectrum(), scan.Regime(), scan.zipped(C=np.array([1.0, 2.0])),

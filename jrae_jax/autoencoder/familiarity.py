@@ -19,6 +19,9 @@ _MARGIN = 0.4
 # residuals, which differ with the noise more than by chance, get a tenth, and from four times as long on nothing.
 _SCATTER = 0.5
 _LEAST_RESIDUAL, _MORE_RESIDUAL = 0.9, 0.2
+# Standard deviations of the mean, and a factor of the standard deviation, that no recording has of a kind that was
+# trained on: a column that rests has a third of the size of one that oscillates.
+_FAR, _OTHER_UNIT = 5.0, 10.0
 
 
 class Familiarity(eqx.Module):
@@ -89,27 +92,52 @@ class Familiarity(eqx.Module):
             usual(self.mean_width) * wider,
             usual(self.spread_width) * wider,
         )
-        checked = jnp.broadcast_to(jnp.asarray(observed.channels), samples.shape)
-        statistic = [jnp.where(checked, jnp.where(samples > 0, part, jnp.inf), 0) for part in statistics]
-        limit = [jnp.where(checked, part, jnp.inf) for part in limits]
-        throughout = jnp.full_like(samples, jnp.inf)
-        when = jnp.stack([running.when * dt, throughout, throughout, throughout], axis=-2)
-        return Consistency(jnp.stack(statistic, axis=-2), jnp.stack(limit, axis=-2), when, _NAMES)
+        return _compared(running, statistics, limits, observed, dt, _NAMES)
+
+
+def check_scale(running: Running, observed: ObservationMask, dt: float) -> Consistency:
+    """Compare a recording with the mean and the standard deviation over all that was trained on: all there is of an
+    autoencoder that reports no standard deviations. Another unit is noticed, and a gain of 2 is not."""
+    samples = running.sums.samples
+    # In less than a second, not all of a rhythm is there.
+    wider = jnp.maximum(1, 1 / jnp.maximum(samples * dt, dt))
+    variance = running.sums.square / jnp.maximum(samples, 1) - running.mean**2
+    statistics = jnp.abs(running.mean), jnp.abs(_log_std(variance))
+    return _compared(running, statistics, (_FAR * wider, np.log(_OTHER_UNIT) * wider), observed, dt, (MEAN, SPREAD))
+
+
+def _compared(
+    running: Running,
+    statistics: tuple[Float[Array, "*batch 7"], ...],
+    limits: tuple[Float[Array, "*batch 7"], ...],
+    observed: ObservationMask,
+    dt: float,
+    names: tuple[str, ...],
+) -> Consistency:
+    samples = running.sums.samples
+    checked = jnp.broadcast_to(jnp.asarray(observed.channels), samples.shape)
+    statistic = [jnp.where(checked, jnp.where(samples > 0, part, jnp.inf), 0) for part in statistics]
+    limit = [jnp.where(checked, part, jnp.inf) for part in limits]
+    when = [running.when * dt if name == RESIDUAL else jnp.full_like(samples, jnp.inf) for name in names]
+    return Consistency(jnp.stack(statistic, axis=-2), jnp.stack(limit, axis=-2), jnp.stack(when, axis=-2), names)
 
 
 def residuals_of(
     values: Float[Array, "*batch time 7"],
     measured: Bool[Array, "*batch time 7"],
     mean: Float[Array, "*batch time 6"],
-    std: Float[Array, "*batch time 6"],
+    std: Float[Array, "*batch time 6"] | None,
     standardizer: Standardizer,
 ) -> Residuals:
-    """Of standardized recordings, by estimates in mV and mV/s."""
+    """Of standardized recordings, by estimates in mV and mV/s; without `std`, in those of the channels."""
     estimate = standardizer.standardize(to_channels(mean))
-    of_channels = channels_of_std(std)
-    return Residuals(values, estimate, of_channels / jnp.broadcast_to(standardizer.std, of_channels.shape), measured)
+    scale = jnp.broadcast_to(standardizer.std, estimate.shape)
+    return Residuals(values, estimate, jnp.ones_like(scale) if std is None else channels_of_std(std) / scale, measured)
 
 
 def _spread(running: Running) -> Float[Array, "*batch 7"]:
-    variance = running.signal_variance
+    return _log_std(running.signal_variance)
+
+
+def _log_std(variance: Float[Array, "*batch 7"]) -> Float[Array, "*batch 7"]:
     return jnp.log(jnp.maximum(variance, jnp.finfo(variance.dtype).eps)) / 2

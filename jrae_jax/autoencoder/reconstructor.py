@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._checks import check_type, is_concrete, of_numbers
+from ..recording.consistency import Consistency
 from ..recording.estimate import AbstractEstimator, Estimate, result_of
 from ..recording.mask import ObservationMask, as_masks, in_words
 from ..recording.recording import Recording
@@ -17,7 +18,7 @@ from ..recording.residuals import Running
 from ..recording.standardizer import Standardizer
 from .base import AbstractAutoencoder, at_all, check_dt
 from .calibration import Calibration
-from .familiarity import Familiarity, residuals_of
+from .familiarity import Familiarity, check_scale, residuals_of
 from .whitening import Whitener
 
 Guarded = TypeVar("Guarded")
@@ -67,8 +68,9 @@ class Reconstructor(AbstractEstimator):
         **Raises:** `ValueError` for a recording of another kind, or of another `dt` than the autoencoder was trained
             with.
 
-        **Warns:** `InconsistentRecordingWarning` if a standard deviation is reported for a recording that is unlike
-            those that the autoencoder was trained on; under tracing, `estimate.consistency` alone says so.
+        **Warns:** `InconsistentRecordingWarning` for a recording that is unlike those that the autoencoder was trained
+            on, or, of one that reports no standard deviations, that is in another unit; under tracing,
+            `estimate.consistency` alone says so.
         """
         checked = self._checked(recording)
         return _estimate(self, checked.without_info()).starting(checked.start).warned()
@@ -119,17 +121,22 @@ class Reconstructor(AbstractEstimator):
 
 @eqx.filter_jit
 def _estimate(reconstructor: Reconstructor, recording: Recording) -> Estimate:
-    kind, familiarity = reconstructor.kind(recording.observed), reconstructor.familiarity
+    kind = reconstructor.kind(recording.observed)
     values = reconstructor.standardizer.standardize(recording.values)
     mean, std = at_each_sample(
         reconstructor, values, recording.measured, lambda features: reconstructor.states(features, kind)
     )
-    consistency = None
-    if familiarity is not None and std is not None:
-        residuals = residuals_of(values, recording.measured, mean, std, reconstructor.standardizer)
-        sums = Running.start(values.shape[:-2], recording.dt, values.dtype).add(residuals, recording.dt)
-        consistency = familiarity.check(sums, recording.observed, kind, recording.dt)
+    residuals = residuals_of(values, recording.measured, mean, std, reconstructor.standardizer)
+    sums = Running.start(values.shape[:-2], recording.dt, values.dtype).add(residuals, recording.dt)
+    consistency = checked(reconstructor, sums, recording.observed, recording.dt)
     return Estimate(mean, std, result=result_of(mean), consistency=consistency, dt=recording.dt)
+
+
+def checked(reconstructor: Reconstructor, sums: Running, observed: ObservationMask, dt: float) -> Consistency:
+    """A recording by the sums over its residuals, against those that the autoencoder was trained on."""
+    if reconstructor.familiarity is None:
+        return check_scale(sums, observed, dt)
+    return reconstructor.familiarity.check(sums, observed, reconstructor.kind(observed), dt)
 
 
 @eqx.filter_jit

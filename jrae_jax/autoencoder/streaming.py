@@ -16,7 +16,7 @@ from ..recording.recording import Recording
 from ..recording.residuals import Running
 from .base import check_dt
 from .familiarity import residuals_of
-from .reconstructor import Reconstructor
+from .reconstructor import Reconstructor, checked
 
 _BEFORE = 2  # samples before a window that its first second difference compares with, for the noise estimate
 _CHECKED_SECONDS = 10.0  # s: a recording that changes is noticed after a part of that
@@ -29,8 +29,8 @@ class StreamState(eqx.Module):
     """mV and mV/s."""
     measured: Bool[Array, "*batch memory 7"]
     """False before the first sample."""
-    residuals: Running | None
-    """Of the last seconds; `None` where no standard deviation is reported."""
+    residuals: Running
+    """Of the last seconds."""
 
     def __repr__(self) -> str:
         return described(self, "")
@@ -89,8 +89,7 @@ class StreamingDecoder(eqx.Module):
         shape = (*shape, self.reconstructor.autoencoder.past + _BEFORE, len(CHANNELS))
         check_memory("their last samples", 5 * math.prod(shape), batch=batch)
         dtype = self.reconstructor.standardizer.mean.dtype
-        checked = self.reconstructor.familiarity is not None and self.reconstructor.autoencoder.reports_std
-        residuals = Running.start(shape[:-2], self.dt, dtype) if checked else None
+        residuals = Running.start(shape[:-2], self.dt, dtype)
         return StreamState(jnp.zeros(shape, dtype), jnp.zeros(shape, bool), residuals)
 
     def __call__(self, state: StreamState, chunk: Recording) -> tuple[StreamState, Estimate]:
@@ -144,10 +143,8 @@ def _decode(decoder: StreamingDecoder, state: StreamState, chunk: Recording) -> 
     each_sample = jax.vmap(states, in_axes=(None, None, 0))
     each_recording = each_sample if chunk.batch is None else jax.vmap(each_sample, in_axes=(0, 0, None))
     mean, std = each_recording(standardized, measured, jnp.arange(samples))
-    residuals, consistency, familiarity = state.residuals, None, reconstructor.familiarity
-    if residuals is not None and familiarity is not None and std is not None:
-        new = residuals_of(standardized[..., memory:, :], chunk.measured, mean, std, reconstructor.standardizer)
-        residuals = residuals.add(new, decoder.dt, memory=_CHECKED_SECONDS)
-        consistency = familiarity.check(residuals, decoder.observed, kind, decoder.dt)
+    new = residuals_of(standardized[..., memory:, :], chunk.measured, mean, std, reconstructor.standardizer)
+    residuals = state.residuals.add(new, decoder.dt, memory=_CHECKED_SECONDS)
+    consistency = checked(reconstructor, residuals, decoder.observed, decoder.dt)
     state = StreamState(values[..., -memory:, :], measured[..., -memory:, :], residuals)
     return state, Estimate(mean, std, result=result_of(mean), consistency=consistency, dt=chunk.dt)

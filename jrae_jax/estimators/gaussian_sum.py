@@ -22,7 +22,9 @@ _PLACES = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])  # of their means, so that toget
 _LEAST_WEIGHT = 1e-9
 
 
-def gaussian_sum(model: StateSpace, prior_std: Float[Array, ""], measurements: Measurements, *, smooth: bool) -> Moments:
+def gaussian_sum(
+    model: StateSpace, prior_std: Float[Array, ""], measurements: Measurements, *, smooth: bool
+) -> Moments:
     """Mean and standard deviation at each sample, and the innovations of the likeliest Gaussian.
 
     The prior of the first unknown is the one that is divided: each further one would take as many times as long.

@@ -50,7 +50,7 @@ class Estimate(eqx.Module):
     stats: dict[str, Array] = eqx.field(default_factory=dict)
     """Further numbers of an estimator, each of shape `()` or `(batch,)`."""
     consistency: Consistency | None = None
-    """Whether the estimate agrees with the recording; `None` where no interval is promised."""
+    """Whether the estimate agrees with the recording; `None` of an estimator that does not check."""
     dt: float = eqx.field(static=True, kw_only=True, converter=partial(as_positive, "dt"))
     """Seconds between samples."""
     start: float = eqx.field(static=True, default=0.0, kw_only=True)

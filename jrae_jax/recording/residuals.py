@@ -67,6 +67,9 @@ class Running(eqx.Module):
     when: Float[Array, "*batch 7"]
     """Samples into the last chunk, of its largest low-passed residual."""
 
+    def __repr__(self) -> str:
+        return "Running(...)"
+
     @classmethod
     def start(cls, batch: tuple[int, ...], dt: float, dtype: np.dtype) -> "Running":
         """Before the first sample."""

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from jrae_jax.autoencoder import Autoencoder, Calibration, Reconstructor, WindowedAutoencoder
-from jrae_jax.recording import EEG, FULL, PYRAMIDAL, ObservationMask, Recording, Standardizer
+from jrae_jax.recording import (
+    EEG,
+    FULL,
+    PYRAMIDAL,
+    InconsistentRecordingWarning,
+    ObservationMask,
+    Recording,
+    Standardizer,
+)
 from jrae_jax.recording.mask import Observed
 
 MEAN = np.array([0.2, 20.0, 12.5, 0.0, 3.0, -1.0, 7.5])
@@ -115,7 +123,34 @@ def test_a_missing_sample_does_not_spread():
     # Ten samples before a gap it is in the window; twenty after it, and two for the noise estimate, no longer.
     assert not changed[: 25 - 10].any()
     assert not changed[28 + 22 :].any()
-    assert np.all(np.isfinite(model(recorded(np.full((60, 7), np.nan, np.float32))).mean))
+    with pytest.warns(InconsistentRecordingWarning, match="nothing was measured of y0"):
+        estimate = model(recorded(np.full((60, 7), np.nan, np.float32)))
+    assert np.all(np.isfinite(estimate.mean))
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (lambda values: values / 1000, r"the size of \w+ is off by a factor of"),
+        (lambda values: values + 7 * STD, r"the mean of \w+ is \d[.\d]* of its standard deviations from the usual"),
+    ],
+    ids=["in volts", "with an offset"],
+)
+def test_without_standard_deviations_another_unit_is_noticed(change, finding):
+    model, values = reconstructor(), measured(2, 1000)
+
+    def consistency(values):
+        estimate = model(recorded(values.astype(np.float32)))
+        assert estimate.std is None
+        assert estimate.consistency is not None
+        return estimate.consistency
+
+    assert np.all(consistency(values).within)
+    assert consistency(values).names == ("mean", "spread")
+    assert np.all(consistency(2 * values - MEAN).within)
+    with pytest.warns(InconsistentRecordingWarning, match=finding):
+        found = consistency(change(values))
+    assert not np.any(found.within)
 
 
 def gradient_of(model, recording):

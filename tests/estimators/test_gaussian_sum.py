@@ -27,6 +27,7 @@ def test_values_far_from_the_columns_are_found_within_their_intervals(column, es
     found = estimate.parameters["C"]
     off = (np.asarray(found.mean)[:, -1] - np.array(VALUES)) / np.asarray(found.std)[:, -1]
     assert np.all(np.abs(off) < 3.5), off  # one Gaussian: up to 200
+    assert estimate.consistency is not None
     assert np.all(estimate.consistency.within)
     errors = (np.asarray(estimate.mean) - np.asarray(trajectories.ys))[:, 500:] / np.asarray(estimate.std)[:, 500:]
     covered = np.mean(np.abs(errors) < 1.645, axis=(0, 1))
@@ -47,5 +48,6 @@ def test_an_unknown_that_is_found_where_it_was_not_expected_is_noticed(column, r
     estimator = KalmanFilter(column.replace(C=75.0), unknown=("C",), prior_std=PRIOR_STD)
     with pytest.warns(InconsistentRecordingWarning, match=r"an unknown parameter is found 2\.9\d* of its `prior_std`"):
         estimate = estimator(recorded.recording("eeg"))
+    assert estimate.consistency is not None
     assert estimate.consistency.names == ("residual", "whiteness", "range", "prior")
     np.testing.assert_allclose(estimate.consistency.limits[:, 3, -1], 2.576, rtol=1e-3)

@@ -34,7 +34,7 @@ def test_within_limits_nothing_is_said():
         (
             consistency((38.0, 0.0), when=3.25),
             r"`recording` is unlike .*: what is left of eeg, low-passed .* is 38 of its reported std \(at most 1\), "
-            r"most at 3\.25 s: states and std cannot be relied on; check the unit",
+            r"most at 3\.25 s: states and std cannot be relied on; check the parameters and input",
         ),
         (consistency((0.5, 0.62)), r"what is left of eeg is no white noise, with an autocorrelation of 0\.62"),
         (consistency((np.inf, 0.0)), "nothing was measured of eeg"),
