@@ -9,6 +9,7 @@ from .decoded import (
 )
 from .decoded_posterior import decoded_posterior as decoded_posterior
 from .dynamics import bifurcation_diagram as bifurcation_diagram, regime_map as regime_map
+from .estimate import estimate as estimate
 from .fit import fit as fit
 from .latent_sizes import latent_sizes as latent_sizes
 from .scan import scan as scan

@@ -14,12 +14,10 @@ from ..column.states import STATE_LABELS, STATES
 from ..decoding.check import BANDS, LEVEL, QUANTILES
 from ..decoding.decoded import Decoded
 from ..decoding.features import FREQUENCIES
+from ..recording.scores import NINETY
 from ..recording.units import SIMULATED
 from ..recording.windows import REASONS
 from .style import BLUE, DARK, GREY, LIGHT, VERMILION, WIDE, fixed_figure, styled
-
-NINETY = 1.645
-"""Standard deviations to both sides within which 90 % of a normal distribution are."""
 
 
 class Unit(NamedTuple):

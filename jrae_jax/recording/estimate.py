@@ -24,11 +24,22 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+_NAMED = 3  # recordings of a batch whose parameters are printed
+
+
 class QuantityEstimate(eqx.Module):
     """An unknown parameter over time, in its unit."""
 
     mean: Float[Array, "*batch time"]
     std: Float[Array, "*batch time"]
+
+    def in_words(self, unit: str) -> str:
+        """The value after the last sample, of the first recordings."""
+        if not is_concrete(self.mean):
+            return unit
+        mean, std = (np.asarray(x)[..., -1].ravel() for x in (self.mean, self.std))
+        each = [f"{mean[i]:.4g} +- {std[i]:.2g}" for i in range(min(len(mean), _NAMED))]
+        return f"{', '.join(each)}{', ...' if len(mean) > _NAMED else ''}{'' if unit == '1' else f' {unit}'}"
 
     def __repr__(self) -> str:
         return described(self, "")
@@ -114,7 +125,9 @@ class Estimate(eqx.Module):
             std = None if self.std is None else np.asarray(self.std).reshape(-1, len(STATES)).mean(axis=0)
             for i, (name, unit) in enumerate(zip(STATES, STATE_UNITS, strict=True)):
                 lines.append(f"  {name}: {mean[i]:.4g}{'' if std is None else f' +- {std[i]:.2g}'} {unit}")
-        lines += [f"  unknown {name}" for name in self.parameters]
+        lines += [
+            f"  unknown {name}: {known.in_words(UNIT_OF_QUANTITY[name])}" for name, known in self.parameters.items()
+        ]
         lines += [] if self.consistency is None else [f"  {self.consistency!r}"]
         return "\n".join(lines) + ")"
 

@@ -13,7 +13,7 @@ from ..column.quantities import described
 from ..column.states import STATES
 from .dataset import Dataset
 from .estimate import Estimate
-from .scores import nrmse, pearson_r, r_squared
+from .scores import NINETY, nrmse, pearson_r, r_squared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,8 @@ class Scores(eqx.Module):
     """Root mean squared error over the true standard deviation."""
     observed: tuple[str, ...] = eqx.field(static=True)
     """The channels that were observed."""
+    coverage: Float[np.ndarray, "6"] | None = None
+    """Fraction of the true values within the 90 % intervals; `None` of an estimate without `std`."""
 
     @property
     def clipped_r(self) -> np.ndarray:
@@ -37,20 +39,25 @@ class Scores(eqx.Module):
         return np.maximum(self.r, 0.0)
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """A row a state: `r`, `r2`, `nrmse`, and whether it was observed."""
+        """A row a state: `r`, `r2`, `nrmse`, `coverage` where there is one, and whether it was observed."""
         import pandas as pd  # here, as importing it is slow
 
         observed = [name in self.observed for name in STATES]
-        columns = {"r": self.r, "r2": self.r2, "nrmse": self.nrmse, "observed": observed}
+        columns = {"r": self.r, "r2": self.r2, "nrmse": self.nrmse, "coverage": self.coverage, "observed": observed}
+        columns = {name: values for name, values in columns.items() if values is not None}
         return pd.DataFrame(columns, index=pd.Index(STATES, name="state"))
 
     @of_numbers
     def __repr__(self) -> str:
-        rows = [f"observed: {', '.join(self.observed)}", f"{'state':<12}{'r':>9}{'R2':>9}{'NRMSE':>9}"]
-        for index, name in enumerate(STATES):
-            label = name if name in self.observed else f"{name} (hidden)"
-            rows.append(f"{label:<12}{self.r[index]:9.4f}{self.r2[index]:9.4f}{self.nrmse[index]:9.4f}")
-        return "\n".join(rows)
+        numbers = {"r": self.r, "R2": self.r2, "NRMSE": self.nrmse, "in 90 %": self.coverage}
+        labels = [name if name in self.observed else f"{name} (hidden)" for name in STATES]
+        rows = [f"{label:<12}" for label in ("state", *labels)]
+        for name, values in numbers.items():
+            if values is not None:
+                column = [name, *(f"{value:.4f}" for value in values)]
+                width = max(9, 2 + max(map(len, column)))
+                rows = [f"{row}{cell:>{width}}" for row, cell in zip(rows, column, strict=True)]
+        return "\n".join([f"observed: {', '.join(self.observed)}", *rows])
 
 
 class Interval(eqx.Module):
@@ -97,7 +104,11 @@ def evaluate(estimate: Estimate, data: Dataset, *, on: str = "held_out") -> Scor
             f"`estimate` must be of data.{on}.recording, of shape {split.states.shape}, got {estimate.mean.shape}"
         )
     r, r2, error = jax.device_get(scores(split.states, estimate.mean))
-    return Scores(r, r2, error, data.observed.names)
+    coverage = None
+    if estimate.std is not None:
+        within = np.abs(np.asarray(estimate.mean) - np.asarray(split.states)) <= NINETY * np.asarray(estimate.std)
+        coverage = within.reshape(-1, len(STATES)).mean(axis=0)
+    return Scores(r, r2, error, data.observed.names, coverage)
 
 
 @eqx.filter_jit

@@ -8,6 +8,9 @@ from jaxtyping import Array, Float
 from .._checks import as_array
 from ..column.states import STATES, states_first
 
+NINETY = 1.645
+"""Standard deviations to both sides within which 90 % of a normal distribution are."""
+
 
 def pearson_r(truth: Float[Array, "sample 6"], estimate: Float[Array, "sample 6"]) -> Float[Array, "6"]:
     """Pearson's correlation of each state, -1 to 1; NaN where one of the two is constant.

@@ -11,6 +11,7 @@ from ..decoding.decoded import Decoded
 from ..decoding.features import FREQUENCIES
 from ..decoding.prior import STANDARD, Quantity
 from ..plot.decoded import pooled_draws, relied_on, unit_of
+from ..recording.scores import NINETY
 from ..recording.units import SIMULATED
 from ..recording.windows import REASONS
 from .tables import Table
@@ -19,7 +20,6 @@ EXPLAINED, NOT_EXPLAINED = "explained by one column", "not explained by one colu
 UNFAMILIAR, REFUSED = "unlike anything the decoder was made for", "every window refused"
 
 _NONE = "-"
-_HALF_WIDTH = 1.645  # of a 90 % interval, in standard deviations
 _NEAR = 0.02  # of the range of a quantity
 _ORDER = (
     "C", "B", "time_scale", "p", "sigma", "gain", "background", "exponent", "white", "column_std", "column_fraction"
@@ -105,8 +105,8 @@ def states_table(decoded: Decoded, channel: int) -> Table:
         rows.append(
             [
                 f"{name}: {long_name}",
-                f"± {_HALF_WIDTH * np.median(shape):.2f}",
-                f"{np.median(mean):.3g} ± {_HALF_WIDTH * np.median(std):.2g} {unit}",
+                f"± {NINETY * np.median(shape):.2f}",
+                f"{np.median(mean):.3g} ± {NINETY * np.median(std):.2g} {unit}",
             ]
         )
     head = ("state", "shape, in its standard deviations", "level, with column and gain unknown")

@@ -96,6 +96,9 @@ def figures(study: Study | None = None) -> dict[str, Callable[[], Figure]]:
         "atlas_scores": lambda: plot.atlas_scores(atlas(), noise=0.05),
         "bifurcation_diagram": lambda: plot.bifurcation_diagram(diagram()),
         "regime_map": lambda: plot.regime_map(regimes(), curves),
+        "estimate": lambda: plot.estimate(
+            jrae.Estimate(trajectories.ys, 0.1 + 0 * trajectories.ys, dt=1e-2), trajectories.ys
+        ),
         "fit of a trace": lambda: plot.fit(found(from_spectrum=False)),
         "fit of a spectrum": lambda: plot.fit(found(from_spectrum=True)),
         "latent_sizes": lambda: plot.latent_sizes(sizes),

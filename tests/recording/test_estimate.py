@@ -74,7 +74,9 @@ def test_repr_has_means_deviations_units_and_unknowns():
     assert lines[0] == "Estimate(2 x 5 samples"
     assert lines[1] == "  y0: 1 +- 0.25 mV"
     assert lines[6] == "  y5: 1 +- 0.25 mV/s"
-    assert lines[7] == "  unknown C)"
+    C = full().parameters["C"]
+    each = ", ".join(f"{mean:.4g} +- {std:.2g}" for mean, std in zip(C.mean[:, -1], C.std[:, -1], strict=True))
+    assert lines[7] == f"  unknown C: {each})"
     assert repr(Estimate(jnp.ones((5, 6)), dt=1e-3)).splitlines()[1] == "  y0: 1 mV"
 
 

@@ -111,6 +111,29 @@ def test_the_table_marks_hidden_states(observed):
         assert len(row) == len(header)
 
 
+def test_columns_of_large_numbers_stay_apart():
+    scores = Scores(np.ones(6), np.full(6, -282.8316), np.full(6, 1e6), ("y0",))
+    header, *rows = str(scores).splitlines()[1:]
+    assert rows[0].split() == ["y0", "1.0000", "-282.8316", "1000000.0000"]
+    assert {len(row) for row in rows} == {len(header)}
+
+
+def test_intervals_are_counted():
+    """Errors are uniform up to 1: so many are within 1.645 standard deviations."""
+    data = dataset()
+    assert data.held_out is not None
+    states = np.asarray(data.held_out.states)
+    errors = np.random.default_rng(2).uniform(0, 1, states.shape)
+    std = np.broadcast_to(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), states.shape)
+    estimate = Estimate(jnp.asarray(states + errors), jnp.asarray(std), dt=1e-3)
+    scores = evaluate(estimate, data)
+    expected = (errors <= 1.645 * std).mean(axis=(0, 1))
+    assert scores.coverage is not None
+    np.testing.assert_allclose(scores.coverage, expected, atol=0.02)
+    assert str(scores).splitlines()[1].endswith("in 90 %")
+    np.testing.assert_array_equal(scores.to_dataframe()["coverage"], scores.coverage)
+
+
 def test_the_dataset_says_what_was_observed():
     data = dataset(observed=("eeg", "y2"))
     assert data.held_out is not None
