@@ -58,7 +58,7 @@ def _decode(options: argparse.Namespace) -> int:
             raise ValueError(f"`--out` must end in .zarr for {len(options.recording)} recordings, got {options.out}")
     for name, path, suffix in (("--report", options.report, ".html"), ("--table", options.table, ".csv")):
         if path is not None:
-            check_output(name, path, suffixes=(suffix,))
+            check_output(name, path, suffixes=(suffix,), new=True)
     names = _names(options.recording)
     key, recordings = key_from_seed(options.seed), [recording_from(options, path) for path in options.recording]
     named = {f"recording[{i}]": str(path) for i, path in enumerate(options.recording)}

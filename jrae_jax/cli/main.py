@@ -24,6 +24,8 @@ _GROUPS = {
 }
 """The commands by what they are about, as `jrae --help` lists them."""
 
+_READER_GONE = 141  # 128 and the number of SIGPIPE, as of other programs
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `jrae`.
 
     **Returns:** the exit code: 0, 1 for a fit that did not converge, 2 after an error, 3 where nothing of a recording
-        could be used, 130 and 143 after SIGINT and SIGTERM.
+        could be used, 130 and 143 after SIGINT and SIGTERM, 141 where what reads the output has gone, as `head` does.
     """
     interrupts = Interrupts()
     written = sys.argv[1:] if arguments is None else arguments
@@ -66,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_paths(options)
         with interrupts.caught():
             return options.run(options)
+    except BrokenPipeError:
+        return _READER_GONE
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         print_error(f"jrae: error: {_in_one_line(error)}")
         return 2
@@ -78,7 +82,15 @@ def run() -> NoReturn:
     """Run `jrae` as a process of its own."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path or a name need not be text in the encoding of the terminal
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = main()
+    try:
+        code = main()
+    except SystemExit as stopped:  # of argparse, after a help
+        code = int(stopped.code or 0)
+    try:
+        with contextlib.suppress(AttributeError, ValueError):  # there is none, or it is closed
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = _READER_GONE
     if code > 128:
         # Without unwinding: XLA crashes at the end of a process whose threads still compile or compute.
         with contextlib.suppress(AttributeError, OSError, ValueError):  # closed

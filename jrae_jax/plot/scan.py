@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ..scan.regime import REGIMES
-from .style import BLUE, DARK, LIGHT, MAP, PALETTE, SKY, VERMILION, WIDE, StyledFigure, styled
+from .style import BLUE, DARK, GREY, LIGHT, MAP, PALETTE, SKY, VERMILION, WIDE, StyledFigure, styled
 
-REGIME_COLOURS = (LIGHT, SKY, VERMILION)
+REGIME_COLOURS = (GREY, SKY, VERMILION)
 """Of each of `REGIMES`."""
+_HATCH = "////"  # where a regime is not known
 
 _MAPPED = ("regime", "dominant_frequency", "eeg_sd", "spike_rate", "swing", "eeg_mean")
 _MOST_PANELS = 4
@@ -88,7 +89,8 @@ def _curves(dataset: xr.Dataset, axis: str) -> Figure:
         _shade_regimes(ax, dataset, axis)
         ax.margins(x=0)
     if "regime" in dataset:
-        figure.legend(handles=_regime_handles(), loc="outside lower center", ncols=len(REGIMES))
+        handles = _regime_handles(_most_frequent(dataset.regime, [axis]))
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -127,6 +129,8 @@ def _shade_regimes(ax: Axes, dataset: xr.Dataset, axis: str) -> None:
     for code, left, right in zip(codes, edges[:-1], edges[1:], strict=True):
         if code >= 0:
             ax.axvspan(left, right, color=REGIME_COLOURS[code], alpha=0.25, lw=0, zorder=0)
+        else:
+            ax.axvspan(left, right, facecolor="white", edgecolor=LIGHT, hatch=_HATCH, lw=0, zorder=0)
 
 
 def _maps(dataset: xr.Dataset, axes: Sequence[str]) -> Figure:
@@ -164,7 +168,9 @@ def _regime_map(figure: Figure, ax: Axes, x: np.ndarray, y: np.ndarray, codes: n
     norm = BoundaryNorm(np.arange(len(REGIMES) + 1) - 0.5, colours.N)
     known = np.ma.masked_less(codes, 0)
     image = ax.pcolormesh(x, y, known, shading="nearest", cmap=colours, norm=norm, rasterized=True)
-    ax.set_facecolor("white")
+    ax.patch.set(facecolor="white", edgecolor=LIGHT, hatch=_HATCH)
+    if (codes < 0).any():
+        ax.legend(handles=_regime_handles(codes)[len(REGIMES) :], loc="lower right", bbox_to_anchor=(1, 1))
     bar = figure.colorbar(image, ax=ax, ticks=range(len(REGIMES)), label="regime")
     bar.ax.set_yticklabels(REGIMES)
 
@@ -188,7 +194,7 @@ def _scatter(dataset: xr.Dataset, axis: str, quantities: Sequence[str]) -> Figur
             codes = _most_frequent(dataset.regime, [axis])
             colours = [REGIME_COLOURS[code] if code >= 0 else "white" for code in codes]
             ax.scatter(x, y, c=colours, s=14, edgecolors=DARK, linewidths=0.2)
-            ax.legend(handles=_regime_handles())
+            ax.legend(handles=_regime_handles(codes))
         else:
             image = ax.scatter(x, y, c=_median(dataset[name], [axis]), s=14, cmap=MAP, linewidths=0)
             figure.colorbar(image, ax=ax, label=label(dataset[name]))
@@ -201,8 +207,10 @@ def _scatter(dataset: xr.Dataset, axis: str, quantities: Sequence[str]) -> Figur
     return figure
 
 
-def _regime_handles() -> list[Patch]:
-    return [Patch(color=colour, label=name) for name, colour in zip(REGIMES, REGIME_COLOURS, strict=True)]
+def _regime_handles(codes: np.ndarray) -> list[Patch]:
+    known = [Patch(color=colour, label=name) for name, colour in zip(REGIMES, REGIME_COLOURS, strict=True)]
+    unknown = Patch(facecolor="white", edgecolor=LIGHT, hatch=_HATCH, label="not done, or failed")
+    return [*known, unknown] if (codes < 0).any() else known
 
 
 def _most_frequent(codes: xr.DataArray, axes: Sequence[str]) -> np.ndarray:

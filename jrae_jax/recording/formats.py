@@ -86,7 +86,7 @@ def import_mne(what: str) -> ModuleType:
             warnings.simplefilter("ignore")  # those of its own dependencies
             import mne
     except ImportError as error:
-        raise ImportError(f"{what} by MNE, which is not installed: pip install 'jrae_jax[eeg]'") from error
+        raise ImportError(f"{what} by MNE, which is not installed: pip install 'jrae-jax[eeg]'") from error
     return mne
 
 
@@ -124,9 +124,9 @@ def open_file(path: Path, suffix: str, only: Sequence[str] | None = None) -> "mn
 
     **Raises:** what `quiet` raises; `ValueError` for one with gaps that MNE leaves out.
     """
-    mne = import_mne(f"{path} is read")
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, "`source` must be a file that exists", str(path))
+    mne = import_mne(f"{path} is read")
     with quiet(mne, str(path)):
         if suffix.startswith(".fif") and path.name.lower().removesuffix(suffix).endswith(_EPOCHS):
             return mne.read_epochs(path, preload=False)

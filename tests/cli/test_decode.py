@@ -154,6 +154,7 @@ def test_options_reach_the_verb(files, asked):
         ("short.csv --pick O1 --unit uV", "`short.csv` must be at least 10 s long, got 5 s"),
         ("rest.csv --unit uV --out x.txt", "`--out` must end in .zarr or .nc or .csv or .fif or .fif.gz, got x.txt"),
         ("rest.csv --unit uV --report x.pdf", "`--report` must end in .html, got x.pdf"),
+        ("rest.csv --unit uV --report old.html", "`--report` must not exist yet, got old.html"),
         ("rest.csv --unit uV --table no/x.csv", "`--table` must lie in a folder that exists, got no/x.csv"),
         ("rest.csv --unit uV --table rest.csv", "`--table` must be another path than that of `recording`"),
         ("rest.csv --unit uV --seed -1", "`--seed` must be from 0 to 2^63 - 1, got -1"),
@@ -161,11 +162,12 @@ def test_options_reach_the_verb(files, asked):
 )
 def test_bad_input_is_one_line_that_names_the_option(files, capsys, line, message):
     pd.DataFrame(FEW)[:640].to_csv(files / "short.csv", index=False)
+    (files / "old.html").touch()
     assert run(line) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"jrae: error: {message}"), err
     assert err.count("\n") == 1
-    assert {path.name for path in files.iterdir()} == {"rest.csv", "task.csv", "short.csv"}
+    assert {path.name for path in files.iterdir()} == {"rest.csv", "task.csv", "short.csv", "old.html"}
 
 
 HELP = """

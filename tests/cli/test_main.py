@@ -123,6 +123,16 @@ def test_installed_command_in_a_process_of_its_own(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there, a reader that has gone is another error")
+def test_where_the_reader_has_gone_nothing_is_said():
+    reads, writes = os.pipe()
+    os.close(reads)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    gone = subprocess.run([*RUN, "--help"], stdout=writes, stderr=subprocess.PIPE, env=buffered)
+    os.close(writes)
+    assert (gone.returncode, gone.stderr) == (141, b"")
+
+
 def test_a_jaxlib_that_does_not_load_is_one_line(tmp_path):
     why = "This version of jaxlib was built using AVX instructions"
     (tmp_path / "jaxlib.py").write_text(f"raise RuntimeError({why!r})")

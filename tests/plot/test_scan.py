@@ -105,6 +105,22 @@ def test_regimes_are_shaded_where_they_are():
     assert spans[1].get_x() == pytest.approx(102.5)
 
 
+def test_what_is_not_done_is_no_regime():
+    scan = made({"C": C}, MOMENTS, bands=False)
+    scan["regime"] = scan.regime.where(np.arange(9) < 6, -1)
+    figure = jrae.plot.scan(scan)
+    spans = drawn(figure)[0].patches
+    assert [patch.get_hatch() for patch in spans] == [None] * 6 + ["////"] * 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*REGIMES, "not done, or failed"]
+    panel = drawn(
+        jrae.plot.scan(made({"C": C, "p": P}).pipe(lambda x: x.assign(regime=x.regime.where(x.p > 150, -1))))
+    )[0]
+    assert panel.patch.get_hatch() == "////"
+    legend = panel.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["not done, or failed"]
+
+
 def test_a_single_sampled_quantity_is_drawn_along_its_values():
     """In the order of the values, whatever that of the points."""
     order = np.random.default_rng(1).permutation(9)
@@ -195,7 +211,7 @@ def test_a_running_scan_is_drawn_as_far_as_it_is(axes, done):
     assert len(drawn(figure)) == (5 if "p" not in axes and first != "point" else 4)
     if list(axes) == ["C"]:
         assert np.isfinite(drawn(figure)[1].lines[0].get_ydata()).sum() == done
-        assert len(drawn(figure)[1].patches) == done
+        assert [patch.get_hatch() for patch in drawn(figure)[1].patches].count(None) == done
 
 
 @pytest.mark.parametrize(

@@ -349,9 +349,11 @@ def test_without_mne_one_line_says_what_is_missing(monkeypatch, tmp_path):
     path = edf(tmp_path / "x.edf")
     monkeypatch.setitem(sys.modules, "mne", None)
     with pytest.raises(
-        ImportError, match=r"x.edf is read by MNE, which is not installed: pip install 'jrae_jax\[eeg\]'"
+        ImportError, match=r"x.edf is read by MNE, which is not installed: pip install 'jrae-jax\[eeg\]'"
     ):
         read(path)
+    with pytest.raises(FileNotFoundError, match="`source` must be a file that exists"):
+        read(tmp_path / "none.edf")
     assert read(V, sfreq=SFREQ, unit="uV").batch == 4
 
 
