@@ -264,7 +264,7 @@ def _trained(
     mesh = jax.sharding.Mesh(np.asarray(jax.devices()[: len(members)]), ("member",))
     numbers = -(-len(members) // mesh.size) * sum(leaf.size for leaf in jax.tree.leaves(parameters[0]))
     # Of Adam it is known that its update has no sums or products of matrices, which one function cannot have.
-    in_one_function = optimiser is _ADAM and numbers <= _IN_ONE_FUNCTION and mesh.devices[0].platform == "cpu"
+    in_one_function = optimiser is _ADAM and numbers <= _IN_ONE_FUNCTION
     program = Program(
         skeletons[0],
         optimiser,

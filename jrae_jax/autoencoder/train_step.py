@@ -297,7 +297,7 @@ def _step(
         return optax.apply_updates(parameters, updates), optimiser
 
     value, gradient = jax.value_and_grad(loss)(parameters)
-    updated = one_function(update) if program.update_in_one_function else update
+    updated = one_function(lambda stage, *given: update(*given)) if program.update_in_one_function else update
     parameters, optimiser = updated(gradient, parameters, optimiser, factor)
     return parameters, optimiser, value
 

@@ -5,8 +5,7 @@ numbers but for rounding; everything else is left to Diffrax.
 """
 
 import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import diffrax
@@ -27,10 +26,9 @@ from .inputs import (
     WhiteNoiseInput,
 )
 from .noise import NoiseStream
-from .one_function import Stage, one_function, stage
+from .one_function import Stage, one_function, together
 from .schemes import SCHEMES, AbstractScheme, Forcing, WhiteNoise
-from .states import POTENTIAL_STATES, STATES, States
-from .step_size import steps_per_hold
+from .states import POTENTIAL_STATES, States
 
 _INPUTS = (ConstantInput, UniformNoiseInput, WhiteNoiseInput, OrnsteinUhlenbeckInput)
 
@@ -48,7 +46,7 @@ class KernelState(NamedTuple):
 
     carry: Any
     """What the scheme carries from step to step."""
-    held: Float[Array, " tile"]
+    held: Float[Array, " *tile"]
     """The value of the current hold, of an input with memory."""
 
 
@@ -59,26 +57,41 @@ class Kernel(eqx.Module):
     input: AbstractExternalInput
     stream: NoiseStream
     dt: Float[Array, ""]
+    t0: Float[Array, ""]
+    """When step number 0 begins, s."""
     steps_per_hold: int = eqx.field(static=True)
 
-    def __init__(self, column: Column, solver: diffrax.AbstractSolver, stream: NoiseStream, dt: float):
-        """For steps of `dt` seconds, with the noise of each column's stream."""
-        self.dt = as_float(dt)
-        self.scheme = SCHEMES[type(solver)](Coefficients.from_parameters(column.parameters), self.dt)
-        self.input, self.stream, self.steps_per_hold = column.input, stream, steps_per_hold(column.input, dt)
+    def __init__(
+        self,
+        column: Column,
+        solver: diffrax.AbstractSolver,
+        stream: NoiseStream,
+        dt: Float[Array, ""],
+        t0: Float[Array, ""],
+        steps_per_hold: int,
+    ):
+        """For steps of `dt` seconds, of which number 0 begins at `t0`, with the noise of each column's stream."""
+        self.scheme = SCHEMES[type(solver)](Coefficients.from_parameters(column.parameters), dt)
+        self.input, self.stream, self.dt, self.t0 = column.input, stream, dt, t0
+        self.steps_per_hold = steps_per_hold
 
-    def start(self, y0: Float[Array, "6 tile"]) -> KernelState:
-        """At t = 0."""
-        carry = self.scheme.start(States.unstack(y0))
-        return KernelState(carry, jnp.zeros_like(y0[0]))
+    def start(self, y0: Float[Array, "6 *tile"], first_step: Int[Array, ""] | int = 0) -> KernelState:
+        """Before a step, counted as random values are from t = 0."""
+        held, y = jnp.zeros_like(y0[0]), States.unstack(y0)
+        if self.input.memory is not None:
+            begun = (first_step + self.steps_per_hold - 1) // self.steps_per_hold
+            held = jax.lax.fori_loop(
+                0, begun, lambda i, held: self._next_held(held, self.input.held(i, self.stream)), held
+            )
+        return KernelState(self.scheme.start(y), held)
 
-    def channel(self, state: KernelState, name: str) -> Float[Array, " tile"]:
-        """One of `CHANNELS`."""
+    def channels(self, state: KernelState, names: Sequence[str], stage: Stage = together) -> list[Array]:
+        """Some of `CHANNELS`, each of shape `tile`."""
         y0, y1, y2 = state.carry[: len(POTENTIAL_STATES)]
-        if name == "eeg":
-            return y1 - y2
-        known = dict(zip(STATES, (y0, y1, y2), strict=False))
-        return known[name] if name in known else self.scheme.states(state.carry)[STATES.index(name)]
+        known = {"y0": y0, "y1": y1, "y2": y2, "eeg": y1 - y2}
+        if not known.keys() >= {*names}:
+            known |= self.scheme.states(state.carry, stage)._asdict()
+        return [known[name] for name in names]
 
     def advance(
         self,
@@ -89,8 +102,8 @@ class Kernel(eqx.Module):
         steps: int,
         every: int,
         channels: tuple[str, ...],
-        add: Callable[[_Running, Callable[[str], Float[Array, " tile"]]], _Running],
-    ) -> tuple[KernelState, _Running, Float[Array, "time channels tile"]]:
+        add: Callable[[_Running, Callable[[str], Float[Array, " *tile"]]], _Running],
+    ) -> tuple[KernelState, _Running, Float[Array, "time channels *tile"]]:
         """The next steps: the state after them, what `add` made of all samples, and some of the samples.
 
         **Arguments:**
@@ -102,29 +115,25 @@ class Kernel(eqx.Module):
         """
 
         def added(kernel, running, state):
-            return add(running, partial(kernel.channel, state))
+            return add(running, lambda name: kernel.channels(state, [name])[0])
 
-        def loop(kernel, state, first_step, running, samples):
+        def loop(stage, kernel, state, first_step, running, samples):
             def step(i, carry):
                 state, running, samples = carry
                 state = kernel.step(state, first_step + i, stage)
                 running = stage(added)(kernel, running, state)
-                # Each is overwritten until the one that is wanted: a loop within the loop would copy what it carries.
-                row = i // every
-                samples = [
-                    jax.lax.dynamic_update_slice_in_dim(rows, kernel.channel(state, name)[None], row, axis=0)
-                    for rows, name in zip(samples, channels, strict=True)
-                ]
+                for at, value in enumerate(kernel.channels(state, channels, stage)):
+                    # Overwritten until the one that is wanted: a loop within the loop would copy all that it carries.
+                    samples = jax.lax.dynamic_update_slice(
+                        samples, value[None, None], (i // every, at, *[0] * value.ndim)
+                    )
                 return state, running, samples
 
             return jax.lax.fori_loop(0, steps, step, (state, running, samples))
 
-        rows = jnp.zeros((math.ceil(steps / every), *state.held.shape), state.held.dtype)
-        state, running, samples = one_function(loop)(self, state, first_step, running, [rows] * len(channels))
-        wanted = steps // every
-        if len(samples) == 1:
-            return state, running, samples[0][:wanted, None]  # a view, where stacking makes a copy
-        return state, running, jnp.stack(samples, axis=1)[:wanted] if samples else rows[:wanted, None][:, :0]
+        kept = jnp.zeros((math.ceil(steps / every), len(channels), *state.held.shape), state.held.dtype)
+        state, running, samples = one_function(loop)(self, state, first_step, running, kept)
+        return state, running, samples[: steps // every]
 
     def step(self, state: KernelState, step: Int[Array, ""], stage: Stage) -> KernelState:
         """The next step, number `step` from t = 0."""
@@ -132,22 +141,22 @@ class Kernel(eqx.Module):
         if input.hold is not None:
             index = step // self.steps_per_hold
             value = stage(lambda input, stream, index: input.held(index, stream))(input, self.stream, index)
-            held = value if input.memory is None else stage(Kernel._carried_over)(self, held, value, step)
+            held = value if input.memory is None else stage(Kernel._held)(self, held, value, step)
         if input.white is not None:
             # An input may hold values as well, which are not to be made of the same bits.
             normals = NoiseStream(self.stream.second, self.stream.first).normal_pair(step, stage)
             white = WhiteNoise(input.white, normals)
 
         def rate(fraction):
-            smooth = input.rate(self.dt * (as_float(step) + fraction))
+            smooth = input.rate(self.t0 + self.dt * (as_float(step) + fraction))
             return smooth if input.hold is None else smooth + held
 
         return KernelState(self.scheme.step(state.carry, Forcing(rate, white), stage), held)
 
-    def _carried_over(
-        self, before: Float[Array, " tile"], value: Float[Array, " tile"], step: Int[Array, ""]
-    ) -> Float[Array, " tile"]:
+    def _held(self, before: Float[Array, "*tile"], value: Float[Array, "*tile"], step: Int[Array, ""]) -> Array:
         begins = jnp.broadcast_to(step % self.steps_per_hold == 0, before.shape)
+        return jax.lax.select(begins, self._next_held(before, value), before)
+
+    def _next_held(self, before: Float[Array, "*tile"], value: Float[Array, "*tile"]) -> Float[Array, "*tile"]:
         memory = self.input.memory
-        assert memory is not None
-        return jax.lax.select(begins, memory * before + value, before)
+        return value if memory is None else memory * before + value

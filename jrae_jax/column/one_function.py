@@ -2,7 +2,7 @@
 
 On a CPU, XLA runs a program operation by operation, each over whole arrays; only a loop that touches less than a
 kilobyte it compiles into one function. An attribute says the same of a call: the loop within may then be of any size,
-and the columns of a tile stay in the nearest cache from the first step to the last. Other platforms ignore it.
+and the columns of a tile stay in the nearest cache from the first step to the last.
 
 Within such a function XLA computes a value anew wherever it is used; `stage` says what is to be stored instead
 (`lax.optimization_barrier` does not do that on a CPU). What a stage computes it computes in one pass.
@@ -11,9 +11,11 @@ No matrix products: they cannot be in such a function.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
+from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
 Stage = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -25,8 +27,14 @@ slower by them; this is not mixed. They can be given to an outermost `jax.jit` o
 
 
 def one_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, compiled into one of machine code on a CPU."""
-    return _called(function, inlineable="false", xla_cpu_small_call="true")
+    """`function(stage, *arguments)` as a function of the arguments: compiled into one of machine code on a CPU, and
+    together with everything around it anywhere else."""
+
+    def call(*arguments):
+        cpu = _called(partial(function, stage), inlineable="false", xla_cpu_small_call="true")
+        return lax.platform_dependent(*arguments, cpu=cpu, default=partial(function, together))
+
+    return call
 
 
 def stage(function: Callable[..., Any]) -> Callable[..., Any]:

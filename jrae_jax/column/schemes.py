@@ -60,7 +60,7 @@ class AbstractScheme(eqx.Module, Generic[_Carry]):
         """One step on."""
 
     @abstractmethod
-    def states(self, carry: _Carry) -> States:
+    def states(self, carry: _Carry, stage: Stage) -> States:
         """The states, from what is carried."""
 
 
@@ -162,20 +162,20 @@ class StrangScheme(AbstractScheme[_StrangCarry]):
     def start(self, y: States) -> _StrangCarry:
         """Half a kick ahead."""
         a, b = self.rates
-        half = self._half_kick(y.y0, y.y1, y.y2)
+        half = self._half_kick(y.y0, y.y1, y.y2, together)
         u0, u1, u2 = y.y3 + a * y.y0, y.y4 + a * y.y1, y.y5 + b * y.y2
         return _StrangCarry(y.y0, y.y1, y.y2, u0 + half.pyramidal, u1 + half.excitatory, u2 + half.inhibitory)
 
-    def states(self, carry: _StrangCarry) -> States:
+    def states(self, carry: _StrangCarry, stage: Stage) -> States:
         """Without that half kick."""
         x0, x1, x2, u0, u1, u2 = carry
         a, b = self.rates
-        half = self._half_kick(x0, x1, x2)
+        half = self._half_kick(x0, x1, x2, stage)
         y3, y4, y5 = u0 - half.pyramidal - a * x0, u1 - half.excitatory - a * x1, u2 - half.inhibitory - b * x2
         return States(x0, x1, x2, y3, y4, y5)
 
-    def _half_kick(self, x0: Array, x1: Array, x2: Array) -> Drive:
-        return Drive(*(kick / 2 for kick in self.synapses.firing(x0, x1, x2, together).drive(self.synapses.strength)))
+    def _half_kick(self, x0: Array, x1: Array, x2: Array, stage: Stage) -> Drive:
+        return Drive(*(kick / 2 for kick in self.synapses.firing(x0, x1, x2, stage).drive(self.synapses.strength)))
 
     def step(self, carry: _StrangCarry, forcing: Forcing, stage: Stage) -> _StrangCarry:
         """The exact flow of the linear part, and a kick."""
@@ -240,7 +240,7 @@ class AbstractRungeKuttaScheme(AbstractScheme[States]):
     def _advance(self, y: States, slope: Callable[[States, float], States], stage: Stage) -> States:
         """The states after a step, from their derivative at a fraction of it."""
 
-    def states(self, carry: States) -> States:
+    def states(self, carry: States, stage: Stage) -> States:
         """What is carried."""
         return carry
 

@@ -29,9 +29,9 @@ from .._checks import (
 )
 from .bounds import longest_bounded, out_of_bounds
 from .column import Column
-from .inputs import AbstractExternalInput
-from .integrate import Holds, aligned_holds, held_with_memory, solve_adaptive, solve_fixed
-from .noise import noise_stream
+from .fixed_steps import Steps, by_diffrax, by_kernel, random_input
+from .integrate import Holds, aligned_holds, solve_adaptive, solve_fixed
+from .kernel import takes
 from .pieces import in_pieces
 from .quantities import batch_axes
 from .solvers import RK4
@@ -123,8 +123,8 @@ def simulate(
     if batch is not None:
         size = 2 * batch * len(ts) * state.dtype.itemsize * len(STATES)  # twice, as their axes are put in order
         check_memory(f"trajectories of {len(ts):,} saved samples", size, batch=batch)
-    adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
-    check_type(diffrax.AbstractAdjoint, adjoint=adjoint)
+    if adjoint is not None:
+        check_type(diffrax.AbstractAdjoint, adjoint=adjoint)
     if progress is not None and every and tolerances is None and throw:
         first = round((ts[0] - t0) / dt)
         own = {"dt": dt, "solver": solver, "saveat": diffrax.SaveAt(steps=every)}
@@ -146,28 +146,38 @@ def simulate(
         )
     if tolerances is None:
         check_step(column, dt, solver, each=throw, stacklevel=3)
+    kernel = bool(every) and tolerances is None and adjoint is None and takes(column.input, solver)
+    plan = _Plan(
+        every,
+        len(ts),
+        kernel and _is_outermost(column, state, key),
+        batch,
+        longest_stable(solver),
+        _longest_unchecked(column, dt, solver),
+    )
+    differentiable = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
     try:
         ys, result = _integrate(
             column,
             _columns_last(state, batch),
             Clock(as_float(t0), as_float(dt), steps),
             holds,
-            _Plan(every, batch, longest_stable(solver), _longest_unchecked(column, dt, solver)),
+            plan,
             None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0)),
             solver,
             tolerances,
             key,
-            adjoint,
+            differentiable,
         )
     except TypeError as error:
         if "forward-mode autodiff" not in str(error):
             raise
         raise ValueError(
-            f"`adjoint` must be diffrax.ForwardMode() for jax.jvp and jax.jacfwd, got {type(adjoint).__name__}(), "
-            "which is for jax.grad"
+            "`adjoint` must be diffrax.ForwardMode() for jax.jvp and jax.jacfwd, got "
+            f"{type(differentiable).__name__}(), which is for jax.grad"
         ) from error
     saved: dict[str, Any] = {"every": every, "t0": float(ts[0])} if every else {"times": tuple(ts.tolist())}
-    trajectories = Trajectories(ys[..., -len(ts) :, :], result, dt=float(dt), **saved)
+    trajectories = Trajectories(ys, result, dt=float(dt), **saved)
     return _raise_failures(trajectories) if throw else trajectories
 
 
@@ -176,11 +186,19 @@ class _Plan(eqx.Module):
 
     every: int = eqx.field(static=True)
     """Save after every so many steps; 0: at given times."""
+    kept: int = eqx.field(static=True)
+    """How many of them, the last, are not of the burn-in."""
+    by_kernel: bool = eqx.field(static=True)
     batch: int | None = eqx.field(static=True)
     longest_stable: float = eqx.field(static=True)
     """The longest step with which a column is simulated, in time constants of its faster synapse."""
     longest_unchecked: float = eqx.field(static=True)
     """The longest with which its states are not checked; infinite where it is known that none need be."""
+
+
+def _is_outermost(*given: Any) -> bool:
+    """Whether a program made of these is one of its own, and not a part of one that is being traced."""
+    return all(map(is_concrete, (jnp.zeros(()), *jax.tree.leaves(given))))
 
 
 def _longest_unchecked(column: Column, dt: float, solver: diffrax.AbstractSolver) -> float:
@@ -285,24 +303,31 @@ def _integrate(
     key: PRNGKeyArray | None,
     adjoint: diffrax.AbstractAdjoint,
 ) -> tuple[Float[Array, "*batch time 6"], diffrax.RESULTS]:
-    random = _random_input(column.input, clock.steps, holds, plan.batch, key)
     if tolerances is None:
-        saveat = diffrax.SaveAt(steps=plan.every) if plan.every else diffrax.SaveAt(ts=ts)
         in_time_constants = fastest_rates(column) * clock.dt
         stable = jnp.broadcast_to(in_time_constants < plan.longest_stable, y0.shape)
         y0 = jnp.where(stable, y0, jnp.nan)
-        ys, result = solve_fixed(ColumnTerm(column, random, clock, plan.batch), solver, y0, saveat, adjoint)
+        result = diffrax.RESULTS.successful
+        if plan.every:
+            steps = Steps(clock, holds, key, solver, adjoint, plan.batch, plan.every)
+            ys = (by_kernel if plan.by_kernel else by_diffrax)(column, y0, steps)
+        else:
+            random = random_input(column.input, clock.steps, holds, plan.batch, key)
+            terms = ColumnTerm(column, random, clock, plan.batch)
+            ys, result = solve_fixed(terms, solver, y0, diffrax.SaveAt(ts=ts), adjoint)
+            ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
         if plan.longest_unchecked < math.inf:
             saved = (
                 jnp.arange(plan.every, clock.steps + 1, plan.every, dtype=y0.dtype) if ts is None else ts + clock.steps
             )
             # Not batched, so that nothing is computed where every column has short steps, under `jax.vmap` as well.
             long = unvmap_any(in_time_constants > plan.longest_unchecked)
-            bounded = partial(_within_bounds, column, y0, elapsed=clock.dt * saved)
-            ys = jax.lax.cond(long, bounded, lambda ys: ys, ys)
-        ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
+            bounded = partial(_within_bounds, elapsed=clock.dt * saved)
+            if plan.batch is not None:
+                bounded = jax.vmap(bounded, in_axes=(column.axes, -1, 0))
+            ys = jax.lax.cond(long, lambda ys: bounded(column, y0, ys), lambda ys: ys, ys)
     else:
-        steps = clock.steps
+        steps, random = clock.steps, random_input(column.input, clock.steps, holds, plan.batch, key)
         elapsed_steps = jnp.arange(plan.every, steps + 1, plan.every, dtype=y0.dtype) if ts is None else ts + steps
 
         def solve(column, y0, random):
@@ -315,35 +340,17 @@ def _integrate(
         if plan.batch is not None:
             solve = jax.vmap(solve, in_axes=(column.axes, -1, _random_axes(random)))
         ys, result = solve(column, y0, random)
-    return ys, _with_nonfinite(result, ys, plan)
+    return ys[..., -plan.kept :, :], _with_nonfinite(result, ys, plan)
 
 
 def _within_bounds(
-    column: Column, y0: Float[Array, "6 *batch"], ys: Float[Array, "time 6 *batch"], *, elapsed: Float[Array, " time"]
-) -> Float[Array, "time 6 *batch"]:
+    column: Column, y0: Float[Array, "6"], ys: Float[Array, "time 6"], *, elapsed: Float[Array, " time"]
+) -> Float[Array, "time 6"]:
     """NaN from the first time on at which a potential is where it cannot be."""
     outside = out_of_bounds(column, y0, ys[:, :3], elapsed)
     first = jnp.where(jnp.any(outside, axis=0), jnp.argmax(outside, axis=0), len(ys))
     failed = jax.vmap(lambda number: number >= first)(jnp.arange(len(ys)))
     return jnp.where(jnp.broadcast_to(jnp.expand_dims(failed, 1), ys.shape), jnp.nan, ys)
-
-
-def _random_input(
-    input: AbstractExternalInput, steps: int, holds: Holds | None, batch: int | None, key: PRNGKeyArray | None
-) -> RandomInput | None:
-    if holds is None or key is None:
-        return None
-    stream = noise_stream(key, 0 if batch is None else jnp.arange(batch))
-    table = None
-    if input.memory is not None:
-        table = held_with_memory(input, stream, holds, batch)
-    elif input.hold is not None and batch is None:
-        # Looked up and not made in the loop, the values of a single column keep its body below the size up to which
-        # XLA compiles a loop on a CPU into one function; see `ColumnTerm`.
-        table = jax.vmap(lambda index: input.held(index, stream))(
-            holds.first + jnp.arange(holds.count, dtype=jnp.int32)
-        )
-    return holds.random_input(stream, steps, table)
 
 
 def _random_axes(random: RandomInput | None) -> RandomInput | None:

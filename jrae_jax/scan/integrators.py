@@ -16,6 +16,7 @@ from ..column.integrate import Holds, next_held, solve_fixed
 from ..column.kernel import Kernel, KernelState, takes
 from ..column.noise import NoiseStream
 from ..column.states import STATES, eeg
+from ..column.step_size import steps_per_hold
 from ..column.terms import Clock, ColumnTerm, RandomInput
 from .summaries import AbstractRunningSummary, AbstractSummary
 
@@ -69,7 +70,7 @@ class KernelIntegrator(AbstractIntegrator[KernelState]):
 
     def channel(self, state, name):
         """One of `CHANNELS`."""
-        return self.kernel.channel(state, name)
+        return self.kernel.channels(state, [name])[0]
 
     def finite(self, state):
         """Whether all that is carried is."""
@@ -150,7 +151,9 @@ def integrator_for(
 ) -> AbstractIntegrator[Any]:
     """The kernel, if it takes this input and this solver."""
     if takes(column.input, solver):
-        return KernelIntegrator(Kernel(column, solver, stream, dt))
+        return KernelIntegrator(
+            Kernel(column, solver, stream, as_float(dt), as_float(0.0), steps_per_hold(column.input, dt))
+        )
     return DiffraxIntegrator(column, solver, stream, dt)
 
 

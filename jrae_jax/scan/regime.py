@@ -75,7 +75,8 @@ class Regime(AbstractSummary[RegimeState]):
             spikes = spikes + (silent & (v > high)).astype(spikes.dtype)
             return ((v < low) | (silent & (v <= high)), spikes), None
 
-        def counted(carry, v):
+        def counted(stage, carry, v):
+            del stage
             return jax.lax.scan(count, carry, v)[0]
 
         silent, spikes = one_function(counted)((state.silent, state.spikes), v)

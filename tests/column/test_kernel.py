@@ -12,11 +12,13 @@ import pytest
 from jax import lax
 
 import jrae_jax as jrae
+from jrae_jax._checks import as_float
 from jrae_jax.column import RK4, FixedStepHeun, StrangSplitting, noise_stream
 from jrae_jax.column.elementary import minus_twice_log, power_of_two
 from jrae_jax.column.kernel import Kernel, takes
 from jrae_jax.column.one_function import one_function, stage
 from jrae_jax.column.states import CHANNELS
+from jrae_jax.column.step_size import steps_per_hold
 
 SOLVERS = [StrangSplitting(), FixedStepHeun(), RK4(), diffrax.Euler()]
 PARAMETERS = jrae.JansenRitParameters(C=np.array([68.0, 135.0, 170.0]), b=np.array([50.0, 40.0, 60.0]))
@@ -42,7 +44,9 @@ def column_of(input):
 
 @eqx.filter_jit
 def kernel_of(column, solver):
-    return Kernel(column, solver, noise_stream(KEY, jnp.arange(3)), DT)
+    return Kernel(
+        column, solver, noise_stream(KEY, jnp.arange(3)), as_float(DT), as_float(0.0), steps_per_hold(column.input, DT)
+    )
 
 
 def by_kernel(input, solver, *, steps, every=1, channels=CHANNELS[:6], **options: Any):
@@ -61,8 +65,10 @@ def by_kernel(input, solver, *, steps, every=1, channels=CHANNELS[:6], **options
 
 
 def by_diffrax(input, solver, *, steps):
-    """The same by `simulate`."""
-    ys = jrae.simulate(column_of(input), t1=steps * DT, dt=DT, y0=Y0, solver=solver, key=KEY).ys
+    """The same by `simulate`, which leaves what is to be differentiated forward to Diffrax."""
+    ys = jrae.simulate(
+        column_of(input), t1=steps * DT, dt=DT, y0=Y0, solver=solver, key=KEY, adjoint=diffrax.ForwardMode()
+    ).ys
     return np.asarray(ys).transpose(1, 2, 0)
 
 
@@ -127,7 +133,7 @@ def test_it_leaves_what_it_does_not_have_to_diffrax():
 
 
 def test_the_loop_and_its_stages_are_calls_of_the_compiled_program():
-    def loop(x):
+    def loop(stage, x):
         return lax.fori_loop(0, 50, lambda i, x: stage(lambda x: x * 0.5 + 1)(x), x)
 
     text = jax.jit(one_function(loop)).lower(jnp.ones(64)).compile().as_text() or ""
@@ -141,7 +147,15 @@ def test_xla_takes_the_attribute_at_its_word():
     matrix = jnp.ones((8, 8))
     jax.jit(stage(lambda x: x @ x)).lower(matrix).compile()
     with pytest.raises(jax.errors.JaxRuntimeError, match="not implemented"):
-        jax.jit(one_function(lambda x: x @ x)).lower(matrix).compile()
+        jax.jit(one_function(lambda stage, x: x @ x)).lower(matrix).compile()
+
+
+def test_on_a_gpu_it_is_an_ordinary_program():
+    """There a call that is not taken apart would be refused."""
+    function = jax.jit(one_function(lambda stage, x: stage(lambda x: x + 1)(x)))
+    text = function.trace(jnp.ones(8)).lower(lowering_platforms=("cuda",)).as_text()
+    assert "inlineable" not in text
+    assert "small_call" not in text
 
 
 # Elementary functions

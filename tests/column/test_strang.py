@@ -217,6 +217,7 @@ def test_the_sigmoids_are_evaluated_once_a_step(monkeypatch, solver, evaluations
     monkeypatch.setattr(solvers, "synaptic_drive", counted)
     monkeypatch.setattr(equations, "synaptic_drive", counted)
     settings: dict[str, Any] = dict(t1=0.037, dt=1e-3, key=jax.random.key(0), saveat=AT_THE_END)
+    settings |= dict(adjoint=diffrax.ForwardMode())  # Diffrax's own loop
     jax.block_until_ready(simulate(white(), solver=solver(), **settings).ys)
     assert len(calls) == evaluations
 
