@@ -1,4 +1,4 @@
-"""The kernel: a tile of columns over many steps, the loop over time as one function on a CPU.
+"""The kernel: a tile of columns over many steps, the loop over time as one function on a CPU, one kernel on a GPU.
 
 It takes the steps of `simulate` for the solvers of `schemes.SCHEMES` and the inputs of this package, and gives the same
 numbers but for rounding; everything else is left to Diffrax.
@@ -6,6 +6,7 @@ numbers but for rounding; everything else is left to Diffrax.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import diffrax
@@ -27,6 +28,7 @@ from .inputs import (
 )
 from .noise import NoiseStream
 from .one_function import Stage, one_function, together
+from .pallas import has_blocks, in_blocks
 from .schemes import SCHEMES, AbstractScheme, Forcing, WhiteNoise
 from .states import POTENTIAL_STATES, States
 
@@ -117,22 +119,32 @@ class Kernel(eqx.Module):
         def added(kernel, running, state):
             return add(running, lambda name: kernel.channels(state, [name])[0])
 
-        def loop(stage, kernel, state, first_step, running, samples):
-            def step(i, carry):
-                state, running, samples = carry
-                state = kernel.step(state, first_step + i, stage)
-                running = stage(added)(kernel, running, state)
-                for at, value in enumerate(kernel.channels(state, channels, stage)):
+        def step(stage, kernel, carry, number):
+            state, running = carry
+            state = kernel.step(state, number, stage)
+            return state, stage(added)(kernel, running, state)
+
+        def sampled(stage, kernel, carry):
+            return kernel.channels(carry[0], channels, stage)
+
+        def loop(stage, kernel, carry, first_step, samples):
+            def stepped(i, carry_and_samples):
+                carry, samples = carry_and_samples
+                carry = step(stage, kernel, carry, first_step + i)
+                for at, value in enumerate(sampled(stage, kernel, carry)):
                     # Overwritten until the one that is wanted: a loop within the loop would copy all that it carries.
                     samples = jax.lax.dynamic_update_slice(
                         samples, value[None, None], (i // every, at, *[0] * value.ndim)
                     )
-                return state, running, samples
+                return carry, samples
 
-            return jax.lax.fori_loop(0, steps, step, (state, running, samples))
+            return jax.lax.fori_loop(0, steps, stepped, (carry, samples))
 
-        kept = jnp.zeros((math.ceil(steps / every), len(channels), *state.held.shape), state.held.dtype)
-        state, running, samples = one_function(loop)(self, state, first_step, running, kept)
+        blocks = partial(in_blocks, step, sampled, steps=steps, every=every)
+        tile = state.held.shape
+        kept = jnp.zeros((math.ceil(steps / every), len(channels), *tile), state.held.dtype)
+        advanced = one_function(loop, **({"cuda": blocks} if has_blocks(tile) else {}))
+        (state, running), samples = advanced(self, (state, running), first_step, kept)
         return state, running, samples[: steps // every]
 
     def step(self, state: KernelState, step: Int[Array, ""], stage: Stage) -> KernelState:

@@ -26,13 +26,13 @@ WIDEST_VECTORS = {"xla_cpu_prefer_vector_width": 512}
 slower by them; this is not mixed. They can be given to an outermost `jax.jit` only."""
 
 
-def one_function(function: Callable[..., Any]) -> Callable[..., Any]:
+def one_function(function: Callable[..., Any], **elsewhere: Callable[..., Any]) -> Callable[..., Any]:
     """`function(stage, *arguments)` as a function of the arguments: compiled into one of machine code on a CPU, and
-    together with everything around it anywhere else."""
+    together with everything around it anywhere else, but for platforms of JAX with a function of their own."""
 
     def call(*arguments):
         cpu = _called(partial(function, stage), inlineable="false", xla_cpu_small_call="true")
-        return lax.platform_dependent(*arguments, cpu=cpu, default=partial(function, together))
+        return lax.platform_dependent(*arguments, cpu=cpu, default=partial(function, together), **elsewhere)
 
     return call
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt32
 
+from ..column.pallas import COLUMNS_PER_BLOCK
 from .axes import Grid
 from .engine import ScanPlan, summarise
 
@@ -32,7 +33,7 @@ class PieceSimulator:
         on_cpu = devices[0].platform == "cpu"
         # One program serves all cores, where each device would compile its own.
         self.devices = [devices[0]] * (_cores() if len(devices) == 1 else len(devices)) if on_cpu else devices
-        self.least = plan.tile if on_cpu else 1
+        self.least = plan.tile if on_cpu else COLUMNS_PER_BLOCK
         rounds = math.ceil(points / (len(self.devices) * _LARGEST_PIECE_ON_A_CPU)) if on_cpu else 1
         self.piece = self._multiple(math.ceil(points / (len(self.devices) * rounds)))
 
