@@ -19,15 +19,13 @@ from jrae_jax.column import CHANNELS, to_channels
 from jrae_jax.recording import InconsistentRecordingWarning
 
 from .timing import arguments_parser, environment, write
+from .unlike import Signals, power_law
 
 DT = 1e-3
 SECONDS = 10.0
 NOISE = (0.05, 0.2, 0.5)
 KINDS = ("eeg", "y0", "y1", "y0,y1,y2", "y0,y1,y2,y3,y4,y5")
 _AT_ONCE = 50
-
-Signals = np.ndarray
-"""Of one channel, mV, shape `(recording, time)`."""
 
 
 def _noisy(clean: Signals, noise: float, rng: np.random.Generator) -> Signals:
@@ -39,13 +37,12 @@ def _about_mean(recorded: Signals, gain: float) -> Signals:
     return mean + gain * (recorded - mean)
 
 
-def _pink(shape: tuple[int, ...], rng: np.random.Generator) -> Signals:
-    """Noise whose power falls as 1/f, of standard deviation 1."""
-    frequencies = np.fft.rfftfreq(shape[-1], DT)
-    amplitude = np.append(0, frequencies[1:] ** -0.5)
-    parts = rng.normal(size=(2, *shape[:-1], len(frequencies)))
-    values = np.fft.irfft((parts[0] + 1j * parts[1]) * amplitude, shape[-1])
-    return values / values.std(axis=-1, keepdims=True)
+def _with_pink(clean: Signals, noise: float, rng: np.random.Generator) -> Signals:
+    """With noise whose power falls as 1/f from the lowest frequency on, and white noise."""
+    recorded = _noisy(clean, noise, rng)
+    return recorded + 0.3 * clean.std() * power_law(
+        np.ones(1), len(clean), clean.shape[1], rng, dt=DT, flat=1 / SECONDS
+    )
 
 
 def _resampled(clean: Signals, noise: float, rate: int, rng: np.random.Generator) -> Signals:
@@ -71,7 +68,7 @@ CHANGES: Mapping[str, Callable[[Signals, float, np.random.Generator], Signals]] 
     "gain 1/2": lambda clean, noise, rng: _noisy(clean, noise, rng) / 2,
     "gain 2 about the mean": lambda clean, noise, rng: _about_mean(_noisy(clean, noise, rng), 2.0),
     "gain 1/2 about the mean": lambda clean, noise, rng: _about_mean(_noisy(clean, noise, rng), 0.5),
-    "1/f of 30 %": lambda clean, noise, rng: _noisy(clean, noise, rng) + 0.3 * clean.std() * _pink(clean.shape, rng),
+    "1/f of 30 %": _with_pink,
     "0.5 to 45 Hz": lambda clean, noise, rng: _band_passed(_noisy(clean, noise, rng)),
     "250 Hz resampled": lambda clean, noise, rng: _resampled(clean, noise, 250, rng),
     "500 Hz resampled": lambda clean, noise, rng: _resampled(clean, noise, 500, rng),

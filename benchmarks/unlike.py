@@ -10,6 +10,7 @@ from jrae_jax.decoding import Prior
 from jrae_jax.decoding.simulated import SAMPLED, eeg_of
 from jrae_jax.recording import RecordingModel
 from jrae_jax.recording.recording_model import CORE
+from jrae_jax.timeseries.surrogates import phase_randomised
 
 RATE = 1 / SAMPLED
 """Hz, of all of them."""
@@ -38,9 +39,17 @@ def record(eeg: Signals, values: Mapping[str, jax.Array], key: jax.Array) -> Sig
     return np.asarray(model.record(jax.numpy.asarray(eeg, "float32"), 1 / RATE, key=key))
 
 
-def power_law(exponent: np.ndarray, number: int, samples: int, rng: np.random.Generator) -> Signals:
-    """Noise whose power falls as `1/f^exponent`, of standard deviation 1."""
-    frequencies = np.maximum(np.fft.rfftfreq(samples, 1 / RATE), 0.5)
+def power_law(
+    exponent: np.ndarray,
+    number: int,
+    samples: int,
+    rng: np.random.Generator,
+    *,
+    dt: float = 1 / RATE,
+    flat: float = 0.5,
+) -> Signals:
+    """Noise whose power falls as `1/f^exponent` above the frequency `flat`, of standard deviation 1."""
+    frequencies = np.maximum(np.fft.rfftfreq(samples, dt), flat)
     parts = rng.normal(size=(2, number, len(frequencies)))
     amplitude = frequencies ** (-np.broadcast_to(exponent, number)[:, None] / 2)
     return unit(np.fft.irfft((parts[0] + 1j * parts[1]) * amplitude, samples))
@@ -117,8 +126,8 @@ def unlike(number: int, seconds: float, seed: int = 0) -> dict[str, Callable[[],
         return np.sign(np.sin(2 * np.pi * (2 * times + phase))) + 0.1 * rng(2).normal(size=(number, samples))
 
     def surrogates() -> Signals:
-        spectrum = np.fft.rfft(of_column(3))
-        return np.fft.irfft(np.abs(spectrum) * np.exp(2j * np.pi * rng(4).random(spectrum.shape)), samples)
+        random = rng(4)
+        return np.stack([next(phase_randomised(each[:, None], random))[:, 0] for each in of_column(3)])
 
     def pink(k: int) -> Signals:
         return power_law(np.ones(1), number, samples, rng(k))
