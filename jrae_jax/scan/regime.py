@@ -38,9 +38,12 @@ class Regime(AbstractSummary[RegimeState]):
     By the firing rate of the pyramidal cells as a fraction of its maximum, so that the same rule serves whatever the
     parameters: a *spike* is a rise from below 10 % to above 80 %. With at least one spike in two seconds the regime
     is `spike`. Else it is `alpha` if the mean of `y1 - y2` is above `v0`, where the cells fire at half of their
-    maximum, and it swings by more than `0.5 / r` (0.9 mV) from peak to peak, about an equilibrium as much as about a
-    cycle. The remainder is `rest`. Sampled at least 200 times a second. The rule is ours; the names are those of the
-    cycles of Grimbert and Faugeras (2006), doi 10.1162/neco.2006.18.12.3052.
+    maximum, and it swings by more than `0.5 / r` (0.9 mV) from peak to peak. The remainder is `rest`. Sampled at least
+    200 times a second.
+
+    So `alpha` covers a column on the alpha cycle as well as one that noise moves about an equilibrium, at whatever
+    frequency: `Spectrum` has it. The rule is ours; the names are those of the cycles of Grimbert and Faugeras (2006),
+    doi 10.1162/neco.2006.18.12.3052.
     """
 
     channels = ("eeg",)  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]

@@ -193,8 +193,9 @@ def _check_complete_chunks(path: Path, store: ScanStore, *, content: bool = True
 def open_scan(path: str | Path) -> "xr.Dataset":
     """The results of a parameter scan, finished or still running, read from disk as they are needed.
 
-    What is not computed yet is NaN (`regime`: -1). The attributes `points_done` and `points` say how much is done,
-    and `integrator` by what: *kernel*, or *diffrax* for solvers and inputs that the kernel does not have.
+    What is not computed yet is NaN (`regime` and `failure`: -1, `failed`: false, as nothing has failed there). The
+    attributes `points_done` and `points` say how much is done, and `integrator` by what: *kernel*, or *diffrax* for
+    solvers and inputs that the kernel does not have.
 
     **Raises:** `ValueError` if there is no scan at `path`, one of another version, or one of which something is gone.
     """
