@@ -23,6 +23,7 @@ _DERIVED = {
     "column_std": ("mV", "standard deviation of the column from 4.5 to 24 Hz"),
     "column_fraction": ("1", "fraction of the variance from 4.5 to 24 Hz that is the column's"),
 }
+_LISTED = 4  # channels in words
 _MEASURES = {
     "mean": ("mV or mV/s", "mean of the state"),
     "std": ("mV or mV/s", "standard deviation of the error of the mean, with column and gain unknown"),
@@ -154,17 +155,20 @@ class Decoded(eqx.Module):
     @of_numbers
     def __repr__(self) -> str:
         channels, windows = self.used.shape
-        what = ", ".join(self.names) if channels <= 4 else f"{channels} channels"
+        what = ", ".join(self.names) if channels <= _LISTED else f"{channels} channels"
         used = self.used.sum(axis=1)
         of = f"{used[0]}" if (used == used[0]).all() else f"{used.min()} to {used.max()}"
         lines = [
             f"Decoded({what}: {self.eeg.shape[-1]:,} samples at {1 / self.dt:.6g} Hz, {self.band[0]:g} to "
             f"{self.band[1]:.4g} Hz relied on, {of} of {windows} windows of {self.seconds:.4g} s used"
         ]
-        for i, name in enumerate(self.names[:4]):
+        for i, name in enumerate(self.names[:_LISTED]):
             if used[i]:
                 lines.append(f"  {name}: {self._column_in_words(i)}")
             lines.append(f"  {name}: {self.check.words[i]}")
+        if channels > _LISTED:
+            explained = self.check.explained[_LISTED:].sum()
+            lines.append(f"  and {channels - _LISTED} more channels, of which one column explains {explained}")
         return "\n".join(lines) + ")"
 
     def _column_in_words(self, channel: int) -> str:

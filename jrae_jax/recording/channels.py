@@ -71,8 +71,10 @@ def choose(channels: Sequence[Channel], picks: str | Sequence[str] | None, sourc
     else:
         if not given:
             raise ValueError("`picks` must name at least one channel, got none")
-        choice = Choice([_named(by_name, name, given, source) for name in given], isinstance(picks, str), [])
+        choice = Choice([_named(by_name, name, source) for name in given], isinstance(picks, str), [])
         for channel in choice.channels:
+            if (times := choice.channels.count(channel)) > 1:
+                raise ValueError(f"`picks` must name each channel once, got {channel.name} {times} times")
             why = "marked as bad" if channel.bad else "by its name no EEG" if channel.named_otherwise else ""
             if why:
                 warn_caller(f"`{channel.name}` is {why}, in {source}", SuspectValuesWarning)
@@ -90,17 +92,17 @@ def _of_type(channels: Sequence[Channel], *kinds: str) -> Choice:
     return Choice(good, len(good) == 1, [channel for channel in found if channel not in good])
 
 
-def _named(by_name: dict[str, Channel], name: str, given: Sequence[str], source: str) -> Channel:
+def _named(by_name: dict[str, Channel], name: str, source: str) -> Channel:
     """The channel of a name."""
-    channel = by_name.get(name) or by_name.get(name.strip())
+    # EDF files of BCI2000, such as those of PhysioNet, fill names up with dots: O1.. and Cz..
+    padded = [channel for known, channel in by_name.items() if known.rstrip(".") == name.strip().rstrip(".")]
+    channel = by_name.get(name) or by_name.get(name.strip()) or (padded[0] if len(padded) == 1 else None)
     if channel is None:
         alike = difflib.get_close_matches(name.lower(), [known.lower() for known in by_name], 1, 0.5)
-        near = next((f", did you mean {known}?" for known in by_name if [known.lower()] == alike), ":")
+        near = next((f', did you mean "{known}"?' for known in by_name if [known.lower()] == alike), ":")
         raise ValueError(
             f"`picks` must name channels of {source}, got {name}{near} there are {_listed([*by_name.values()])}"
         )
-    if given.count(name) > 1:
-        raise ValueError(f"`picks` must name each channel once, got {name} {given.count(name)} times")
     if channel.kind not in POTENTIALS:
         why = _REFUSED.get(channel.kind, _OTHER)
         raise ValueError(f"`picks` must name potentials, got {name} in {source}, of type {channel.kind}, {why}")

@@ -60,7 +60,8 @@ def read_recording(
     - `picks`: what to read, by name: one, or several as a batch of recordings. Of a table, `None` is the column called
         `eeg`, or the only one. A column called `y0` to `y5` is that state, any other an EEG; several of them, with or
         without `eeg`, are one recording of several channels. Without names, columns are called "1", "2", ....
-        Of what MNE reads, `None` is every good EEG channel (or sEEG, ECoG, DBS); a type, as `"eeg"`, can be given too.
+        Of what MNE reads, `None` is every good EEG channel (or sEEG, ECoG, DBS); a type, as `"eeg"`, can be given too,
+        and dots that fill a name up, as in `"O1.."`, can be left out.
     - `unit`: V, mV, uV or nV, of the numbers in the file or the object; needed where it does not say it, and for
         arrays and source estimates. `"column"`: they are the potential of a simulated column, in mV if nothing else is
         said.

@@ -100,7 +100,8 @@ def write_decoded_report(
 ) -> None:
     """Write a page that needs no other file: verdicts in words, then what they rest on.
 
-    Pictures are of the first eight channels, or of fewer of each of several recordings; numbers are of all.
+    Channels that are explained come first. Pictures are of eight channels, or of fewer of each of several recordings;
+    numbers are of all.
 
     **Arguments:**
 
@@ -140,7 +141,7 @@ def write_decoded_report(
 def add_to_mne_report(decoded: Decoded, report: "mne.Report", *, title: str = TITLE) -> None:
     """Add a section to a report of MNE: verdicts, pictures, tables, and what the words mean.
 
-    Pictures are of the first eight channels.
+    Pictures are of eight channels, those that are explained first.
 
     **Arguments:**
 
@@ -155,7 +156,7 @@ def add_to_mne_report(decoded: Decoded, report: "mne.Report", *, title: str = TI
 
     if len(decoded.names) > 1:
         add("decoded_table.html", "All channels", each=channels_table(decoded))
-    for i in range(min(len(decoded.names), _DETAILED)):
+    for i in _explained_first(decoded)[:_DETAILED]:
         answer = _answer(decoded, i)
         add("decoded_channel.html", f"{answer.name}: {answer.verdict}", answer=answer)
         for drawn in _drawn(decoded, i):
@@ -173,16 +174,22 @@ def _references(decoded: Sequence[Decoded]) -> list[str]:
 
 
 def _section(decoded: Decoded, name: str, most: int) -> RecordingSection:
-    answers = [_answer(decoded, i) for i in range(len(decoded.names))]
+    order = _explained_first(decoded)
+    answers = [_answer(decoded, i) for i in order]
     details = [
         ChannelDetail(
             answer,
             [Evidence(Picture(*drawn[:3], png_of(drawn.figure)), drawn.table) for drawn in _drawn(decoded, i)],
         )
-        for i, answer in enumerate(answers[:most])
+        for i, answer in zip(order, answers[:most], strict=False)
     ]
     explained = sum(answer.is_explained for answer in answers)
     return RecordingSection(name, answers, explained, channels_table(decoded), details)
+
+
+def _explained_first(decoded: Decoded) -> list[int]:
+    """The channels, otherwise in the order of the recording."""
+    return sorted(range(len(decoded.names)), key=lambda i: verdict(decoded, i) != EXPLAINED)
 
 
 def _answer(decoded: Decoded, channel: int) -> ChannelAnswer:

@@ -11,6 +11,7 @@ import jrae_jax as jrae
 from jrae_jax.column.states import STATES
 from jrae_jax.decoding import FREQUENCIES, QUANTILES, STANDARD
 from jrae_jax.recording import Annotation, RecordingInfo
+from tests.made_decoded import made_decoded
 
 from .conftest import SFREQ
 
@@ -244,6 +245,10 @@ def test_what_is_printed(decoded):
     assert lines[1].startswith("  O1: C 1")
     assert lines[2] == f"  O1: {decoded.check.words[0]}"
     assert decoded.check.words[3] in repr(decoded)
+    assert "more channels" not in repr(decoded)
+    refused = [(4, window) for window in range(3)]
+    many = repr(made_decoded(channels=6, refused={"flat": refused}))
+    assert many.splitlines()[-1] == "  and 2 more channels, of which one column explains 1)"
 
 
 @pytest.mark.slow

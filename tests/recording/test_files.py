@@ -1,5 +1,6 @@
 """Recordings from files of amplifiers and from arrays: the same numbers from everything, and what is refused."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -271,7 +272,7 @@ def test_a_recording_goes_back_to_mne(raw, mne, tmp_path):
 @pytest.mark.parametrize(
     ("picks", "message"),
     [
-        ("oz", "`picks` must name channels of the RawArray, got oz, did you mean Oz[?] there are O1 .eeg., Oz"),
+        ("oz", '`picks` must name channels of the RawArray, got oz, did you mean "Oz"[?] there are O1 .eeg., Oz'),
         ("Fp1", "got Fp1: there are O1"),
         (["O1", "O1"], "`picks` must name each channel once, got O1 2 times"),
         ([], "`picks` must name at least one channel, got none"),
@@ -287,6 +288,17 @@ def test_unknown_channels_and_types_are_refused(picks, message, raw, mne):
     raw = mne.io.RawArray(V, info, verbose="ERROR")
     with pytest.raises(ValueError, match=message):
         read(raw, picks=picks)
+
+
+def test_dots_that_fill_a_name_up_can_be_left_out_where_one_channel_is_meant(mne):
+    raw = mne.io.RawArray(V, mne.create_info(["O1..", "Oz.", "Oz..", "Oz"], SFREQ, "eeg"), verbose="ERROR")
+    assert read(raw, picks="O1").info.names == ("O1..",)
+    assert read(raw, picks="O1.").info.names == ("O1..",)
+    assert read(raw, picks="Oz").info.names == ("Oz",)
+    with pytest.raises(ValueError, match=re.escape("got Oz..., did you mean")):  # one of three
+        read(raw, picks="Oz...")
+    with pytest.raises(ValueError, match=re.escape("`picks` must name each channel once, got O1.. 2 times")):
+        read(raw, picks=["O1", "O1.."])
 
 
 @pytest.mark.filterwarnings("ignore:`source` is damaged")  # before it is refused
@@ -373,8 +385,8 @@ def test_real_recordings_say_where_they_come_from(mne):
     with pytest.warns(SuspectValuesWarning, match="`Fc5.` has 128 samples without change, .*; so have 63 more of 64"):
         rest = read(REAL / "S001R01_eyes-open.edf")
     assert rest.batch == 64
-    with pytest.raises(ValueError, match=r"got O1, did you mean O1[.][.]"):
-        read(REAL / "S001R01_eyes-open.edf", picks="O1")
+    with pytest.raises(ValueError, match=r'got o1, did you mean "O1[.][.]"[?] there are'):
+        read(REAL / "S001R01_eyes-open.edf", picks="o1")
     with pytest.warns(SuspectValuesWarning, match="`C3` has 80 samples without change"):
         imagery = read(REAL / "S001R04_imagery_left-right-fist_raw.fif")
     assert {annotation.description for annotation in imagery.info.annotations} == {"T0", "T1", "T2"}

@@ -181,19 +181,21 @@ def test_nothing_but_the_unfamiliar_has_no_intervals(tmp_path):
     assert not any(row[0].startswith("C: ") for row in page.rows)
 
 
-def test_many_channels_in_a_table_and_the_first_in_pictures(tmp_path):
-    refused = [(channel, window) for channel in range(1, 9) for window in range(3)]
+def test_many_channels_in_a_table_and_in_pictures_those_that_are_explained_first(tmp_path):
+    refused = [(channel, window) for channel in (*range(5), *range(6, 9)) for window in range(3)]
     found = made_decoded(channels=9, refused={"clipped": refused})
     page = of(tmp_path, found)
-    assert "One column explains 1 of 9 channels. O1: explained by one column One column explains this" in page.text
+    assert "One column explains 1 of 9 channels. E6: explained by one column One column explains this" in page.text
+    assert re.findall(r"(\w+): every window refused", page.text)[:3] == ["O1", "O2", "E3"]
+    assert "E6" in next(attributes["alt"] for tag, attributes in page.tags if tag == "img")
     assert next(attributes for tag, attributes in page.tags if tag == "strong") == {"class": "verdict supported"}
     assert "What one cortical column says of this recording" in page.text
     assert "5 more channels are in the table below." in page.text
-    assert "Pictures are of the first 8 channels only." in page.text
+    assert "Pictures are of 8 channels only, those that are explained first." in page.text
     assert [attributes for tag, attributes in page.tags if tag == "details"] == [{}] * 9  # with the settings
     inside = (BANDS["alpha"][0] <= FREQUENCIES) & (BANDS["alpha"][1] > FREQUENCIES)
-    power = 1e6 * 0.5 * found.check.density[0][:, inside].sum(axis=1).mean()
-    assert page.row("O1")[:4] == ["O1", "explained by one column", "3 of 3", f"{power:.3g}"]
+    power = 1e6 * 0.5 * found.check.density[5][:, inside].sum(axis=1).mean()
+    assert page.row("E6")[:4] == ["E6", "explained by one column", "3 of 3", f"{power:.3g}"]
     assert page.row("E9") == ["E9", "every window refused", "0 of 3", *["-"] * 4]
 
 
@@ -254,8 +256,9 @@ def test_a_section_of_a_report_of_mne(mixed):
 def test_channels_in_a_report_of_mne():
     mne = pytest.importorskip("mne")
     report = mne.Report(title="Rest", verbose="ERROR")
-    every = [(channel, window) for channel in range(2) for window in range(3)]
+    every = [(0, window) for window in range(3)]
     add_to_mne_report(made_decoded(channels=2, refused={"flat": every}), report)
     names = [content.name for content in report._content]
-    assert names[:2] == ["All channels", "O1: every window refused"]
+    assert names[:2] == ["All channels", "O2: explained by one column"]
+    assert "O1: every window refused" in names[2:]
     assert "O2: windows" in names
