@@ -7,9 +7,9 @@ from typing import Any
 
 from ..autoencoder.checkpoint import save
 from ..column.states import STATES
-from ..studies.findings import Finding, findings
+from ..studies.findings import AUTHOR, TITLE, Finding, findings
 from ..studies.reproduce import Study
-from .answer import HALF_WIDTHS, why_not_judged
+from .answer import BRACKETS, HALF_WIDTHS, why_not_judged
 from .files import write_csv, write_manifest, write_text
 from .latent_dynamics import latent_dynamics_rows, latent_dynamics_tables
 from .page import render
@@ -53,7 +53,10 @@ def write_report(study: Study, folder: Path, *, durations: Mapping[str, float]) 
     page = render(
         "study.html",
         settings=study.settings,
+        author=AUTHOR,
+        study_title=TITLE,
         findings=judged,
+        brackets=BRACKETS,
         not_judged=not_judged,
         first_picture=first,
         pictures=others,

@@ -14,6 +14,10 @@ UNDECIDED = "undecided"
 NOT_JUDGED = "not judged"
 """What every verdict is of a study that is too small for verdicts: `StudySettings.conclusive` is false."""
 
+AUTHOR = "Rong Ding"
+TITLE = "Reconstructing Hidden Neural Dynamics: Autoencoder Applications Under Partial Observability"
+"""Of the study whose findings are judged."""
+
 _WELL = 0.95  # an r that a reader would call a good reconstruction
 
 REPORTED_R = {
@@ -31,7 +35,7 @@ class Finding:
     claim: str
     verdict: str
     number: str
-    """The number that decides, with its interval, as short text."""
+    """The number that decides, with its protocol and its interval, as short text."""
     evidence: str
     """All numbers, and what they mean."""
 
@@ -58,7 +62,8 @@ def _full_observability(study: Study) -> Finding:
     return Finding(
         "With all six states observed, reconstruction is good.",
         verdict,
-        f"worst state {STATES[worst[protocol]]}: r = {_at((published, corrected)[protocol], worst[protocol])}",
+        f"{('as published', 'corrected')[protocol]}: worst state {STATES[worst[protocol]]}, "
+        f"r = {_at((published, corrected)[protocol], worst[protocol])}",
         f"Worst state, as published: {STATES[worst[0]]}, r = {_at(published, worst[0])}; on held-out trajectories: "
         f"{STATES[worst[1]]}, r = {_at(corrected, worst[1])}. Good is taken as r of at least {_WELL}.",
     )
@@ -86,7 +91,7 @@ def _hidden_values(study: Study) -> Finding:
     return Finding(
         "Hidden states come back with the r reported, such as 0.85 for y5 from y0 alone.",
         verdict,
-        f"{len(recovered)} of {len(tested)} hidden r above 0; y5 from y0: r = {_bounded(y5)}",
+        f"as published: {len(recovered)} of {len(tested)} hidden r above 0; y5 from y0, r = {_bounded(y5)}",
         "The published loss never trains the hidden outputs. Over seeds, the r of y5 from the pyramidal potential (y0) "
         f"runs from {draws.min():.2f} to {draws.max():.2f}, mean {_bounded(y5)}, an interval widened for {len(tested)} "
         f"comparisons. Of as many hidden states {len(recovered)} have a mean r whose interval lies above 0, where "
@@ -115,7 +120,7 @@ def _inhibitory(study: Study) -> Finding:
     return Finding(
         "Inhibitory states are recovered more robustly than excitatory ones.",
         verdict,
-        f"{deciding} = {_bounded(differences[deciding])}",
+        f"corrected: {deciding} = {_bounded(differences[deciding])}",
         "From the pyramidal potential, r of inhibitory minus r of excitatory states. As published the mean difference "
         f"is {_bounded(by_chance)}{no_different}. Trained on all states and scored on held-out trajectories: "
         f"potentials (y2 - y1) {_bounded(potential)}, derivatives (y5 - y4) {_bounded(derivative)}. The asymmetry is "
@@ -149,7 +154,8 @@ def _latent_space(study: Study) -> Finding:
     return Finding(
         "The latent space goes from chaotic to linear as inputs are removed.",
         verdict,
-        f"{chaotic[0]} of {len(full)} latents chaotic; with y0, variance on one line up by {_bounded(straighter)}",
+        f"as published: {chaotic[0]} of {len(full)} latents chaotic; from all states to y0 alone, variance on one line "
+        f"up by {_bounded(straighter)}",
         f"Chaotic: neighbours diverge exponentially in {chaotic[0]} of {len(full)} latents with all states and in "
         f"{chaotic[1]} with the pyramidal potential. At constant input the column has no chaos either (largest "
         "Lyapunov exponent 0 on the alpha cycle). Linear in shape: the fraction of latent variance on the first "

@@ -35,8 +35,9 @@ def test_reproduce_writes_a_report_and_ends_with_the_answer(asked, tmp_path, cap
     assert cli.main(["reproduce", "--out", "out", *options]) == 0
     assert (asked[0].seeds, asked[0].latent_size, asked[0].epochs, asked[0].seed) == (4, 2, 50, 7)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "NOT JUDGED        With all six states observed, reconstruction is good."
-    assert lines[2].strip().startswith("worst state y")
+    assert lines[1] == "The findings of Rong Ding,"
+    assert lines[4] == "NOT JUDGED        With all six states observed, reconstruction is good."
+    assert ": worst state y" in lines[5]
     assert "Corrected: RK4 1 ms, loss on all six states, scored on held-out trajectories" in lines
     assert lines[-2] == ""
     assert lines[-1].endswith(" s; open out/report.html")

@@ -11,6 +11,7 @@ from jrae_jax.recording import PYRAMIDAL
 from jrae_jax.report import write_report
 from jrae_jax.report.latent_dynamics import mean_cell
 from jrae_jax.studies import CORRECTED, findings
+from jrae_jax.studies.findings import NOT_SUPPORTED, PARTLY_SUPPORTED, SUPPORTED
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,20 @@ def test_first_screen_has_the_answer_and_one_picture(page, small_study):
     assert page.texts("p", **{"class": "note"}) == [
         "Not judged: 2 seeds, 2 epochs, 1 s; verdicts take 5, 20 and 5 s: jrae reproduce gives them."
     ]
+
+
+def test_verdicts_have_colours_of_their_own_on_light_and_dark_paper(folder):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    of_class = dict(re.findall(r"^(\.verdict\S*) \{.*\bcolor: var\((--\w+)\)", text, re.MULTILINE))
+    verdicts = [f".verdict.{name.replace(' ', '-')}" for name in (SUPPORTED, PARTLY_SUPPORTED, NOT_SUPPORTED)]
+    names = [of_class.get(each, of_class[".verdict"]) for each in verdicts]
+    colours = [colour for name in names for colour in re.findall(rf"{name}: (#\w+)", text)]
+    assert len(colours) == len(set(colours)) == 6
+
+
+def test_the_study_and_the_brackets_are_explained(page):
+    (about,) = [text for text in page.texts("p") if text.startswith("The findings are those of Rong Ding, ")]
+    assert about.count("In brackets, 95 % intervals ") == 1
 
 
 def test_evidence_tables_and_manifest_are_folded(page, small_study):

@@ -80,7 +80,7 @@ def test_the_worst_state_decides():
     study = fabricated({("as_published", "full", "observed"): r, ("corrected", "full", "all"): np.full(6, 0.99)})
     finding = findings(study)[0]
     assert finding.verdict == NOT_SUPPORTED
-    assert finding.number.startswith("worst state y4: r = 0.200 [")
+    assert finding.number.startswith("as published: worst state y4, r = 0.200 [")
     assert "y4, r = 0.200" in finding.evidence
 
 
@@ -160,8 +160,13 @@ def test_a_small_study_is_not_judged_and_has_its_numbers(settings):
     r_of = {("as_published", "full", "observed"): np.full(6, 0.99), ("corrected", "full", "all"): np.full(6, 0.97)}
     judged = findings(fabricated(r_of, settings=settings))
     assert [finding.verdict for finding in judged] == [NOT_JUDGED] * 4
-    assert judged[0].number.startswith("worst state ")
-    assert float(judged[0].number.split()[5]) == pytest.approx(0.97, abs=2e-3)
+    assert judged[0].number.startswith("corrected: worst state ")
+    assert float(judged[0].number.split()[6]) == pytest.approx(0.97, abs=2e-3)
+
+
+def test_each_number_names_its_protocol():
+    numbers = [finding.number.split(": ")[0] for finding in findings(fabricated())]
+    assert numbers[1:] == ["as published", "corrected", "as published"]
 
 
 def test_a_study_of_five_seeds_and_twenty_epochs_is_judged():
@@ -180,15 +185,15 @@ def test_a_training_that_failed_leaves_its_finding_undecided():
     study = fabricated()
     study.case(AS_PUBLISHED, "full", "observed").scores[3].r[:] = np.nan
     finding = findings(study)[0]
-    assert (finding.verdict, finding.number) == (UNDECIDED, "worst state y0: r = undefined")
+    assert (finding.verdict, finding.number) == (UNDECIDED, "as published: worst state y0, r = undefined")
 
 
 @pytest.mark.parametrize(
     ("potential", "derivative", "number"),
     [
-        (0.25, 0.35, "potentials, r(y2) - r(y1) = 0.2"),
-        (-0.15, 0.55, "derivatives, r(y5) - r(y4) = 0.5"),
-        (-0.25, -0.35, "potentials, r(y2) - r(y1) = -0.2"),
+        (0.25, 0.35, "corrected: potentials, r(y2) - r(y1) = 0.2"),
+        (-0.15, 0.55, "corrected: derivatives, r(y5) - r(y4) = 0.5"),
+        (-0.25, -0.35, "corrected: potentials, r(y2) - r(y1) = -0.2"),
     ],
 )
 def test_the_difference_that_decides_is_given(potential, derivative, number):
