@@ -39,7 +39,9 @@ def by_diffrax(column: Column, y0: Float[Array, "6 *batch"], steps: Steps) -> Fl
 def by_kernel(column: Column, y0: Float[Array, "6 *batch"], steps: Steps) -> Float[Array, "*batch time 6"]:
     """The same but for rounding, faster; only for a program of its own, as XLA may fail where it is part of another."""
     clock, holds, t0 = steps.clock, steps.holds, steps.clock.t0
-    stream, first_step, per_hold = NoiseStream(jnp.uint32(0), jnp.uint32(0)), jnp.int32(0), 1
+    # None of what goes into the loop is a constant of the program: XLA fails on some that are.
+    first_step = (0 * t0).astype(jnp.int32)
+    stream, per_hold = NoiseStream(*[first_step.astype(jnp.uint32)] * 2), 1
     if holds is not None and steps.key is not None:
         stream = _stream(steps.key, steps.batch)
         # Random values are counted from t = 0.

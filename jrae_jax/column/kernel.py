@@ -30,9 +30,12 @@ from .noise import NoiseStream
 from .one_function import Stage, one_function, together
 from .pallas import has_blocks, in_blocks
 from .schemes import SCHEMES, AbstractScheme, Forcing, WhiteNoise
-from .states import POTENTIAL_STATES, States
+from .states import POTENTIAL_STATES, STATES, States
 
 _INPUTS = (ConstantInput, UniformNoiseInput, WhiteNoiseInput, OrnsteinUhlenbeckInput)
+
+MOST_COLUMNS = 512
+"""Of a tile: XLA divides the work on some thousand numbers among threads, which it cannot do within one function."""
 
 _Running = TypeVar("_Running")
 
@@ -146,6 +149,15 @@ class Kernel(eqx.Module):
         advanced = one_function(loop, **({"cuda": blocks} if has_blocks(tile) else {}))
         (state, running), samples = advanced(self, (state, running), first_step, kept)
         return state, running, samples[: steps // every]
+
+    def states(self, state: KernelState, first_step: Int[Array, ""], *, steps: int) -> Float[Array, "time 6 *tile"]:
+        """All states of the next steps, by an ordinary loop: in a branch of a conditional XLA fails on one function."""
+
+        def step(state, number):
+            state = self.step(state, number, together)
+            return state, jnp.stack(self.channels(state, STATES))
+
+        return jax.lax.scan(step, state, first_step + jnp.arange(steps, dtype=jnp.int32))[1]
 
     def step(self, state: KernelState, step: Int[Array, ""], stage: Stage) -> KernelState:
         """The next step, number `step` from t = 0."""

@@ -18,7 +18,7 @@ from ..column.noise import noise_stream
 from ..column.one_function import WIDEST_VECTORS
 from ..column.states import CHANNELS, POTENTIAL_STATES, STATES, States
 from ..column.step_size import fastest_rates, longest_stable
-from .integrators import AbstractIntegrator, integrator_for
+from .integrators import AbstractIntegrator, ScanTime, integrator_for
 from .summaries import AbstractSummary, TrajectoryInfo
 
 FAILURES = ("none", "not_finite", "out_of_bounds", "step_too_long")
@@ -79,13 +79,16 @@ def summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray) -> dict[str
     """
     (device,) = points.trajectory.devices()
     on_cpu = device.platform == "cpu"
-    return (_on_cpu if on_cpu else _elsewhere)(points, plan, key, plan.tile if on_cpu else points.trajectory.size)
+    tile = plan.tile if on_cpu else points.trajectory.size
+    dtype = points.column.parameters.A.dtype
+    time = ScanTime(jnp.zeros((), jnp.int32), jnp.asarray(plan.dt, dtype), jnp.zeros((), dtype))
+    return (_on_cpu if on_cpu else _elsewhere)(points, plan, key, time, tile)
 
 
-def _summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, tile: int) -> dict[str, Array]:
+def _summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, time: ScanTime, tile: int) -> dict[str, Array]:
     each, common = eqx.partition(points, lambda leaf: leaf.ndim == 1)
     tiles = jax.tree.map(lambda leaf: leaf.reshape(-1, tile), each)
-    results = jax.lax.map(lambda tile: _summarise_tile(eqx.combine(tile, common), plan, key), tiles)
+    results = jax.lax.map(lambda tile: _summarise_tile(eqx.combine(tile, common), plan, key, time), tiles)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
 
 
@@ -106,22 +109,22 @@ class _TileState(eqx.Module):
     """The state of each summary."""
 
 
-def _summarise_tile(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray) -> dict[str, Array]:
+def _summarise_tile(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, time: ScanTime) -> dict[str, Array]:
     batch = points.trajectory.size
     too_long = jnp.broadcast_to(fastest_rates(points.column) * plan.dt >= longest_stable(plan.solver), batch)
     y0 = jnp.stack([jnp.where(too_long, jnp.nan, leaf) for leaf in points.y0])
-    integrator = integrator_for(points.column, plan.solver, noise_stream(key, points.trajectory), plan.dt)
+    integrator = integrator_for(points.column, plan.solver, noise_stream(key, points.trajectory), plan.dt, time)
     tile, none = _Tile(points.column, plan, integrator, y0, batch), jnp.zeros(batch, jnp.int32)
     summaries = tuple(summary.init(tile.info) for summary in plan.summaries)
     state = _TileState(integrator.start(y0), none, none, summaries)
     for first, last, summarised in ((0, plan.burn_in, ()), (plan.burn_in, plan.steps, plan.summaries)):
         blocks, rest = divmod(last - first, plan.block)
         if blocks:
-            starts = first + plan.block * jnp.arange(blocks, dtype=jnp.int32)
+            starts = time.first_step + first + plan.block * jnp.arange(blocks, dtype=jnp.int32)
             advance = partial(tile.advance, steps=plan.block, summaries=summarised)
             state, _ = jax.lax.scan(lambda state, start, advance=advance: (advance(state, start), None), state, starts)
         if rest:
-            state = tile.advance(state, jnp.asarray(last - rest, jnp.int32), steps=rest, summaries=summarised)
+            state = tile.advance(state, time.first_step + (last - rest), steps=rest, summaries=summarised)
     failed = state.failure_step > 0
     failure_time = jnp.where(failed, as_float(jnp.where(too_long, 0, state.failure_step)) * plan.dt, jnp.nan)
     failure = jnp.where(too_long, FAILURES.index("step_too_long"), state.failure).astype(jnp.int8)
@@ -211,8 +214,7 @@ class _Tile(eqx.Module):
 
         def searched():
             # Only where something failed its samples are looked at, and made anew for that.
-            advance = partial(self.integrator.advance, state.integrated, first_step, ())
-            samples = advance(steps=steps, every=1, channels=STATES, add=lambda running, channel: running)[2]
+            samples = self.integrator.states(state.integrated, first_step, steps=steps)
             infinite = ~jnp.all(jnp.isfinite(samples), axis=1)
             wrong = infinite if outside is None else infinite | outside
             at = jnp.where(jnp.any(wrong, axis=0), jnp.argmax(wrong, axis=0), steps - 1)

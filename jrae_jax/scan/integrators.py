@@ -25,6 +25,21 @@ Channel = Callable[[str], Float[Array, " tile"]]
 """Each channel of one sample, by its name."""
 
 
+class ScanTime(NamedTuple):
+    """What is the same in every scan with one step, as data.
+
+    Where a loop has one turn, what it begins with is a constant to XLA if it is one of the program; and for some calls
+    with constants within one function XLA ends the process.
+    """
+
+    first_step: Int[Array, ""]
+    """0"""
+    dt: Float[Array, ""]
+    """s"""
+    t0: Float[Array, ""]
+    """0"""
+
+
 class AbstractIntegrator(eqx.Module, Generic[_State]):
     """Many columns, each leaf of shape `()` or `(tile,)`, in steps of one length."""
 
@@ -58,6 +73,10 @@ class AbstractIntegrator(eqx.Module, Generic[_State]):
     ) -> tuple[_State, Any, Float[Array, "time channels tile"]]:
         """See `Kernel.advance`."""
 
+    @abstractmethod
+    def states(self, state: _State, first_step: Int[Array, ""], *, steps: int) -> Float[Array, "time 6 tile"]:
+        """All states of the next steps; in a branch of a conditional too."""
+
 
 class KernelIntegrator(AbstractIntegrator[KernelState]):
     """By the kernel."""
@@ -83,6 +102,10 @@ class KernelIntegrator(AbstractIntegrator[KernelState]):
     def advance(self, state, first_step, running, *, steps, every, channels, add):
         """In one function."""
         return self.kernel.advance(state, first_step, running, steps=steps, every=every, channels=channels, add=add)
+
+    def states(self, state, first_step, *, steps):
+        """By an ordinary loop."""
+        return self.kernel.states(state, first_step, steps=steps)
 
 
 class DiffraxState(NamedTuple):
@@ -128,6 +151,11 @@ class DiffraxIntegrator(AbstractIntegrator[DiffraxState]):
         (samples, (y,)), _ = solve_fixed(terms, self.solver, state.y, saveat)
         return DiffraxState(y, held), running, samples
 
+    def states(self, state, first_step, *, steps):
+        """As `advance`."""
+        settings = {"steps": steps, "every": 1, "channels": STATES}
+        return self.advance(state, first_step, (), add=lambda running, channel: running, **settings)[2]
+
     def _random_input(
         self, held: Float[Array, " tile"], first_step: Int[Array, ""], steps: int
     ) -> tuple[RandomInput | None, Float[Array, " tile"]]:
@@ -147,13 +175,12 @@ class DiffraxIntegrator(AbstractIntegrator[DiffraxState]):
 
 
 def integrator_for(
-    column: Column, solver: diffrax.AbstractSolver, stream: NoiseStream, dt: float
+    column: Column, solver: diffrax.AbstractSolver, stream: NoiseStream, dt: float, time: ScanTime
 ) -> AbstractIntegrator[Any]:
     """The kernel, if it takes this input and this solver."""
     if takes(column.input, solver):
-        return KernelIntegrator(
-            Kernel(column, solver, stream, as_float(dt), as_float(0.0), steps_per_hold(column.input, dt))
-        )
+        per_hold = steps_per_hold(column.input, dt)
+        return KernelIntegrator(Kernel(column, solver, stream, time.dt, time.t0, per_hold))
     return DiffraxIntegrator(column, solver, stream, dt)
 
 

@@ -148,6 +148,18 @@ def test_a_background_and_the_states_at_the_start_can_be_scanned():
     assert found.initial_y1.attrs["units"] == "mV"
 
 
+@pytest.mark.parametrize(("burn_in", "t1"), [(1.0, 2.0), (1.0, 3.5)])
+def test_a_burn_in_of_one_block(burn_in, t1):
+    """XLA makes a constant of the first step of a loop with one turn, and may fail on that."""
+    found = scan(burn_in=burn_in, t1=t1, summaries=(Moments(), Samples(500))).load()
+    ys = np.asarray(
+        jrae.simulate(WHITE.replace(C=C), t1=t1, dt=1e-3, solver=StrangSplitting(), key=jax.random.key(0)).ys
+    )
+    eeg = (ys[..., 1] - ys[..., 2])[:, 1000:]
+    np.testing.assert_allclose(found.eeg_samples, eeg[:, 499::500], rtol=1e-2)
+    np.testing.assert_allclose(found.eeg_mean, eeg.mean(axis=1), rtol=1e-3)
+
+
 def test_what_the_kernel_does_not_have_is_left_to_diffrax(plain):
     class Other(StrangSplitting):
         pass
