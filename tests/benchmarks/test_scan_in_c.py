@@ -37,6 +37,12 @@ def test_no_column_has_an_outlier_at_a_step_of_its_number(normals, lag):
     assert stats.kstest(half_square, "expon").pvalue > 1e-3
 
 
+def test_other_arithmetic_of_the_process_is_as_it_was():
+    """By the bits: where subnormal numbers are taken for 0, they equal it as well."""
+    subnormal = np.full(100, 5e-320)
+    np.testing.assert_array_equal((subnormal * np.ones(100)).view(np.int64), subnormal.view(np.int64))
+
+
 def statistics(y):
     """Mean and spread of y1 - y2, and the spread of the steps of y4, which are mostly noise."""
     v = y[:, 1] - y[:, 2]
