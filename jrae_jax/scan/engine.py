@@ -164,8 +164,8 @@ class _Tile(eqx.Module):
     ) -> _TileState:
         """The next `steps` steps, of which these summaries are made."""
         plan, integrator, before = self.plan, self.integrator, state.integrated
-        inside = integrator.made_inside(summaries)
-        outside = [summary for summary in summaries if summary not in inside]
+        inside = [summary for summary in summaries if integrator.makes(summary)]
+        outside = [summary for summary in summaries if not integrator.makes(summary)]
         channels = _ordered(outside)
         thinning = [summary.blocks(plan.dt).every for summary in outside]
         looked_at = _POTENTIALS if plan.check_bounds else ()
@@ -183,9 +183,11 @@ class _Tile(eqx.Module):
         )
         potentials, samples = samples[:, : len(looked_at)], samples[:, len(looked_at) :]
 
+        made = iter(running)
+
         def updated(summary, of_summary):
-            if summary in inside:
-                return summary.end(of_summary, running[inside.index(summary)], steps)
+            if integrator.makes(summary):
+                return summary.end(of_summary, next(made), steps)
             n = summary.blocks(plan.dt).every // every
             return summary.update(self.info, of_summary, _chosen(samples[n - 1 :: n], channels, summary.channels))
 

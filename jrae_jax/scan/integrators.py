@@ -1,8 +1,8 @@
 """How a tile of columns is integrated block by block: by the kernel, or by Diffrax."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeGuard, TypeVar
 
 import diffrax
 import equinox as eqx
@@ -56,8 +56,8 @@ class AbstractIntegrator(eqx.Module, Generic[_State]):
         """Whether all numbers of a column are; in these equations one that is not never is so again."""
 
     @abstractmethod
-    def made_inside(self, summaries: Sequence[AbstractSummary]) -> list[AbstractRunningSummary]:
-        """The summaries that `advance` can make as it goes; the others are made of the samples that it returns."""
+    def makes(self, summary: AbstractSummary) -> TypeGuard[AbstractRunningSummary]:
+        """Whether `advance` makes it as it goes; the others are made of the samples that it returns."""
 
     @abstractmethod
     def advance(
@@ -95,9 +95,9 @@ class KernelIntegrator(AbstractIntegrator[KernelState]):
         """Whether all that is carried is."""
         return jnp.all(jnp.isfinite(jnp.stack(jax.tree.leaves(state.carry))), axis=0)
 
-    def made_inside(self, summaries):
-        """Those that are made of one sample after the other."""
-        return [summary for summary in summaries if isinstance(summary, AbstractRunningSummary)]
+    def makes(self, summary) -> TypeGuard[AbstractRunningSummary]:
+        """If it can be made of one sample after the other."""
+        return isinstance(summary, AbstractRunningSummary)
 
     def advance(self, state, first_step, running, *, steps, every, channels, add):
         """In one function."""
@@ -136,9 +136,9 @@ class DiffraxIntegrator(AbstractIntegrator[DiffraxState]):
         """Whether all states are."""
         return jnp.all(jnp.isfinite(state.y), axis=0)
 
-    def made_inside(self, summaries):
+    def makes(self, summary) -> TypeGuard[AbstractRunningSummary]:
         """None."""
-        return []
+        return False
 
     def advance(self, state, first_step, running, *, steps, every, channels, add):
         """A solve for each block."""

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt32
 
+from .._checks import nan_is_an_answer
 from ..column.pallas import COLUMNS_PER_BLOCK
 from .axes import Grid
 from .engine import ScanPlan, summarise
@@ -58,10 +59,12 @@ class PieceSimulator:
 
     def _all_results(self, numbers: UInt32[np.ndarray, " points"]) -> dict[str, np.ndarray]:
         pieces = [numbers[i : i + self.piece] for i in range(0, len(numbers), self.piece)]
-        workers = len(self.devices)
+        workers, x64 = len(self.devices), jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
 
+        @nan_is_an_answer
         def work(worker):
-            return [self._results(piece, self.devices[worker]) for piece in pieces[worker::workers]]
+            with jax.enable_x64(x64):  # what `with` has set is so for one thread alone
+                return [self._results(piece, self.devices[worker]) for piece in pieces[worker::workers]]
 
         with ThreadPoolExecutor(workers) as threads:
             done = list(threads.map(work, range(workers)))
