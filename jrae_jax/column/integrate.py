@@ -8,11 +8,12 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
-from .._checks import as_float, is_whole
+from .._checks import is_whole
 from .inputs import AbstractExternalInput
-from .noise import NoiseStream, checked_key
+from .noise import NoiseStream, checked_key, noise_stream
 from .quantities import batch_axes
 from .step_size import steps_per_hold
 from .terms import ColumnTerm, RandomInput
@@ -26,11 +27,11 @@ _ADAPTIVE_STEPS_PER_DT, _FEWEST_ADAPTIVE_STEPS = 256, 4096
 class Holds(eqx.Module):
     """How the steps of a simulation, or of a block of one, and the holds of its random input are aligned."""
 
-    first_step: Int[Array, ""] | int
+    first_step: Int[ArrayLike, ""]
     """The first step, counted from t = 0."""
-    first: Int[Array, ""] | int
+    first: Int[ArrayLike, ""]
     """The hold in which it begins, counted from t = 0."""
-    offset: Float[Array, ""] | float
+    offset: Float[ArrayLike, ""]
     """Steps from the start of that hold to the first step."""
     steps_per_hold: float = eqx.field(static=True)
     count: int = eqx.field(static=True)
@@ -80,9 +81,35 @@ def aligned_holds(
     first_step, offset = round(start), start - first * ratio
     # The start is data, so that a run is carried on by the same program; but the alignment of steps and holds, which is
     # mostly the same, is a constant for a single column, whose loop is to touch little: see `ColumnTerm`.
-    starts = jnp.asarray(first_step, jnp.int32), jnp.asarray(first, jnp.int32)
+    starts = np.int32(first_step), np.int32(first)
     carried_on = first > 0 and input.memory is not None
-    return Holds(*starts, offset if batch is None else as_float(offset), ratio, count, carried_on)
+    return Holds(
+        *starts, offset if batch is None else np.asarray(offset, jnp.result_type(float)), ratio, count, carried_on
+    )
+
+
+def random_input(
+    input: AbstractExternalInput, steps: int, holds: Holds | None, batch: int | None, key: PRNGKeyArray | None
+) -> RandomInput | None:
+    """The random part of the input over a whole simulation; `None` if there is none."""
+    if holds is None or key is None:
+        return None
+    stream = streams(key, batch)
+    table = None
+    if input.memory is not None:
+        table = held_with_memory(input, stream, holds, batch)
+    elif input.hold is not None and batch is None:
+        # Looked up and not made in the loop, the values of a single column keep its body below the size up to which
+        # XLA compiles a loop on a CPU into one function; see `ColumnTerm`.
+        table = jax.vmap(lambda index: input.held(index, stream))(
+            holds.first + jnp.arange(holds.count, dtype=jnp.int32)
+        )
+    return holds.random_input(stream, steps, table)
+
+
+def streams(key: PRNGKeyArray, batch: int | None, first: Int[Array, ""] | int = 0) -> NoiseStream:
+    """Of the trajectories from the first on."""
+    return noise_stream(key, first if batch is None else first + jnp.arange(batch, dtype=jnp.int32))
 
 
 def held_with_memory(

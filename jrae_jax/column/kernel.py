@@ -69,14 +69,14 @@ class Kernel(eqx.Module):
     def __init__(
         self,
         column: Column,
-        solver: diffrax.AbstractSolver,
+        solver: type[diffrax.AbstractSolver],
         stream: NoiseStream,
         dt: Float[Array, ""],
         t0: Float[Array, ""],
         steps_per_hold: int,
     ):
         """For steps of `dt` seconds, of which number 0 begins at `t0`, with the noise of each column's stream."""
-        self.scheme = SCHEMES[type(solver)](Coefficients.from_parameters(column.parameters), dt)
+        self.scheme = SCHEMES[solver](Coefficients.from_parameters(column.parameters), dt)
         self.input, self.stream, self.dt, self.t0 = column.input, stream, dt, t0
         self.steps_per_hold = steps_per_hold
 
@@ -130,25 +130,45 @@ class Kernel(eqx.Module):
         def sampled(stage, kernel, carry):
             return kernel.channels(carry[0], channels, stage)
 
-        def loop(stage, kernel, carry, first_step, samples):
-            def stepped(i, carry_and_samples):
-                carry, samples = carry_and_samples
-                carry = step(stage, kernel, carry, first_step + i)
-                for at, value in enumerate(sampled(stage, kernel, carry)):
-                    # Overwritten until the one that is wanted: a loop within the loop would copy all that it carries.
-                    samples = jax.lax.dynamic_update_slice(
-                        samples, value[None, None], (i // every, at, *[0] * value.ndim)
-                    )
-                return carry, samples
+        def put(stage, samples, row, values):
+            for at, value in enumerate(values):
+                samples = jax.lax.dynamic_update_slice(samples, value[None, None], (row, at, *[0] * value.ndim))
+            return samples
 
-            return jax.lax.fori_loop(0, steps, stepped, (carry, samples))
-
+        loop = partial(_loop, step, sampled, put, steps=steps, every=every)
         blocks = partial(in_blocks, step, sampled, steps=steps, every=every)
         tile = state.held.shape
         kept = jnp.zeros((math.ceil(steps / every), len(channels), *tile), state.held.dtype)
         advanced = one_function(loop, **({"cuda": blocks} if has_blocks(tile) else {}))
         (state, running), samples = advanced(self, (state, running), first_step, kept)
         return state, running, samples[: steps // every]
+
+    def trajectories(
+        self, state: KernelState, first_step: Int[Array, ""], *, steps: int, every: int
+    ) -> Float[Array, "*tile time 6"]:
+        """All states after every n-th of the next steps, each trajectory by itself in memory."""
+
+        def step(stage, kernel, state, number):
+            return kernel.step(state, number, stage)
+
+        def sampled(stage, kernel, state):
+            return kernel.channels(state, STATES, stage)
+
+        def put(stage, samples, row, values):
+            # Six numbers that stand side by side are one write, and faster than six.
+            sample = stage(lambda *values: jnp.stack(values, axis=-1))(*values)
+            return jax.lax.dynamic_update_slice(samples, sample[..., None, :], (*[0] * len(tile), row, 0))
+
+        def blocks(kernel, state, first_step, kept):
+            kept = jnp.moveaxis(kept, 0, -1)
+            state, samples = in_blocks(step, sampled, kernel, state, first_step, kept, steps=steps, every=every)
+            return state, jnp.moveaxis(samples, -1, 0)
+
+        loop = partial(_loop, step, sampled, put, steps=steps, every=every)
+        tile = state.held.shape
+        kept = jnp.zeros((*tile, math.ceil(steps / every), len(STATES)), state.held.dtype)
+        advanced = one_function(loop, **({"cuda": blocks} if has_blocks(tile) else {}))
+        return advanced(self, state, first_step, kept)[1][..., : steps // every, :]
 
     def states(self, state: KernelState, first_step: Int[Array, ""], *, steps: int) -> Float[Array, "time 6 *tile"]:
         """All states of the next steps, by an ordinary loop: in a branch of a conditional XLA fails on one function."""
@@ -184,3 +204,27 @@ class Kernel(eqx.Module):
     def _next_held(self, before: Float[Array, "*tile"], value: Float[Array, "*tile"]) -> Float[Array, "*tile"]:
         memory = self.input.memory
         return value if memory is None else memory * before + value
+
+
+def _loop(
+    step: Callable[[Stage, Kernel, Any, Int[Array, ""]], Any],
+    sampled: Callable[[Stage, Kernel, Any], list[Array]],
+    put: Callable[[Stage, Array, Int[Array, ""], list[Array]], Array],
+    stage: Stage,
+    kernel: Kernel,
+    carry: Any,
+    first_step: Int[Array, ""],
+    samples: Array,
+    *,
+    steps: int,
+    every: int,
+) -> tuple[Any, Array]:
+    """What is carried after these steps, and every n-th sample where it is put."""
+
+    def stepped(i, carry_and_samples):
+        carry, samples = carry_and_samples
+        carry = step(stage, kernel, carry, first_step + i)
+        # Overwritten until the one that is wanted: a loop within the loop would copy all that it carries.
+        return carry, put(stage, samples, i // every, sampled(stage, kernel, carry))
+
+    return jax.lax.fori_loop(0, steps, stepped, (carry, samples))

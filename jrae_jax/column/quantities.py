@@ -51,6 +51,8 @@ def batch_size(**records: eqx.Module | jax.Array) -> int | None:
     **Raises:** `ValueError` naming the leaf whose length disagrees, or that has more than one axis.
     """
     size = None
+    if not any(map(np.ndim, jax.tree.leaves(records))):  # which takes a fifth of the time
+        return None
     for name, record in records.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(record):
             label = f"`{name}{jax.tree_util.keystr(path)}`"

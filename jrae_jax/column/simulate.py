@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import diffrax
@@ -10,34 +9,30 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from equinox.internal import unvmap_any
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, PRNGKeyArray
 
 from .._checks import (
     Progress,
     as_float,
     as_number,
-    as_numbers,
-    as_positive,
-    check_count,
-    check_finite,
     check_flag,
     check_memory,
     check_progress,
     check_type,
     is_concrete,
 )
-from .bounds import longest_bounded, out_of_bounds
+from .arguments import checked_tolerances, resolved_batch, saved_samples
+from .bounds import longest_bounded
 from .column import Column
-from .fixed_steps import Steps, by_diffrax, by_kernel, random_input
-from .integrate import Holds, aligned_holds, solve_adaptive, solve_fixed
-from .kernel import MOST_COLUMNS, takes
+from .integrate import aligned_holds
+from .kernel import takes
 from .pieces import in_pieces
-from .quantities import batch_axes
+from .programs import Plan, Solved, by_diffrax
 from .solvers import RK4
 from .states import STATES
 from .step_size import check_step, count_steps, fastest_rates, longest_stable
-from .terms import Clock, ColumnTerm, RandomInput
+from .terms import Clock
+from .tiles import on_all_cores
 from .trajectories import Trajectories
 
 
@@ -111,97 +106,45 @@ def simulate(
     check_type(Column, column=column)
     check_flag(throw=throw)
     check_progress(progress)
-    t0, t1, dt, burn_in = (
-        as_number(name, value) for name, value in {"t0": t0, "t1": t1, "dt": dt, "burn_in": burn_in}.items()
-    )
+    t0, t1, dt, burn_in = map(as_number, ("t0", "t1", "dt", "burn_in"), (t0, t1, dt, burn_in))
     steps = count_steps(t0, t1, dt, burn_in)
     solver = RK4() if solver is None else solver
     check_type(diffrax.AbstractSolver, solver=solver)
-    tolerances = _checked_tolerances(solver, rtol, atol)
+    tolerances = checked_tolerances(solver, rtol, atol)
     batch = resolved_batch(column, y0, batch)
-    state = as_float(np.zeros(len(STATES)) if y0 is None else y0, "y0")
+    start = np.zeros(len(STATES)) if y0 is None else as_float(y0, "y0")
     holds = aligned_holds(column.input, t0, dt, steps, key, batch, fixed_step=tolerances is None)
-    every, ts = _save_times(saveat, t0, dt, steps, burn_in)
+    every, ts = saved_samples(saveat, t0, dt, steps, burn_in)
     if batch is not None:
-        size = 2 * batch * len(ts) * state.dtype.itemsize * len(STATES)  # twice, as their axes are put in order
+        size = 2 * batch * len(ts) * jnp.result_type(float).itemsize * len(STATES)  # twice, as they may be copied
         check_memory(f"trajectories of {len(ts):,} saved samples", size, batch=batch)
     if adjoint is not None:
         check_type(diffrax.AbstractAdjoint, adjoint=adjoint)
     if progress is not None and every and tolerances is None and throw:
         first = round((ts[0] - t0) / dt)
-        own = {"dt": dt, "solver": solver, "saveat": diffrax.SaveAt(steps=every)}
-        own |= {"batch": batch, "key": key, "adjoint": adjoint}
 
-        def piece(start, end, there):
-            return simulate(column, t0=t0 + start * dt, t1=t0 + end * dt, y0=state if there is None else there, **own)
+        def piece(begin, end, there):
+            times = {"t0": t0 + begin * dt, "t1": t0 + end * dt, "dt": dt, "saveat": diffrax.SaveAt(steps=every)}
+            own = {"y0": start if there is None else there, "solver": solver, "batch": batch, "adjoint": adjoint}
+            return simulate(column, key=key, **times, **own)
 
-        last, columns = first + every * (len(ts) - 1), batch or 1
-        return in_pieces(
-            piece,
-            every=every,
-            first=first,
-            last=last,
-            t0=float(ts[0]),
-            dt=float(dt),
-            columns=columns,
-            progress=progress,
-        )
+        saved = {"every": every, "first": first, "last": first + every * (len(ts) - 1), "t0": float(ts[0]), "dt": dt}
+        return in_pieces(piece, **saved, columns=batch or 1, progress=progress)
     if tolerances is None:
         check_step(column, dt, solver, each=throw, stacklevel=3)
-    kernel = bool(every) and tolerances is None and adjoint is None and takes(column.input, solver)
-    kernel = kernel and (batch or 1) <= MOST_COLUMNS
-    plan = _Plan(
-        every,
-        len(ts),
-        kernel and _is_outermost(column, state, key),
-        batch,
-        longest_stable(solver),
-        _longest_unchecked(column, dt, solver),
-    )
-    differentiable = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
-    try:
-        ys, result = _integrate(
-            column,
-            _columns_last(state, batch),
-            Clock(as_float(t0), as_float(dt), steps),
-            holds,
-            plan,
-            None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0)),
-            solver,
-            tolerances,
-            key,
-            differentiable,
-        )
-    except TypeError as error:
-        if "forward-mode autodiff" not in str(error):
-            raise
-        raise ValueError(
-            "`adjoint` must be diffrax.ForwardMode() for jax.jvp and jax.jacfwd, got "
-            f"{type(differentiable).__name__}(), which is for jax.grad"
-        ) from error
+    limits = longest_stable(solver), _longest_unchecked(column, dt, solver)
+    plan = Plan(type(solver), steps, every, len(ts), batch, *limits)
+    fixed = bool(every) and tolerances is None and adjoint is None
+    if fixed and takes(column.input, solver) and _is_outermost(column, start, key):
+        solved = on_all_cores(column, start, t0, dt, holds, key, plan)
+    else:
+        clock = Clock(as_float(t0), as_float(dt), steps)
+        before_end = None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0))
+        differentiable = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
+        solved = _by_diffrax(column, start, clock, holds, key, before_end, solver, tolerances, differentiable, plan)
     saved: dict[str, Any] = {"every": every, "t0": float(ts[0])} if every else {"times": tuple(ts.tolist())}
-    trajectories = Trajectories(ys, result, dt=float(dt), **saved)
-    return _raise_failures(trajectories) if throw else trajectories
-
-
-class _Plan(eqx.Module):
-    """The sizes of a simulation, which the compiled program is made for."""
-
-    every: int = eqx.field(static=True)
-    """Save after every so many steps; 0: at given times."""
-    kept: int = eqx.field(static=True)
-    """How many of them, the last, are not of the burn-in."""
-    by_kernel: bool = eqx.field(static=True)
-    batch: int | None = eqx.field(static=True)
-    longest_stable: float = eqx.field(static=True)
-    """The longest step with which a column is simulated, in time constants of its faster synapse."""
-    longest_unchecked: float = eqx.field(static=True)
-    """The longest with which its states are not checked; infinite where it is known that none need be."""
-
-
-def _is_outermost(*given: Any) -> bool:
-    """Whether a program made of these is one of its own, and not a part of one that is being traced."""
-    return all(map(is_concrete, (jnp.zeros(()), *jax.tree.leaves(given))))
+    trajectories = Trajectories(solved.ys, solved.result, dt=dt, **saved)
+    return _raise_failures(trajectories, solved.failed) if throw else trajectories
 
 
 def _longest_unchecked(column: Column, dt: float, solver: diffrax.AbstractSolver) -> float:
@@ -209,174 +152,28 @@ def _longest_unchecked(column: Column, dt: float, solver: diffrax.AbstractSolver
     return math.inf if is_concrete(rates) and float(np.max(rates)) * dt <= longest else longest
 
 
-def _checked_tolerances(
-    solver: diffrax.AbstractSolver, rtol: float | None, atol: float | None
-) -> tuple[float, float] | None:
-    if rtol is None and atol is None:
-        if isinstance(solver, diffrax.AbstractImplicitSolver):
-            raise ValueError(f"`rtol` and `atol` must be given for the implicit {type(solver).__name__}(), got none")
-        return None
-    if rtol is None or atol is None:
-        raise ValueError(f"`rtol` and `atol` go together, got rtol={rtol} and atol={atol}")
-    rtol, atol = as_positive("rtol", rtol), as_positive("atol", atol)
-    if not isinstance(solver, diffrax.AbstractAdaptiveSolver):
+_probe = jax.jit(lambda x: x)
+
+
+def _is_outermost(*given: Any) -> bool:
+    """Whether a program made of these is one of its own, and not a part of one that is being traced."""
+    return all(map(is_concrete, (_probe(0.0), *jax.tree.leaves(given))))
+
+
+def _by_diffrax(column: Column, y0: Any, *given: Any) -> Solved:
+    *_, adjoint, plan = given
+    try:
+        return by_diffrax(column, y0, *given[:-1], plan=plan)
+    except TypeError as error:
+        if "forward-mode autodiff" not in str(error):
+            raise
         raise ValueError(
-            f"`solver` must estimate its error to be used with tolerances, got {type(solver).__name__}(): "
-            "take diffrax.Tsit5(), Dopri8() or Kvaerno5()"
-        )
-    return rtol, atol
+            "`adjoint` must be diffrax.ForwardMode() for jax.jvp and jax.jacfwd, got "
+            f"{type(adjoint).__name__}(), which is for jax.grad"
+        ) from error
 
 
-def resolved_batch(column: Column, y0: Any, batch: int | None) -> int | None:
-    """How many columns there are; `None` for a single one.
-
-    **Raises:** `ValueError` for a `y0` of another shape or that is not finite, or numbers that differ.
-    """
-    sizes = {"batch": batch, "column": column.batch}
-    if y0 is not None:
-        check_finite(y0=y0)
-        shape = np.shape(y0)
-        if not shape or shape[-1] != len(STATES) or len(shape) > 2:
-            raise ValueError(f"`y0` must have shape (6,) or (batch, 6), got {shape}")
-        sizes["y0"] = shape[0] if len(shape) == 2 else None
-    if batch is not None:
-        check_count(1, batch=batch)
-    known = {name: size for name, size in sizes.items() if size is not None}
-    if len(set(known.values())) > 1:
-        came = ", ".join(f"{size} from `{name}`" for name, size in known.items())
-        raise ValueError(f"`batch` must be the same everywhere, got {came}")
-    batch = next(iter(known.values()), None)
-    if batch is not None:
-        check_count(1, batch=batch)
-    return batch
-
-
-def _save_times(
-    saveat: diffrax.SaveAt | None, t0: float, dt: float, steps: int, burn_in: float
-) -> tuple[int, np.ndarray]:
-    """Every how many steps to save (0: at given times), and the times in seconds, in double precision."""
-    saveat = diffrax.SaveAt(steps=1) if saveat is None else saveat
-    check_type(diffrax.SaveAt, saveat=saveat)
-    sub = saveat.subs
-    more = saveat.dense or saveat.solver_state or saveat.controller_state or saveat.made_jump
-    if (
-        not isinstance(sub, diffrax.SubSaveAt)
-        or sum([bool(sub.steps), sub.t1, sub.ts is not None]) != 1
-        or (more or sub.t0 or sub.fn is not diffrax.SubSaveAt(t1=True).fn)
-    ):
-        raise ValueError("`saveat` must be SaveAt(steps=n), SaveAt(t1=True) or SaveAt(ts=...), one of them, no more")
-    first = t0 + burn_in
-    if sub.ts is not None:
-        if not is_concrete(sub.ts):
-            raise ValueError("`saveat` must have times that are known before tracing, got traced ones")
-        ts = as_numbers("saveat", sub.ts).astype(float)
-        if ts.ndim != 1:
-            raise ValueError(f"`saveat` must have a row of times, got shape {ts.shape}")
-        end = t0 + steps * dt
-        if np.any(np.diff(ts) <= 0) or not (first - 1e-6 <= ts[0] and ts[-1] <= end * (1 + 1e-6)):
-            raise ValueError(
-                f"`saveat` must have increasing times from {first} to {end} s, got {ts[0]:.6g} to {ts[-1]:.6g} s"
-            )
-        return 0, np.clip(ts, t0, end)
-    every = steps if sub.t1 else sub.steps
-    check_count(1, **{"saveat.steps": every})
-    ts = t0 + dt * np.arange(every, steps + 1, every)
-    ts = ts[ts > first + 1e-6 * dt] if burn_in else ts
-    if not len(ts):
-        raise ValueError(f"`saveat` saves nothing: every {every} steps of {steps}, after {burn_in} s of burn-in")
-    return every, ts
-
-
-def _columns_last(y0: Float[Array, "*given 6"], batch: int | None) -> Float[Array, "6 *batch"]:
-    if batch is None:
-        return y0
-    return jnp.broadcast_to(y0, (batch, len(STATES))).T
-
-
-@eqx.filter_jit
-def _integrate(
-    column: Column,
-    y0: Float[Array, "6 *batch"],
-    clock: Clock,
-    holds: Holds | None,
-    plan: _Plan,
-    ts: Float[Array, " time"] | None,
-    solver: diffrax.AbstractSolver,
-    tolerances: tuple[float, float] | None,
-    key: PRNGKeyArray | None,
-    adjoint: diffrax.AbstractAdjoint,
-) -> tuple[Float[Array, "*batch time 6"], diffrax.RESULTS]:
-    if tolerances is None:
-        in_time_constants = fastest_rates(column) * clock.dt
-        stable = jnp.broadcast_to(in_time_constants < plan.longest_stable, y0.shape)
-        y0 = jnp.where(stable, y0, jnp.nan)
-        result = diffrax.RESULTS.successful
-        if plan.every:
-            steps = Steps(clock, holds, key, solver, adjoint, plan.batch, plan.every)
-            ys = (by_kernel if plan.by_kernel else by_diffrax)(column, y0, steps)
-        else:
-            random = random_input(column.input, clock.steps, holds, plan.batch, key)
-            terms = ColumnTerm(column, random, clock, plan.batch)
-            ys, result = solve_fixed(terms, solver, y0, diffrax.SaveAt(ts=ts), adjoint)
-            ys = ys if plan.batch is None else jnp.moveaxis(ys, -1, 0)
-        if plan.longest_unchecked < math.inf:
-            saved = (
-                jnp.arange(plan.every, clock.steps + 1, plan.every, dtype=y0.dtype) if ts is None else ts + clock.steps
-            )
-            # Not batched, so that nothing is computed where every column has short steps, under `jax.vmap` as well.
-            long = unvmap_any(in_time_constants > plan.longest_unchecked)
-            bounded = partial(_within_bounds, elapsed=clock.dt * saved)
-            if plan.batch is not None:
-                bounded = jax.vmap(bounded, in_axes=(column.axes, -1, 0))
-            ys = jax.lax.cond(long, lambda ys: bounded(column, y0, ys), lambda ys: ys, ys)
-    else:
-        steps, random = clock.steps, random_input(column.input, clock.steps, holds, plan.batch, key)
-        elapsed_steps = jnp.arange(plan.every, steps + 1, plan.every, dtype=y0.dtype) if ts is None else ts + steps
-
-        def solve(column, y0, random):
-            terms = ColumnTerm(column, random, clock, None)
-            ys, result = solve_adaptive(
-                terms, solver, y0, diffrax.SaveAt(ts=elapsed_steps - steps), tolerances, holds, adjoint
-            )
-            return _within_bounds(column, y0, ys, elapsed=clock.dt * elapsed_steps), result
-
-        if plan.batch is not None:
-            solve = jax.vmap(solve, in_axes=(column.axes, -1, _random_axes(random)))
-        ys, result = solve(column, y0, random)
-    return ys[..., -plan.kept :, :], _with_nonfinite(result, ys, plan)
-
-
-def _within_bounds(
-    column: Column, y0: Float[Array, "6"], ys: Float[Array, "time 6"], *, elapsed: Float[Array, " time"]
-) -> Float[Array, "time 6"]:
-    """NaN from the first time on at which a potential is where it cannot be."""
-    outside = out_of_bounds(column, y0, ys[:, :3], elapsed)
-    first = jnp.where(jnp.any(outside, axis=0), jnp.argmax(outside, axis=0), len(ys))
-    failed = jax.vmap(lambda number: number >= first)(jnp.arange(len(ys)))
-    return jnp.where(jnp.broadcast_to(jnp.expand_dims(failed, 1), ys.shape), jnp.nan, ys)
-
-
-def _random_axes(random: RandomInput | None) -> RandomInput | None:
-    """Where the batch axis of a random input is."""
-    axes = batch_axes(random)
-    return axes if random is None or random.table is None else eqx.tree_at(lambda axes: axes.table, axes, -1)
-
-
-def _with_nonfinite(result: diffrax.RESULTS, ys: Float[Array, "*batch time 6"], plan: _Plan) -> diffrax.RESULTS:
-    """What a column's last saved state adds: in these equations a value once not finite never is so again."""
-
-    def checked(result, last):
-        failed = (result == diffrax.RESULTS.successful) & ~jnp.all(jnp.isfinite(last))
-        return diffrax.RESULTS.where(failed, diffrax.RESULTS.nonfinite, result)  # pyright: ignore[reportArgumentType]
-
-    if plan.batch is None:
-        return checked(result, ys[-1])
-    results = jax.tree.map(lambda code: jnp.broadcast_to(code, (plan.batch,)), result)
-    return jax.vmap(checked)(results, ys[:, -1])
-
-
-def _raise_failures(trajectories: Trajectories) -> Trajectories:
-    failed = trajectories.result != diffrax.RESULTS.successful
+def _raise_failures(trajectories: Trajectories, failed: Bool[Array, "*batch"]) -> Trajectories:
     remedy = "take a smaller `dt` or larger tolerances, or `throw=False` to get every trajectory with its `result`"
     if not is_concrete(failed):
         return eqx.error_if(trajectories, failed, f"`simulate`: a trajectory failed; {remedy}")

@@ -34,11 +34,11 @@ class RandomInput(eqx.Module):
     """Where the random part of the external input is to be looked up, over a simulation or a block of one."""
 
     stream: NoiseStream
-    first_step: Int[Array, ""] | int
+    first_step: Int[ArrayLike, ""]
     """The integrator's first step, counted from t = 0."""
-    first_hold: Int[Array, ""] | int
+    first_hold: Int[ArrayLike, ""]
     """The hold in which the integrator starts, counted from t = 0."""
-    origin: Float[Array, ""] | float
+    origin: Float[ArrayLike, ""]
     """Steps from the start of that hold to the integrator's time 0."""
     steps_per_hold: float = eqx.field(static=True)
     table: Float[Array, "holds *batch"] | None = None
@@ -139,7 +139,7 @@ class ColumnTerm(diffrax.AbstractTerm):
         """The intensity of the white noise times two standard normal numbers for the step from `t0` on; s^-1/2."""
         if self.random is None or self.input.white is None:
             return None
-        step = self.random.first_step + jnp.round(jnp.add(t0, self.clock.steps)).astype(jnp.int32)
+        step = jnp.add(self.random.first_step, jnp.round(jnp.add(t0, self.clock.steps)).astype(jnp.int32))
         # An input may hold values as well, which are not to be made of the same bits.
         stream = NoiseStream(self.random.stream.second, self.random.stream.first)
         first, second = stream.normal_pair(step)

@@ -15,11 +15,12 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._checks import as_float, as_positive, check_count, check_memory, check_type, nan_is_an_answer, of_numbers
+from ..column.arguments import resolved_batch
 from ..column.column import Column
 from ..column.equations import jansen_rit_vector_field
 from ..column.parameters import JansenRitParameters
 from ..column.quantities import batch_axes
-from ..column.simulate import resolved_batch, simulate
+from ..column.simulate import simulate
 from ..column.states import STATES, States
 
 if TYPE_CHECKING:

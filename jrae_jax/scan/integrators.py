@@ -180,7 +180,7 @@ def integrator_for(
     """The kernel, if it takes this input and this solver."""
     if takes(column.input, solver):
         per_hold = steps_per_hold(column.input, dt)
-        return KernelIntegrator(Kernel(column, solver, stream, time.dt, time.t0, per_hold))
+        return KernelIntegrator(Kernel(column, type(solver), stream, time.dt, time.t0, per_hold))
     return DiffraxIntegrator(column, solver, stream, dt)
 
 

@@ -1,15 +1,13 @@
 """Results of any number of points, in pieces that all cores or devices work on side by side."""
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt32
 
-from .._checks import nan_is_an_answer
+from .._threads import cores, side_by_side
 from ..column.pallas import COLUMNS_PER_BLOCK
 from .axes import Grid
 from .engine import ScanPlan, summarise
@@ -33,7 +31,7 @@ class PieceSimulator:
         devices = jax.local_devices()
         on_cpu = devices[0].platform == "cpu"
         # One program serves all cores, where each device would compile its own.
-        self.devices = [devices[0]] * (_cores() if len(devices) == 1 else len(devices)) if on_cpu else devices
+        self.devices = [devices[0]] * (cores() if len(devices) == 1 else len(devices)) if on_cpu else devices
         self.least = plan.tile if on_cpu else COLUMNS_PER_BLOCK
         rounds = math.ceil(points / (len(self.devices) * _LARGEST_PIECE_ON_A_CPU)) if on_cpu else 1
         self.piece = self._multiple(math.ceil(points / (len(self.devices) * rounds)))
@@ -59,15 +57,12 @@ class PieceSimulator:
 
     def _all_results(self, numbers: UInt32[np.ndarray, " points"]) -> dict[str, np.ndarray]:
         pieces = [numbers[i : i + self.piece] for i in range(0, len(numbers), self.piece)]
-        workers, x64 = len(self.devices), jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+        workers = len(self.devices)
 
-        @nan_is_an_answer
         def work(worker):
-            with jax.enable_x64(x64):  # what `with` has set is so for one thread alone
-                return [self._results(piece, self.devices[worker]) for piece in pieces[worker::workers]]
+            return [self._results(piece, self.devices[worker]) for piece in pieces[worker::workers]]
 
-        with ThreadPoolExecutor(workers) as threads:
-            done = list(threads.map(work, range(workers)))
+        done = side_by_side(work, range(workers), workers)
         ordered = [done[i % workers][i // workers] for i in range(len(pieces))]
         return {name: np.concatenate([piece[name] for piece in ordered]) for name in ordered[0]}
 
@@ -81,8 +76,3 @@ class PieceSimulator:
 
     def _multiple(self, points: int) -> int:
         return self.least * max(1, math.ceil(points / self.least))
-
-
-def _cores() -> int:
-    """How many cores this process may use; not known on macOS, where it may use all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -47,7 +47,7 @@ finally:
 def test_compiled_programs_are_kept_and_what_is_damaged_is_compiled_anew_without_a_word(tmp_path):
     folder, done = tmp_path, jrae(tmp_path, f"{SIMULATE} --out first.csv")
     assert (done.returncode, done.stderr) == (0, "")
-    (program,) = (path for path in kept(folder) if path.name.startswith("jit__integrate"))
+    (program,) = (path for path in kept(folder) if path.name.startswith("jit__by_kernel"))
     written, last_use = program.stat().st_mtime_ns, program.with_name(program.name.replace("-cache", "-atime"))
     before = last_use.read_bytes()
     unfinished = program.with_name("jit_unfinished-0-cache")

@@ -45,7 +45,12 @@ def column_of(input):
 @eqx.filter_jit
 def kernel_of(column, solver):
     return Kernel(
-        column, solver, noise_stream(KEY, jnp.arange(3)), as_float(DT), as_float(0.0), steps_per_hold(column.input, DT)
+        column,
+        type(solver),
+        noise_stream(KEY, jnp.arange(3)),
+        as_float(DT),
+        as_float(0.0),
+        steps_per_hold(column.input, DT),
     )
 
 

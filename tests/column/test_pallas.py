@@ -43,7 +43,7 @@ def prepared(solver, input, columns=COLUMNS):
     parameters = jrae.JansenRitParameters(C=np.linspace(68.0, 170.0, columns))
     column = jax.tree.map(lambda leaf: jnp.asarray(leaf, float), jrae.Column(parameters, input))
     stream = noise_stream(jax.random.key(3), jnp.arange(columns))
-    made = Kernel(column, solver, stream, as_float(DT), as_float(0.0), steps_per_hold(input, DT))
+    made = Kernel(column, type(solver), stream, as_float(DT), as_float(0.0), steps_per_hold(input, DT))
     y0 = jnp.linspace(0.0, 5.0, columns)
     state = made.start(jnp.stack([y0] * 6))
     running = MOMENTS.begin(lambda name: made.channels(state, [name])[0])
