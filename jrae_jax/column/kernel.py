@@ -34,9 +34,6 @@ from .states import POTENTIAL_STATES, STATES, States
 
 _INPUTS = (ConstantInput, UniformNoiseInput, WhiteNoiseInput, OrnsteinUhlenbeckInput)
 
-MOST_COLUMNS = 512
-"""Of a tile: XLA divides the work on some thousand numbers among threads, which it cannot do within one function."""
-
 _Running = TypeVar("_Running")
 
 

@@ -59,7 +59,8 @@ def simulate(
     With a fixed step (the default) a batch is one system that shares nothing but the clock: one `diffeqsolve` of
     Diffrax over a vmapped vector field. With tolerances each column has its own step sizes, so that a trajectory is
     the same whatever its neighbours do. Where nothing is traced, `RK4`, `StrangSplitting`, `FixedStepHeun` and
-    `diffrax.Euler` take their fixed steps in one compiled loop, up to 512 columns: faster, and other by rounding.
+    `diffrax.Euler` take their fixed steps in one compiled loop, large batches on all cores: faster, and other by
+    rounding.
 
     The noise of a trajectory depends on `key`, on its index in the batch and on time; not on the batch size,
     the duration, the solver or the step. A run can be carried on: `simulate(..., t0=t1, y0=ys[-1], key=key)`.

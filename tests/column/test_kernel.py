@@ -123,6 +123,18 @@ def test_every_nth_sample_is_kept(steps, every):
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize(("steps", "every"), [(20, 1), (23, 5)])
+def test_trajectories_are_the_samples_of_all_states_column_by_column(steps, every):
+    samples, _ = by_kernel(INPUTS["white"], StrangSplitting(), steps=steps, every=every)
+
+    @jax.jit
+    def trajectories(kernel, y0):
+        return kernel.trajectories(kernel.start(y0), jnp.zeros((), jnp.int32), steps=steps, every=every)
+
+    found = trajectories(kernel_of(column_of(INPUTS["white"]), StrangSplitting()), jnp.asarray(Y0.T, float))
+    np.testing.assert_allclose(found, samples.transpose(2, 0, 1), rtol=1e-6)
+
+
 def test_it_leaves_what_it_does_not_have_to_diffrax():
     class Other(jrae.ConstantInput):
         def rate(self, t):
