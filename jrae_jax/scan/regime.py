@@ -69,23 +69,22 @@ class Regime(AbstractSummary[RegimeState]):
     def update(self, info, state, samples):
         """Count the rises from silent to active."""
         parameters = info.column.parameters
-        v = samples[:, 0]
-        v = v - jnp.broadcast_to(parameters.v0, v.shape)
         low, high = (np.log(rate / (1 - rate)) / parameters.r for rate in (_SILENT, _ACTIVE))
 
-        def count(carry, v):
-            silent, spikes = carry
-            spikes = spikes + (silent & (v > high)).astype(spikes.dtype)
-            return ((v < low) | (silent & (v <= high)), spikes), None
-
-        def counted(stage, carry, v):
+        def followed(stage, state, limits, samples):
             del stage
-            return jax.lax.scan(count, carry, v)[0]
+            v0, low, high = limits
 
-        silent, spikes = one_function(counted)((state.silent, state.spikes), v)
-        least = jnp.minimum(state.least, jnp.min(v, axis=0))
-        largest = jnp.maximum(state.largest, jnp.max(v, axis=0))
-        return RegimeState(silent, spikes, state.total + jnp.sum(v, axis=0), least, largest)
+            def follow(state, v):
+                v = v - v0
+                spikes = state.spikes + (state.silent & (v > high)).astype(v.dtype)
+                silent = (v < low) | (state.silent & (v <= high))
+                least, largest = jnp.minimum(state.least, v), jnp.maximum(state.largest, v)
+                return RegimeState(silent, spikes, state.total + v, least, largest), None
+
+            return jax.lax.scan(follow, state, samples)[0]
+
+        return one_function(followed)(state, (parameters.v0, low, high), samples[:, 0])
 
     def result(self, info, state):
         """See `variables`; -1 and NaN for a trajectory that failed."""
