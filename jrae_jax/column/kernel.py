@@ -52,6 +52,25 @@ class KernelState(NamedTuple):
     """The value of the current hold, of an input with memory."""
 
 
+class Kept(eqx.Module):
+    """Some channels of every n-th sample, each trajectory by itself in memory."""
+
+    samples: Float[Array, "*tile rows channels"]
+    """One row more where the last steps make no whole sample."""
+    row: Int[Array, ""]
+    """Of the first sample of the next steps."""
+    every: int = eqx.field(static=True)
+    channels: tuple[str, ...] = eqx.field(static=True)
+
+    def put(self, stage: Stage, kernel: "Kernel", state: KernelState, i: Int[Array, ""]) -> "Kept":
+        """With the sample after step `i` of these."""
+        # Numbers that stand side by side are one write, and faster than several.
+        sample = stage(lambda *values: jnp.stack(values, axis=-1))(*kernel.channels(state, self.channels, stage))
+        at = (*[0] * (sample.ndim - 1), self.row.astype(i.dtype) + i // self.every, 0)
+        samples = jax.lax.dynamic_update_slice(self.samples, sample[..., None, :], at)
+        return Kept(samples, self.row, self.every, self.channels)
+
+
 class Kernel(eqx.Module):
     """Steps of one length of a tile of columns; every leaf has shape `()` or `(tile,)`."""
 
@@ -105,8 +124,9 @@ class Kernel(eqx.Module):
         every: int,
         channels: tuple[str, ...],
         add: Callable[[_Running, Callable[[str], Float[Array, " *tile"]]], _Running],
-    ) -> tuple[KernelState, _Running, Float[Array, "time channels *tile"]]:
-        """The next steps: the state after them, what `add` made of all samples, and some of the samples.
+        kept: Sequence[Kept] = (),
+    ) -> tuple[KernelState, _Running, Float[Array, "time channels *tile"], list[Float[Array, "*tile rows kept"]]]:
+        """The next steps: the state after them, what `add` made of all samples, some of the samples, and `kept`.
 
         **Arguments:**
 
@@ -114,6 +134,7 @@ class Kernel(eqx.Module):
         - `running`, `add`: what is made of the samples so far, and with one more, by elementwise operations; `add` gets
             each channel of the sample by its name.
         - `every`, `channels`: these channels of every n-th sample are returned.
+        - `kept`: what further samples are put into; not on a GPU.
         """
 
         def added(kernel, running, state):
@@ -127,18 +148,24 @@ class Kernel(eqx.Module):
         def sampled(stage, kernel, carry):
             return kernel.channels(carry[0], channels, stage)
 
-        def put(stage, samples, row, values):
-            for at, value in enumerate(values):
-                samples = jax.lax.dynamic_update_slice(samples, value[None, None], (row, at, *[0] * value.ndim))
-            return samples
+        def put(stage, kernel, carry, samples, i):
+            block, whole = samples
+            for at, value in enumerate(sampled(stage, kernel, carry)):
+                block = jax.lax.dynamic_update_slice(block, value[None, None], (i // every, at, *[0] * value.ndim))
+            return block, [each.put(stage, kernel, carry[0], i) for each in whole]
 
-        loop = partial(_loop, step, sampled, put, steps=steps, every=every)
-        blocks = partial(in_blocks, step, sampled, steps=steps, every=every)
+        def blocks(kernel, carry, first_step, samples, **how):
+            block, whole = samples
+            carry, block = in_blocks(step, sampled, kernel, carry, first_step, block, steps=steps, every=every, **how)
+            return carry, (block, whole)
+
         tile = state.held.shape
-        kept = jnp.zeros((math.ceil(steps / every), len(channels), *tile), state.held.dtype)
-        advanced = one_function(loop, **({"cuda": blocks} if has_blocks(tile) else {}))
-        (state, running), samples = advanced(self, (state, running), first_step, kept)
-        return state, running, samples[: steps // every]
+        block = jnp.zeros((math.ceil(steps / every), len(channels), *tile), state.held.dtype)
+        advanced = one_function(
+            partial(_loop, step, put, steps=steps), **({"cuda": blocks} if has_blocks(tile) else {})
+        )
+        (state, running), (block, whole) = advanced(self, (state, running), first_step, (block, list(kept)))
+        return state, running, block[: steps // every], [each.samples for each in whole]
 
     def trajectories(
         self, state: KernelState, first_step: Int[Array, ""], *, steps: int, every: int
@@ -151,21 +178,21 @@ class Kernel(eqx.Module):
         def sampled(stage, kernel, state):
             return kernel.channels(state, STATES, stage)
 
-        def put(stage, samples, row, values):
-            # Six numbers that stand side by side are one write, and faster than six.
-            sample = stage(lambda *values: jnp.stack(values, axis=-1))(*values)
-            return jax.lax.dynamic_update_slice(samples, sample[..., None, :], (*[0] * len(tile), row, 0))
+        def put(stage, kernel, state, kept, i):
+            return kept.put(stage, kernel, state, i)
 
         def blocks(kernel, state, first_step, kept):
-            kept = jnp.moveaxis(kept, 0, -1)
-            state, samples = in_blocks(step, sampled, kernel, state, first_step, kept, steps=steps, every=every)
-            return state, jnp.moveaxis(samples, -1, 0)
+            samples = jnp.moveaxis(kept.samples, 0, -1)
+            state, samples = in_blocks(step, sampled, kernel, state, first_step, samples, steps=steps, every=every)
+            return state, Kept(jnp.moveaxis(samples, -1, 0), kept.row, every, STATES)
 
-        loop = partial(_loop, step, sampled, put, steps=steps, every=every)
         tile = state.held.shape
-        kept = jnp.zeros((*tile, math.ceil(steps / every), len(STATES)), state.held.dtype)
-        advanced = one_function(loop, **({"cuda": blocks} if has_blocks(tile) else {}))
-        return advanced(self, state, first_step, kept)[1][..., : steps // every, :]
+        samples = jnp.zeros((*tile, math.ceil(steps / every), len(STATES)), state.held.dtype)
+        advanced = one_function(
+            partial(_loop, step, put, steps=steps), **({"cuda": blocks} if has_blocks(tile) else {})
+        )
+        kept = Kept(samples, jnp.zeros((), jnp.int32), every, STATES)
+        return advanced(self, state, first_step, kept)[1].samples[..., : steps // every, :]
 
     def states(self, state: KernelState, first_step: Int[Array, ""], *, steps: int) -> Float[Array, "time 6 *tile"]:
         """All states of the next steps, by an ordinary loop: in a branch of a conditional XLA fails on one function."""
@@ -205,23 +232,21 @@ class Kernel(eqx.Module):
 
 def _loop(
     step: Callable[[Stage, Kernel, Any, Int[Array, ""]], Any],
-    sampled: Callable[[Stage, Kernel, Any], list[Array]],
-    put: Callable[[Stage, Array, Int[Array, ""], list[Array]], Array],
+    put: Callable[[Stage, Kernel, Any, Any, Int[Array, ""]], Any],
     stage: Stage,
     kernel: Kernel,
     carry: Any,
     first_step: Int[Array, ""],
-    samples: Array,
+    samples: Any,
     *,
     steps: int,
-    every: int,
-) -> tuple[Any, Array]:
-    """What is carried after these steps, and every n-th sample where it is put."""
+) -> tuple[Any, Any]:
+    """What is carried after these steps, and the samples where they are put."""
 
     def stepped(i, carry_and_samples):
         carry, samples = carry_and_samples
         carry = step(stage, kernel, carry, first_step + i)
         # Overwritten until the one that is wanted: a loop within the loop would copy all that it carries.
-        return carry, put(stage, samples, i // every, sampled(stage, kernel, carry))
+        return carry, put(stage, kernel, carry, samples, i)
 
     return jax.lax.fori_loop(0, steps, stepped, (carry, samples))

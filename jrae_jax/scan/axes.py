@@ -22,8 +22,8 @@ from .._checks import (
 )
 from ..column.column import Column
 from ..column.states import STATE_UNITS, STATES
+from .contents import Coordinate
 from .engine import ScanPoints
-from .store import Coordinate
 
 INITIAL_STATES: dict[str, str] = {f"initial_{state}": unit for state, unit in zip(STATES, STATE_UNITS, strict=True)}
 """Name and unit of the states at t = 0, which can be scanned like quantities of the column."""

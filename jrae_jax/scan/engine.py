@@ -1,5 +1,6 @@
 """The engine of a parameter scan: many columns from start to end, summarised as they are integrated."""
 
+import functools
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -9,17 +10,19 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
 from .._checks import as_float
 from ..column.bounds import out_of_bounds
 from ..column.column import Column
+from ..column.kernel import Kept
 from ..column.noise import noise_stream
 from ..column.one_function import WIDEST_VECTORS
 from ..column.states import CHANNELS, POTENTIAL_STATES, STATES, States
 from ..column.step_size import fastest_rates, longest_stable
 from .integrators import AbstractIntegrator, ScanTime, integrator_for
-from .summaries import AbstractSummary, TrajectoryInfo
+from .summaries import AbstractSummary, Samples, TrajectoryInfo
 
 FAILURES = ("none", "not_finite", "out_of_bounds", "step_too_long")
 """Why a trajectory failed, in the order of the codes."""
@@ -63,6 +66,12 @@ class ScanPlan(eqx.Module):
         quantum = math.lcm(*(math.prod(summary.blocks(self.dt)) for summary in self.summaries))
         return quantum * max(1, self.shortest_block // quantum)
 
+    @property
+    def kept_samples(self) -> int:
+        """Numbers that are kept of each trajectory by `Samples`."""
+        kept = [summary for summary in self.summaries if type(summary) is Samples]
+        return sum((self.steps - self.burn_in) // summary.every * len(summary.channels) for summary in kept)
+
     def info(self, column: Column, batch: int) -> TrajectoryInfo:
         """What a summary knows of the trajectories of so many columns."""
         return TrajectoryInfo(column, batch, self.dt, self.burn_in * self.dt, self.steps - self.burn_in)
@@ -75,20 +84,34 @@ def summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray) -> dict[str
 
     - `points`: on a CPU a multiple of `plan.tile`.
 
-    **Returns:** by name, with the points along the first axis.
+    **Returns:** by name, with the points along the first axis. Of each `Samples` all channels are together under the
+        name that `samples_name` gives it, and those of trajectories that failed need not be NaN.
     """
     (device,) = points.trajectory.devices()
     on_cpu = device.platform == "cpu"
     tile = plan.tile if on_cpu else points.trajectory.size
-    dtype = points.column.parameters.A.dtype
-    time = ScanTime(jnp.zeros((), jnp.int32), jnp.asarray(plan.dt, dtype), jnp.zeros((), dtype))
-    return (_on_cpu if on_cpu else _elsewhere)(points, plan, key, time, tile)
+    time = _scan_time(plan.dt, points.column.parameters.A.dtype)
+    return (_on_cpu if on_cpu else _elsewhere)(points, plan, key, time, tile, on_cpu)
 
 
-def _summarise(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, time: ScanTime, tile: int) -> dict[str, Array]:
+@functools.cache
+def _scan_time(dt: float, dtype: np.dtype) -> ScanTime:
+    return ScanTime(jnp.zeros((), jnp.int32), jnp.asarray(dt, dtype), jnp.zeros((), dtype))
+
+
+def samples_name(place: int) -> str:
+    """What the samples of the summary at this place of the plan are called together."""
+    return f"samples of summary {place}"
+
+
+def _summarise(
+    points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, time: ScanTime, tile: int, on_cpu: bool
+) -> dict[str, Array]:
+    if points.trajectory.size == tile:  # whose samples are then not copied
+        return _summarise_tile(points, plan, key, time, on_cpu)
     each, common = eqx.partition(points, lambda leaf: leaf.ndim == 1)
     tiles = jax.tree.map(lambda leaf: leaf.reshape(-1, tile), each)
-    results = jax.lax.map(lambda tile: _summarise_tile(eqx.combine(tile, common), plan, key, time), tiles)
+    results = jax.lax.map(lambda tile: _summarise_tile(eqx.combine(tile, common), plan, key, time, on_cpu), tiles)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
 
 
@@ -106,16 +129,23 @@ class _TileState(eqx.Module):
     failure: Int[Array, " batch"]
     """What it was, a code into `FAILURES`."""
     summaries: tuple[Any, ...]
-    """The state of each summary."""
+    """The state of each summary; of samples that the integrator keeps, where they are."""
 
 
-def _summarise_tile(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, time: ScanTime) -> dict[str, Array]:
+def _summarise_tile(
+    points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, time: ScanTime, on_cpu: bool
+) -> dict[str, Array]:
     batch = points.trajectory.size
     too_long = jnp.broadcast_to(fastest_rates(points.column) * plan.dt >= longest_stable(plan.solver), batch)
     y0 = jnp.stack([jnp.where(too_long, jnp.nan, leaf) for leaf in points.y0])
-    integrator = integrator_for(points.column, plan.solver, noise_stream(key, points.trajectory), plan.dt, time)
+    integrator = integrator_for(points.column, plan.solver, noise_stream(key, points.trajectory), plan.dt, time, on_cpu)
     tile, none = _Tile(points.column, plan, integrator, y0, batch), jnp.zeros(batch, jnp.int32)
-    summaries = tuple(summary.init(tile.info) for summary in plan.summaries)
+    summaries = tuple(
+        jnp.zeros((batch, math.ceil(tile.info.samples / summary.every), len(summary.channels)))
+        if integrator.keeps(summary)
+        else summary.init(tile.info)
+        for summary in plan.summaries
+    )
     state = _TileState(integrator.start(y0), none, none, summaries)
     for first, last, summarised in ((0, plan.burn_in, ()), (plan.burn_in, plan.steps, plan.summaries)):
         blocks, rest = divmod(last - first, plan.block)
@@ -129,7 +159,10 @@ def _summarise_tile(points: ScanPoints, plan: ScanPlan, key: PRNGKeyArray, time:
     failure_time = jnp.where(failed, as_float(jnp.where(too_long, 0, state.failure_step)) * plan.dt, jnp.nan)
     failure = jnp.where(too_long, FAILURES.index("step_too_long"), state.failure).astype(jnp.int8)
     results = {"failed": failed, "failure": failure, "failure_time": failure_time}
-    for summary, of_summary in zip(plan.summaries, state.summaries, strict=True):
+    for place, (summary, of_summary) in enumerate(zip(plan.summaries, state.summaries, strict=True)):
+        if integrator.keeps(summary):
+            results[samples_name(place)] = of_summary[:, : tile.info.samples // summary.every]
+            continue
         found = summary.result(tile.info, _nan_where(failed, of_summary))
         results |= {name: jnp.moveaxis(values, -1, 0) for name, values in found.items()}
     return results
@@ -165,12 +198,17 @@ class _Tile(eqx.Module):
         """The next `steps` steps, of which these summaries are made."""
         plan, integrator, before = self.plan, self.integrator, state.integrated
         inside = [summary for summary in summaries if integrator.makes(summary)]
-        outside = [summary for summary in summaries if not integrator.makes(summary)]
+        kept = [
+            Kept(whole, (first_step - plan.burn_in) // summary.every, summary.every, summary.channels)
+            for summary, whole in zip(summaries, state.summaries, strict=False)
+            if integrator.keeps(summary)
+        ]
+        outside = [summary for summary in summaries if not (integrator.makes(summary) or integrator.keeps(summary))]
         channels = _ordered(outside)
         thinning = [summary.blocks(plan.dt).every for summary in outside]
         looked_at = _POTENTIALS if plan.check_bounds else ()
         every = 1 if looked_at else math.gcd(*thinning) or steps
-        integrated, running, samples = integrator.advance(
+        integrated, running, samples, kept = integrator.advance(
             before,
             first_step,
             [summary.begin(partial(integrator.channel, before)) for summary in inside],
@@ -180,14 +218,17 @@ class _Tile(eqx.Module):
             add=lambda running, channel: [
                 summary.add(kept, channel) for summary, kept in zip(inside, running, strict=True)
             ],
+            kept=kept,
         )
         potentials, samples = samples[:, : len(looked_at)], samples[:, len(looked_at) :]
 
-        made = iter(running)
+        made, put = iter(running), iter(kept)
 
         def updated(summary, of_summary):
             if integrator.makes(summary):
                 return summary.end(of_summary, next(made), steps)
+            if integrator.keeps(summary):
+                return next(put)
             n = summary.blocks(plan.dt).every // every
             return summary.update(self.info, of_summary, _chosen(samples[n - 1 :: n], channels, summary.channels))
 

@@ -1,7 +1,7 @@
 """How a tile of columns is integrated block by block: by the kernel, or by Diffrax."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeGuard, TypeVar
 
 import diffrax
@@ -13,12 +13,12 @@ from jaxtyping import Array, Bool, Float, Int
 from .._checks import as_float
 from ..column.column import Column
 from ..column.integrate import Holds, next_held, solve_fixed
-from ..column.kernel import Kernel, KernelState, takes
+from ..column.kernel import Kept, Kernel, KernelState, takes
 from ..column.noise import NoiseStream
 from ..column.states import STATES, eeg
 from ..column.step_size import steps_per_hold
 from ..column.terms import Clock, ColumnTerm, RandomInput
-from .summaries import AbstractRunningSummary, AbstractSummary
+from .summaries import AbstractRunningSummary, AbstractSummary, Samples
 
 _State = TypeVar("_State")
 Channel = Callable[[str], Float[Array, " tile"]]
@@ -60,6 +60,10 @@ class AbstractIntegrator(eqx.Module, Generic[_State]):
         """Whether `advance` makes it as it goes; the others are made of the samples that it returns."""
 
     @abstractmethod
+    def keeps(self, summary: AbstractSummary) -> TypeGuard[Samples]:
+        """Whether `advance` puts its samples where they will be kept."""
+
+    @abstractmethod
     def advance(
         self,
         state: _State,
@@ -70,7 +74,8 @@ class AbstractIntegrator(eqx.Module, Generic[_State]):
         every: int,
         channels: tuple[str, ...],
         add: Callable[[Any, Channel], Any],
-    ) -> tuple[_State, Any, Float[Array, "time channels tile"]]:
+        kept: Sequence[Kept],
+    ) -> tuple[_State, Any, Float[Array, "time channels tile"], list[Float[Array, "tile rows kept"]]]:
         """See `Kernel.advance`."""
 
     @abstractmethod
@@ -82,6 +87,7 @@ class KernelIntegrator(AbstractIntegrator[KernelState]):
     """By the kernel."""
 
     kernel: Kernel
+    on_cpu: bool = eqx.field(static=True)
 
     def start(self, y0):
         """At t = 0."""
@@ -99,9 +105,14 @@ class KernelIntegrator(AbstractIntegrator[KernelState]):
         """If it can be made of one sample after the other."""
         return isinstance(summary, AbstractRunningSummary)
 
-    def advance(self, state, first_step, running, *, steps, every, channels, add):
+    def keeps(self, summary) -> TypeGuard[Samples]:
+        """On a CPU; a subclass may do anything."""
+        return self.on_cpu and type(summary) is Samples
+
+    def advance(self, state, first_step, running, *, steps, every, channels, add, kept):
         """In one function."""
-        return self.kernel.advance(state, first_step, running, steps=steps, every=every, channels=channels, add=add)
+        settings = {"steps": steps, "every": every, "channels": channels}
+        return self.kernel.advance(state, first_step, running, add=add, kept=kept, **settings)
 
     def states(self, state, first_step, *, steps):
         """By an ordinary loop."""
@@ -140,7 +151,11 @@ class DiffraxIntegrator(AbstractIntegrator[DiffraxState]):
         """None."""
         return False
 
-    def advance(self, state, first_step, running, *, steps, every, channels, add):
+    def keeps(self, summary) -> TypeGuard[Samples]:
+        """None."""
+        return False
+
+    def advance(self, state, first_step, running, *, steps, every, channels, add, kept):
         """A solve for each block."""
         batch = state.held.size
         random, held = self._random_input(state.held, first_step, steps)
@@ -149,11 +164,11 @@ class DiffraxIntegrator(AbstractIntegrator[DiffraxState]):
         terms = ColumnTerm(self.column, random, clock, batch)
         saveat = diffrax.SaveAt(subs=[every, diffrax.SubSaveAt(t1=True)])
         (samples, (y,)), _ = solve_fixed(terms, self.solver, state.y, saveat)
-        return DiffraxState(y, held), running, samples
+        return DiffraxState(y, held), running, samples, []
 
     def states(self, state, first_step, *, steps):
         """As `advance`."""
-        settings = {"steps": steps, "every": 1, "channels": STATES}
+        settings = {"steps": steps, "every": 1, "channels": STATES, "kept": ()}
         return self.advance(state, first_step, (), add=lambda running, channel: running, **settings)[2]
 
     def _random_input(
@@ -175,12 +190,12 @@ class DiffraxIntegrator(AbstractIntegrator[DiffraxState]):
 
 
 def integrator_for(
-    column: Column, solver: diffrax.AbstractSolver, stream: NoiseStream, dt: float, time: ScanTime
+    column: Column, solver: diffrax.AbstractSolver, stream: NoiseStream, dt: float, time: ScanTime, on_cpu: bool
 ) -> AbstractIntegrator[Any]:
-    """The kernel, if it takes this input and this solver."""
+    """The kernel, if it takes this input and this solver; `on_cpu`: whether the program is for a CPU."""
     if takes(column.input, solver):
         per_hold = steps_per_hold(column.input, dt)
-        return KernelIntegrator(Kernel(column, type(solver), stream, time.dt, time.t0, per_hold))
+        return KernelIntegrator(Kernel(column, type(solver), stream, time.dt, time.t0, per_hold), on_cpu)
     return DiffraxIntegrator(column, solver, stream, dt)
 
 

@@ -35,14 +35,16 @@ from ..column.states import STATES, States
 from ..column.step_size import check_step, count_steps, fastest_rates, steps_per_hold
 from . import store as stores
 from .axes import Axis, Grid
-from .engine import FAILURES, ScanPlan, ScanPoints
+from .contents import AbstractResults, StoreContents, StoredVariable
+from .engine import FAILURES, ScanPlan, ScanPoints, samples_name
+from .in_memory import ResultsInMemory
 from .layout import Layout
 from .pieces import PieceSimulator
 from .regime import Regime
 from .settings import scan_settings
 from .spectrum import Spectrum
-from .store import COMPLETE, ScanStore, StoreContents, StoredVariable
-from .summaries import AbstractSummary, Moments, Variable
+from .store import COMPLETE
+from .summaries import AbstractSummary, Moments, Samples, Variable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,8 +139,8 @@ def parameter_scan(
         check_output("store", path, folder=True)
     _check_space(path, contents, grid.size)
     opened = _opened(path, contents)
-    _compute_chunks(opened, path, grid, plan, key, progress)
-    return stores.dataset(path, opened)
+    _compute_chunks(opened, contents, path, grid, plan, key, progress)
+    return opened.dataset()
 
 
 def _checked_plan(
@@ -183,7 +185,7 @@ def _variables(column: Column, plan: ScanPlan) -> dict[str, StoredVariable]:
         "failure": StoredVariable(Variable("1", "why it failed", attributes=codes), (), np.dtype(np.int8)),
         "failure_time": StoredVariable(Variable("s", "when it failed"), (), dtype),
     }
-    for summary in plan.summaries:
+    for place, summary in enumerate(plan.summaries):
         described = summary.variables(info)
         results = jax.eval_shape(lambda info, summary=summary: summary.result(info, summary.init(info)), info)
         if set(results) != set(described):
@@ -194,8 +196,9 @@ def _variables(column: Column, plan: ScanPlan) -> dict[str, StoredVariable]:
         twice = set(results) & set(found)
         if twice:
             raise ValueError(f"`summaries` must have different results, got {', '.join(sorted(twice))} twice")
-        for name, variable in described.items():
-            found[name] = StoredVariable(variable, results[name].shape[:-1], np.dtype(results[name].dtype))
+        for at, (name, variable) in enumerate(described.items()):
+            within = (samples_name(place), at) if type(summary) is Samples else None
+            found[name] = StoredVariable(variable, results[name].shape[:-1], np.dtype(results[name].dtype), within)
     return found
 
 
@@ -208,7 +211,7 @@ def _check_names(grid: Grid, variables: Mapping[str, StoredVariable]) -> None:
     if clash:
         raise ValueError(f"`axes` must have names that nothing else has, got {', '.join(sorted(clash))}")
     along = {}
-    for name, (variable, shape, _) in variables.items():
+    for name, (variable, shape, _, _) in variables.items():
         for dim, length in zip(variable.dims, shape, strict=True):
             values = variable.coords.get(dim, np.arange(length))
             if len(values) != length or not np.array_equal(along.setdefault(dim, values), values):
@@ -230,12 +233,12 @@ def _check_space(path: Path | None, contents: StoreContents, points: int) -> Non
             )
 
 
-def _opened(path: Path | None, contents: StoreContents) -> ScanStore:
+def _opened(path: Path | None, contents: StoreContents) -> AbstractResults:
     """The store, new or to be resumed; of several processes the first makes it."""
     if path is None:
         if jax.process_count() > 1:
             raise ValueError("`store` must be given when several processes take part in a scan, got None")
-        return stores.create(None, contents)
+        return ResultsInMemory(contents)
     if jax.process_index() == 0 and not path.exists():
         stores.create(path, contents)
     _wait_for_all("the store is there")
@@ -248,7 +251,13 @@ def _wait_for_all(what: str) -> None:
 
 
 def _compute_chunks(
-    store: ScanStore, path: Path | None, grid: Grid, plan: ScanPlan, key: PRNGKeyArray, progress: Progress | None
+    store: AbstractResults,
+    contents: StoreContents,
+    path: Path | None,
+    grid: Grid,
+    plan: ScanPlan,
+    key: PRNGKeyArray,
+    progress: Progress | None,
 ) -> None:
     """Compute and write every chunk that is not complete yet, of every n-th chunk that is for this of n processes."""
     layout = store.layout
@@ -264,7 +273,8 @@ def _compute_chunks(
         if store.holds(number):  # by another process, that was started beside this one
             done, before = done + layout.size(number), before + layout.size(number)
             continue
-        results = simulator(layout.points(number))
+        results = store.memory(number, contents)
+        simulator(layout.points(number), results)
         try:
             store.write(number, results)
         except OSError as error:

@@ -10,62 +10,24 @@ zarr and xarray are imported where they are used, as they take half a second tha
 import contextlib
 import errno
 import json
-import math
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .._files import as_path, atomic_path
 from .comparison import differences
+from .contents import FORMAT, AbstractResults, Coordinate, StoreContents, portable
 from .layout import Layout
-from .summaries import Variable
 
 if TYPE_CHECKING:
     import xarray as xr
     import zarr
     from zarr.codecs import Crc32cCodec, ZstdCodec
-    from zarr.storage import MemoryStore
 
-FORMAT = 4
 COMPLETE = "chunk_complete"
-
-
-class Coordinate(NamedTuple):
-    """Something that changes along an axis of a scan."""
-
-    name: str
-    dim: str
-    values: np.ndarray
-    attributes: dict[str, Any]
-
-
-class StoredVariable(NamedTuple):
-    """A result with its shape beside the axes of the scan, and its dtype."""
-
-    variable: Variable
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-
-class StoreContents(NamedTuple):
-    """What a store holds, before anything is computed."""
-
-    dims: tuple[str, ...]
-    """The axes of the scan, in order."""
-    coordinates: tuple[Coordinate, ...]
-    layout: Layout
-    variables: dict[str, StoredVariable]
-    settings: dict[str, Any]
-    """What a call that resumes the scan must have in common with this one."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of all results, before compression."""
-        each = sum(dtype.itemsize * math.prod(shape) for _, shape, dtype in self.variables.values())
-        return math.prod(self.layout.shape) * each
 
 
 @contextlib.contextmanager
@@ -88,47 +50,57 @@ def _in_one_line(error: Exception) -> str:
     return f"{' '.join(text.replace('`', '').split()):.200}"
 
 
-class ScanStore:
-    """A store that is open for writing."""
+class ScanStore(AbstractResults):
+    """A store on disk that is open for writing."""
 
-    def __init__(self, group: "zarr.Group"):
+    def __init__(self, path: Path, group: "zarr.Group"):
         """Of a group that `create` made."""
-        self.group = group
+        self.path, self.group = path, group
         self.layout = _layout(group)
 
     def complete(self) -> np.ndarray:
         """Which chunks are complete."""
-        path = str(self.group.store_path).removeprefix("file://")
-        remedy = f"delete what is in {path}/{COMPLETE}/c and run again to have every chunk computed anew"
-        with _unless_damaged(f"{path}: {COMPLETE}", remedy):
+        remedy = f"delete what is in {self.path}/{COMPLETE}/c and run again to have every chunk computed anew"
+        with _unless_damaged(f"{self.path}: {COMPLETE}", remedy):
             return np.asarray(_array(self.group, COMPLETE)[:])
 
     def holds(self, number: int) -> bool:
         """Whether one chunk is complete by now."""
         return bool(_array(self.group, COMPLETE)[number])
 
+    def memory(self, number: int, contents: StoreContents) -> dict[str, np.ndarray]:
+        """Of its own for each chunk."""
+        return contents.memory(self.layout.size(number))
+
     def write(self, number: int, results: Mapping[str, np.ndarray]) -> None:
         """One chunk: `results` by name, its points along the first axis. Marks it as complete at the end."""
         region = self.layout.region(number)
         lengths = tuple(s.stop - s.start for s in region)
-        for name, values in results.items():
+        for name in _names(self.group, "results"):
+            values = results[name]
             # A chunk that is all fill value is written as well, so that one that is not there is a lost one.
             array = _array(self.group, name).with_config({"write_empty_chunks": True})
             array[region] = np.asarray(values).reshape((*lengths, *values.shape[1:]))
         _array(self.group, COMPLETE)[number] = True
 
+    def dataset(self) -> "xr.Dataset":
+        """The results, labelled, whose values are read when they are needed."""
+        import xarray as xr
 
-def create(path: Path | None, contents: StoreContents) -> ScanStore:
-    """A new store, in memory if `path` is `None`; it appears under its name only when all of it is there.
+        # By the one description of all arrays: what else lies in the folder is nothing to warn of.
+        # Absolute, as xarray takes a folder called "~" for the user's home.
+        with _unless_damaged(f"{self.path}: {_DESCRIPTION}", _ANEW):
+            found = xr.open_dataset(self.path.absolute(), engine="zarr", chunks=None, consolidated=True)  # pyright: ignore[reportArgumentType]
+        return found[_names(self.group, "results")].assign_attrs(self.attributes(_settings(self.group)))
+
+
+def create(path: Path, contents: StoreContents) -> ScanStore:
+    """A new store; it appears under its name only when all of it is there.
 
     Where another process makes the same store at this moment, that of the quicker one is taken.
 
     **Raises:** `OSError` if it cannot be written; `ValueError` if the other process made another one.
     """
-    from zarr.storage import MemoryStore
-
-    if path is None:
-        return ScanStore(_new_group(MemoryStore(), contents))
     try:
         with atomic_path(path, "store") as unfinished:
             _new_group(unfinished, contents)
@@ -159,7 +131,7 @@ def resume(path: Path, settings: dict[str, Any]) -> ScanStore:
     found = differences(_settings(group), settings)
     if found:
         raise ValueError(f"`store` {path} was made with other settings: {found}")
-    store = ScanStore(group)
+    store = ScanStore(path, group)
     _check_coordinates(path, store)
     _check_complete_chunks(path, store)
     return store
@@ -200,10 +172,10 @@ def open_scan(path: str | Path) -> "xr.Dataset":
     **Raises:** `ValueError` if there is no scan at `path`, one of another version, or one of which something is gone.
     """
     path = as_path("path", path)
-    store = ScanStore(_opened(path, "r"))
+    store = ScanStore(path, _opened(path, "r"))
     _check_coordinates(path, store)
     _check_complete_chunks(path, store, content=False)
-    return dataset(path, store)
+    return store.dataset()
 
 
 @contextlib.contextmanager
@@ -215,68 +187,25 @@ def values_read(path: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        _check_complete_chunks(Path(path), ScanStore(_opened(Path(path), "r")))
+        _check_complete_chunks(Path(path), ScanStore(Path(path), _opened(Path(path), "r")))
         with _unless_damaged(f"{path}: a chunk that is not complete", "run again to have it computed anew"):
             raise error
-
-
-def dataset(path: Path | None, store: ScanStore) -> "xr.Dataset":
-    """The results in a store, labelled."""
-    import xarray as xr
-
-    # By the one description of all arrays: what else lies in the folder is nothing to warn of.
-    # Absolute, as xarray takes a folder called "~" for the user's home.
-    source = store.group.store if path is None else path.absolute()
-    with _unless_damaged(f"{path}: {_DESCRIPTION}", _ANEW):
-        found = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=path is not None)  # pyright: ignore[reportArgumentType]
-    done = sum(store.layout.size(int(number)) for number in np.flatnonzero(store.complete()))
-    attributes = {"points": math.prod(store.layout.shape), "points_done": done}
-    attributes |= {name: value for name, value in _settings(store.group).items() if name == "integrator"}  # of a scan
-    return found[_names(store.group, "results")].assign_attrs(attributes)
-
-
-def _portable(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes in forms that netCDF can hold, too: text, numbers and lists of numbers; all others as JSON."""
-
-    def portable(value: Any) -> Any:
-        parts = value if isinstance(value, list | tuple) else [value]
-        plain = isinstance(value, str) or all(isinstance(part, int | float) for part in parts)
-        return value if plain and not any(isinstance(part, bool) for part in parts) else json.dumps(value)
-
-    return {name: portable(value) for name, value in attributes.items()}
 
 
 _FILL = {"f": np.nan, "i": -1, "u": 0, "b": False}
 
 
-def _new_group(target: "Path | MemoryStore", contents: StoreContents) -> "zarr.Group":
+def _new_group(path: Path, contents: StoreContents) -> None:
     import zarr
 
     layout, coordinates = contents.layout, contents.coordinates
-    group = zarr.create_group(
-        target,
-        attributes=_portable(
-            {
-                "jrae_jax_store": FORMAT,
-                "chunk": list(layout.chunk),
-                "shape": list(layout.shape),
-                "results": list(contents.variables),
-                "settings": contents.settings,
-                "coordinates": [coordinate.name for coordinate in coordinates],
-            }
-        ),
-    )
-    for coordinate in coordinates:
+    group = zarr.create_group(path, attributes=contents.attributes)
+    for coordinate in (*coordinates, *contents.inner_coordinates):
         _write_coordinate(group, coordinate)
     # CF conventions: this makes what changes along an axis of another name a coordinate to xarray.
     along = " ".join(coordinate.name for coordinate in coordinates if coordinate.name != coordinate.dim)
     auxiliary = {"coordinates": along} if along else {}
-    written = set()
-    for name, (variable, shape, dtype) in contents.variables.items():
-        for dim, values in variable.coords.items():
-            if dim not in written:
-                _write_coordinate(group, Coordinate(dim, dim, values, {"units": "s"} if dim == "time" else {}))
-                written.add(dim)
+    for name, (variable, shape, dtype, _) in contents.variables.items():
         group.create_array(
             name,
             shape=(*layout.shape, *shape),
@@ -285,9 +214,7 @@ def _new_group(target: "Path | MemoryStore", contents: StoreContents) -> "zarr.G
             fill_value=_FILL[dtype.kind],
             compressors=_codecs(),
             dimension_names=(*contents.dims, *variable.dims),
-            attributes=_portable(
-                {"long_name": variable.long_name, "units": variable.units, **variable.attributes, **auxiliary}
-            ),
+            attributes=contents.attributes_of(name) | auxiliary,
         )
     group.create_array(
         COMPLETE,
@@ -298,7 +225,6 @@ def _new_group(target: "Path | MemoryStore", contents: StoreContents) -> "zarr.G
         compressors=_codecs(),
         dimension_names=("chunk",),
     )
-    return group
 
 
 def _codecs() -> "list[ZstdCodec | Crc32cCodec]":
@@ -318,7 +244,7 @@ def _write_coordinate(group: "zarr.Group", coordinate: Coordinate) -> None:
             compressors=_codecs(),
             config={"write_empty_chunks": True},
             dimension_names=(coordinate.dim,),
-            attributes=_portable(coordinate.attributes),
+            attributes=portable(coordinate.attributes),
         )
 
 

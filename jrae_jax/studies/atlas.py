@@ -36,8 +36,9 @@ from ..recording.observe import observe
 from ..recording.recording import Recording
 from ..recording.standardizer import Standardizer
 from ..scan import store as stores
+from ..scan.contents import AbstractResults, Coordinate, StoreContents, StoredVariable
+from ..scan.in_memory import ResultsInMemory
 from ..scan.layout import Layout
-from ..scan.store import Coordinate, ScanStore, StoreContents, StoredVariable
 from ..scan.summaries import Variable
 from .pretraining import ALL_KINDS
 
@@ -158,7 +159,7 @@ def atlas(
         progress(cells.layout.chunks, cells.layout.chunks, "all scores are there")
     needed = [[-1 if count is None else count for count in derivatives_needed(mask)] for mask in masks]
     about = {"long_name": "derivatives of the recording that the equations need to infer a state; -1: none suffice"}
-    return stores.dataset(path, cells).assign(derivatives=(("mask", "state"), np.array(needed), about))
+    return cells.dataset().assign(derivatives=(("mask", "state"), np.array(needed), about))
 
 
 class _Work:
@@ -248,7 +249,7 @@ def _scored(truth: Float[Array, "trajectory time 6"], estimate: Estimate) -> Flo
     return np.stack([*map(np.asarray, scores(truth, mean)), expected])
 
 
-def _opened(path: Path | None, settings: AtlasSettings, autoencoders: Mapping[str, Reconstructor]) -> ScanStore:
+def _opened(path: Path | None, settings: AtlasSettings, autoencoders: Mapping[str, Reconstructor]) -> AbstractResults:
     """The store, new or to be resumed."""
     made_with = {**asdict(settings), "autoencoders": {name: _digest(each) for name, each in autoencoders.items()}}
     if path is not None and path.exists():
@@ -266,7 +267,8 @@ def _opened(path: Path | None, settings: AtlasSettings, autoencoders: Mapping[st
         Coordinate("mask", "mask", np.array(settings.masks), {"long_name": "channels that are observed"}),
         Coordinate("noise", "noise", np.array(settings.noise), noise),
     )
-    return stores.create(path, StoreContents(("seed", "mask", "noise"), coordinates, layout, variables, made_with))
+    contents = StoreContents(("seed", "mask", "noise"), coordinates, layout, variables, made_with)
+    return ResultsInMemory(contents) if path is None else stores.create(path, contents)
 
 
 def _digest(reconstructor: Reconstructor) -> str:

@@ -62,7 +62,7 @@ def by_kernel(input, solver, *, steps, every=1, channels=CHANNELS[:6], **options
         settings: dict[str, Any] = dict(
             steps=steps, every=every, channels=channels, add=lambda running, channel: running
         )
-        state, _, samples = kernel.advance(kernel.start(y0), jnp.zeros((), jnp.int32), (), **settings)
+        state, _, samples, _ = kernel.advance(kernel.start(y0), jnp.zeros((), jnp.int32), (), **settings)
         return samples, state
 
     samples, state = run(kernel_of(column_of(input), solver), jnp.asarray(Y0.T, float))

@@ -13,7 +13,7 @@ import pytest
 import jrae_jax as jrae
 from jrae_jax.column import LongStepWarning, States, StrangSplitting
 from jrae_jax.scan import REGIMES, AbstractSummary, Blocks, Moments, Regime, Samples, Spectrum, TrajectoryInfo, Variable
-from jrae_jax.scan.engine import FAILURES, ScanPlan, ScanPoints, summarise
+from jrae_jax.scan.engine import FAILURES, ScanPlan, ScanPoints, samples_name, summarise
 
 KEY = jax.random.key(0)
 
@@ -33,7 +33,13 @@ def summarised(summaries, column, *, steps, trajectory=None, y0=None, **settings
     settings = dict(solver=StrangSplitting(), dt=1e-3, burn_in=0) | settings
     plan = ScanPlan(summaries=summaries, steps=steps, **settings)
     points = jax.device_put(points, jax.devices()[0])
-    return {name: np.asarray(values) for name, values in summarise(points, plan, KEY).items()}
+    found = {name: np.array(values) for name, values in summarise(points, plan, KEY).items()}
+    for place, summary in enumerate(summaries):
+        together = found.pop(samples_name(place), None)
+        if together is not None:
+            together[found["failed"]] = np.nan
+            found |= {f"{channel}_samples": together[..., i] for i, channel in enumerate(summary.channels)}
+    return found
 
 
 def simulated(column, *, steps, solver=None, **settings: Any):

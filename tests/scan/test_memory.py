@@ -32,7 +32,14 @@ def little_memory(monkeypatch):
 
         monkeypatch.setattr(importlib.import_module("jrae_jax.scan.pieces"), "summarise", limited)
         column = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220.0, 6.0))
-        return PieceSimulator(Grid(ScanPoints(column), {"C": C}), PLAN, jax.random.key(0), 100), tried
+        simulator = PieceSimulator(Grid(ScanPoints(column), {"C": C}), PLAN, jax.random.key(0), 100)
+
+        def simulated(numbers):
+            found = {name: np.zeros(len(numbers), np.float32) for name in ("C", "number")}
+            simulator(numbers, found | {"failed": np.zeros(len(numbers), bool)})
+            return found
+
+        return simulated, tried
 
     return limit
 

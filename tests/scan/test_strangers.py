@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from jrae_jax.scan import open_scan
+from jrae_jax.scan.contents import Coordinate, StoreContents, StoredVariable
 from jrae_jax.scan.layout import Layout
-from jrae_jax.scan.store import Coordinate, StoreContents, StoredVariable, create
+from jrae_jax.scan.store import create
 from jrae_jax.scan.summaries import Variable
 
 CONTENTS = StoreContents(
