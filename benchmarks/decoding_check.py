@@ -13,7 +13,7 @@ import numpy as np
 
 import jrae_jax as jrae
 from jrae_jax.decoding import Check, Decoder, load_decoder
-from jrae_jax.decoding.outcome import outcomes
+from jrae_jax.decoding.outcome import check_of, outcome_of, quantities
 from jrae_jax.decoding.prepare import prepare
 from jrae_jax.decoding.rows import columns_drawn, row_keys, rows_of
 
@@ -30,9 +30,10 @@ def checked(values: np.ndarray, decoder: Decoder, key: jax.Array) -> Check:
     """The check of `decode`, without its states."""
     prepared = prepare(jrae.Recording.of(eeg=values, dt=1 / RATE, unit="column"))
     rows = rows_of(decoder.posterior, prepared)
-    keys = row_keys(rows, key)
+    keys = row_keys(prepared, rows, key)
     latents = columns_drawn(decoder.posterior, rows, keys[:, 0])
-    return outcomes(decoder, prepared, rows, latents, keys[:, 1])[1]
+    outcome = outcome_of(decoder, prepared, rows, latents, keys[:, 1])
+    return check_of(decoder, prepared, rows, outcome.comparison, quantities(rows, outcome.draws)["column_fraction"])
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 import jrae_jax as jrae
 from jrae_jax.decoding import Prior, load_decoder
-from jrae_jax.decoding.outcome import Outcome, by_window, outcomes, quantities
+from jrae_jax.decoding.outcome import Outcome, by_window, outcome_of, quantities
 from jrae_jax.decoding.prepare import Prepared, prepare
 from jrae_jax.decoding.rows import Rows, columns_drawn, row_keys, rows_of
 
@@ -38,8 +38,8 @@ def read(values: np.ndarray, key: jax.Array) -> tuple[Prepared, Rows, Outcome]:
     decoder = load_decoder()
     prepared = prepare(jrae.Recording.of(eeg=values, dt=1 / RATE, unit="column"))
     rows = rows_of(decoder.posterior, prepared)
-    keys = row_keys(rows, key)
-    outcome, _ = outcomes(decoder, prepared, rows, columns_drawn(decoder.posterior, rows, keys[:, 0]), keys[:, 1])
+    keys = row_keys(prepared, rows, key)
+    outcome = outcome_of(decoder, prepared, rows, columns_drawn(decoder.posterior, rows, keys[:, 0]), keys[:, 1])
     return prepared, rows, outcome
 
 

@@ -1,7 +1,5 @@
 """A training that is not at its end, on disk: written every now and then, and resumed from there."""
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from jaxtyping import Array, Float, Key
 
 from .._files import check_output
 from .._version import __version__
-from ..scan.comparison import comparable, differences
+from ..scan.comparison import comparable, differences, digest
 from .base import AbstractAutoencoder, float_type
 from .container import read_container, write_container
 from .loss import AbstractLoss
@@ -53,10 +51,10 @@ def training_settings(
     return {
         **scalars,
         "len(autoencoders)": len(autoencoders),
-        "autoencoders": _digest([[type(one).__name__, one.settings, jax.tree.leaves(one)] for one in autoencoders]),
-        "data": _digest({name: value for name, value in vars(data).items() if name not in scalars}),
-        "losses": _digest(list(losses)),
-        "keys": _digest(keys),
+        "autoencoders": digest([[type(one).__name__, one.settings, jax.tree.leaves(one)] for one in autoencoders]),
+        "data": digest({name: value for name, value in vars(data).items() if name not in scalars}),
+        "losses": digest(list(losses)),
+        "keys": digest(keys),
         "optimiser": comparable(optimiser),
         "learning_rate": learning_rate,
         "jrae_jax": __version__,
@@ -65,10 +63,6 @@ def training_settings(
         "dtype": str(float_type(autoencoders[0])),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
     }
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(comparable(value)).encode()).hexdigest()[:12]
 
 
 class UnfinishedTraining:

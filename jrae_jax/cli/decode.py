@@ -37,6 +37,12 @@ def add_commands(commands: Any) -> None:
     decode.add_argument(
         "--share-gain", action="store_true", help="each channel has one gain, in all windows of all recordings"
     )
+    decode.add_argument(
+        "--store",
+        type=Path,
+        metavar="FOLDER",
+        help="windows as they are decoded, to a new zarr store, or one to resume",
+    )
     decode.add_argument("--out", type=Path, help="states, posterior and check to a new .zarr, .nc, .csv or .fif")
     decode.add_argument("--report", type=Path, metavar="FILE", help="a page that a person reads, to a .html")
     decode.add_argument("--table", type=Path, metavar="FILE", help="a line a window, of all recordings, to a .csv")
@@ -59,11 +65,13 @@ def _decode(options: argparse.Namespace) -> int:
     for name, path, suffix in (("--report", options.report, ".html"), ("--table", options.table, ".csv")):
         if path is not None:
             check_output(name, path, suffixes=(suffix,), new=True)
+    options.interrupts.kept = options.store
     names = _names(options.recording)
     key, recordings = key_from_seed(options.seed), [recording_from(options, path) for path in options.recording]
     named = {f"recording[{i}]": str(path) for i, path in enumerate(options.recording)}
-    with options_named({"share": "--share-gain", "unit": "--unit", **named}):
-        found = decode(recordings, key=key, share="gain" if options.share_gain else None, progress=progress)
+    with options_named({"share": "--share-gain", "unit": "--unit", "store": "--store", **named}):
+        share = "gain" if options.share_gain else None
+        found = decode(recordings, key=key, share=share, store=options.store, progress=progress)
     for decoded in found:
         print(decoded)
     if options.out is not None:

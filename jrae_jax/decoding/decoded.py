@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     import mne
     import xarray as xr
 
-_DERIVED = {
+QUANTITIES = {name: (quantity.unit or "1", quantity.long_name) for name, quantity in STANDARD.items()} | {
     "gain": ("mV/mV", "gain of the recording"),
     "column_std": ("mV", "standard deviation of the column from 4.5 to 24 Hz"),
     "column_fraction": ("1", "fraction of the variance from 4.5 to 24 Hz that is the column's"),
 }
-_LISTED = 4  # channels in words
-_MEASURES = {
+"""Units and descriptions of what there are draws of, by name."""
+
+MEASURES = {
     "mean": ("mV or mV/s", "mean of the state"),
     "std": ("mV or mV/s", "standard deviation of the error of the mean, with column and gain unknown"),
     "shape_mean": ("1", "mean of the state, centred and in standard deviations of itself"),
     "shape_std": ("1", "standard deviation of the error of the shape"),
 }
+"""Those of what there is of each state."""
+
+_LISTED = 4  # channels in words
 
 
 class Decoded(eqx.Module):
@@ -80,7 +84,7 @@ class Decoded(eqx.Module):
         dims = ("channel", "time", "state")
         variables = {
             name: (dims, getattr(self, name), {"units": unit, "long_name": text})
-            for name, (unit, text) in _MEASURES.items()
+            for name, (unit, text) in MEASURES.items()
         }
         units = ("state", list(STATE_UNITS), {"long_name": "unit of mean and std"})
         coordinates = {
@@ -96,10 +100,10 @@ class Decoded(eqx.Module):
         """Draws of columns, backgrounds and gains over channel, window and draw."""
         import xarray as xr
 
-        known = {name: (quantity.unit or "1", quantity.long_name) for name, quantity in STANDARD.items()} | _DERIVED
         variables = {
-            name: (("channel", "window", "draw"), values, {"units": known[name][0], "long_name": known[name][1]})
+            name: (("channel", "window", "draw"), values, {"units": unit, "long_name": long_name})
             for name, values in self.draws.items()
+            for unit, long_name in (QUANTITIES[name],)
         }
         return xr.Dataset(variables, self._by_window())
 

@@ -3,6 +3,7 @@
 import functools
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,10 +16,10 @@ from .._version import __version__
 from ..autoencoder.container import read_container, write_container
 from .check import Residual, Yardstick, residual
 from .features import Features, within
-from .posterior import DRAWS, ColumnPosterior
+from .posterior import DRAWS, ColumnPosterior, Draws
 from .prior import Prior, Quantity
 from .rows import in_parts
-from .simulated import DURATIONS, predicted, simulated_windows
+from .simulated import DURATIONS, Predicted, predicted, simulated_windows
 from .training import random_bands, train_posterior
 
 _FORMAT, _VERSION = "jrae_jax decoder", 1
@@ -78,11 +79,16 @@ def measured_yardstick(
     bands, standardized = random_bands(len(data.seconds), key=band_key), posterior.standardized(data.found)
     conditions = posterior.condition(standardized, data.seconds, bands)
     keys = jax.random.split(window_key, (len(bands), 2))
-    read, residuals, done = (standardized, conditions, data.found.log_std, within(bands), keys), [], 0
+    read, residuals, done = (conditions, data.found.log_std, standardized, within(bands), keys), [], 0
     for seconds in DURATIONS:
         of_this_length = np.flatnonzero(np.asarray(data.seconds) == seconds)
         chosen = jax.tree.map(lambda leaf, at=of_this_length: leaf[at], read)
-        for rows, found in in_parts(functools.partial(_residuals, posterior, seconds), _AT_ONCE, *chosen):
+
+        def residuals_of(conditions, log_std, standardized, inside, keys, seconds=seconds):
+            latents = posterior.draw(conditions, DRAWS, keys=keys[:, 0])
+            return prediction(posterior, latents, log_std, standardized, inside, keys[:, 1], seconds=seconds).residual
+
+        for rows, found in in_parts(residuals_of, _AT_ONCE, *chosen):
             residuals.append(found)
             done += rows.stop - rows.start
             if progress is not None:
@@ -90,28 +96,37 @@ def measured_yardstick(
     return Yardstick.from_windows(jax.tree.map(lambda *parts: jnp.concatenate(parts), *residuals))
 
 
-def _residuals(
+class Prediction(NamedTuple):
+    """Windows beside the recordings that are predicted for them."""
+
+    draws: Draws
+    replicas: Predicted
+    residual: Residual
+
+
+def prediction(
     posterior: ColumnPosterior,
-    seconds: float,
-    standardized: Float[Array, "window feature"],
-    conditions: Float[Array, "window condition"],
+    latents: Float[Array, "window draw latent"],
     log_std: Float[Array, " window"],
+    standardized: Float[Array, "window feature"],
     inside: Bool[Array, "window feature"],
-    keys: Key[Array, "window 2"],
-) -> Residual:
-    draws = posterior.interpret(posterior.draw(conditions, DRAWS, keys=keys[:, 0]), log_std[:, None])
-    replicas = predicted(posterior.prior, draws, seconds, keys=keys[:, 1])
-    return _compared(posterior, standardized, replicas.found, inside)
+    keys: Key[Array, " window"],
+    *,
+    seconds: float,
+) -> Prediction:
+    """What draws for windows predict, and how far the windows are from it."""
+    draws = posterior.interpret(latents, log_std[:, None])
+    replicas = predicted(posterior.prior, draws, seconds, keys=keys)
+    return Prediction(draws, replicas, _residuals(posterior, standardized, replicas.found, inside))
 
 
 @eqx.filter_jit
-def _compared(
+def _residuals(
     posterior: ColumnPosterior,
     standardized: Float[Array, "window feature"],
     found: Features,
     inside: Bool[Array, "window feature"],
 ) -> Residual:
-    """Windows less the recordings that are predicted for them."""
     return jax.vmap(lambda own, others, used: residual(own, posterior.standardized(others), used))(
         standardized, found, inside
     )

@@ -22,7 +22,7 @@ WAVEFORM = 10
 """How many measures of waveform and envelope there are."""
 
 _DELAYS = (0.15, 0.3, 0.6, 1.2)  # s; of the autocorrelation of the envelope, whose rhythm waxes and wanes in a second
-_RESOLUTION = FREQUENCIES[1] - FREQUENCIES[0]
+RESOLUTION = FREQUENCIES[1] - FREQUENCIES[0]
 IN_CORE = (CORE[0] <= FREQUENCIES) & (CORE[1] >= FREQUENCIES)
 
 
@@ -42,14 +42,14 @@ def within(bands: Float[Array, "*batch 2"]) -> Bool[Array, "*batch feature"]:
     """Which features, densities first, can be relied on where a recording is usable between these frequencies, Hz."""
     low, high = (jnp.broadcast_to(bands[..., i, None], (*bands.shape[:-1], len(FREQUENCIES))) for i in range(2))
     frequencies = jnp.broadcast_to(jnp.asarray(FREQUENCIES, bands.dtype), low.shape)
-    inside = (low < frequencies + _RESOLUTION / 2) & (high > frequencies - _RESOLUTION / 2)
+    inside = (low < frequencies + RESOLUTION / 2) & (high > frequencies - RESOLUTION / 2)
     return jnp.concatenate([inside, jnp.ones((*inside.shape[:-1], WAVEFORM), bool)], axis=-1)
 
 
 def features(values: Float[Array, "batch time"], dt: float) -> Features:
     """Of windows of at least 10 s, in any unit, at 100 Hz or more."""
     density = power_density(values, dt)
-    log_std = jnp.log(jnp.sum(jnp.where(IN_CORE[None], density, 0), axis=-1) * _RESOLUTION) / 2
+    log_std = jnp.log(jnp.sum(jnp.where(IN_CORE[None], density, 0), axis=-1) * RESOLUTION) / 2
     return Features(jnp.log(density) - 2 * log_std[:, None], _waveform(values, dt), log_std)
 
 

@@ -1,27 +1,25 @@
 """Each window of a recording beside recordings that its draws predict, and what that says of a channel."""
 
 import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
-from .check import LEVEL, Check, Comparison, compared, residual, together
-from .decoder import Decoder
+from .check import LEVEL, Check, Comparison, Residual, Yardstick, compared, together
+from .decoder import Decoder, prediction
 from .features import FREQUENCIES, within
 from .posterior import Draws
 from .prepare import Prepared
 from .rows import Rows, mapped
-from .simulated import Predicted, predicted
 from .verdict import verdict
 
 
 class Outcome(NamedTuple):
-    """What comes of a window before its states."""
+    """What comes of windows before their states."""
 
     draws: Draws
     eeg_mean: Float[Array, "row draw"]
@@ -31,48 +29,45 @@ class Outcome(NamedTuple):
 
 def _outcome(
     decoder: Decoder,
-    latent: Float[Array, "1 draw latent"],
-    log_std: Float[Array, "1"],
-    standardized: Float[Array, "1 feature"],
-    log_density: Float[Array, "1 frequency"],
-    key: Key[Array, "1"],
+    latents: Float[Array, "row draw latent"],
+    log_std: Float[Array, " row"],
+    standardized: Float[Array, "row feature"],
+    log_density: Float[Array, "row frequency"],
+    keys: Key[Array, " row"],
     *,
     seconds: float,
     band: tuple[float, float],
 ) -> Outcome:
-    draws = decoder.posterior.interpret(latent, log_std[:, None])
-    replicas = predicted(decoder.posterior.prior, draws, seconds, keys=key)
-    comparison = _compared(decoder, standardized[0], log_density[0], replicas, band)
-    return Outcome(draws, replicas.eeg_mean, replicas.eeg_std, jax.tree.map(lambda leaf: leaf[None], comparison))
+    inside = jnp.broadcast_to(within(jnp.asarray(band, standardized.dtype)), standardized.shape)
+    draws, replicas, residual = prediction(
+        decoder.posterior, latents, log_std, standardized, inside, keys, seconds=seconds
+    )
+    densities = inside[:, : len(FREQUENCIES)]
+    comparison = _compared(decoder.yardstick, residual, log_density, replicas.found.log_density, densities)
+    return Outcome(draws, replicas.eeg_mean, replicas.eeg_std, comparison)
 
 
 @eqx.filter_jit
 def _compared(
-    decoder: Decoder,
-    standardized: Float[Array, " feature"],
-    log_density: Float[Array, " frequency"],
-    replicas: Predicted,
-    band: tuple[float, float],
+    yardstick: Yardstick,
+    residual: Residual,
+    log_density: Float[Array, "row frequency"],
+    predicted: Float[Array, "row draw frequency"],
+    inside: Bool[Array, "row frequency"],
 ) -> Comparison:
-    inside = within(jnp.asarray(band, standardized.dtype))
-    others = jax.tree.map(lambda leaf: leaf[0], replicas.found)
-    found = residual(standardized, decoder.posterior.standardized(others), inside)
-    return compared(decoder.yardstick, found, log_density, others.log_density, inside[: len(FREQUENCIES)])
+    return jax.vmap(functools.partial(compared, yardstick))(residual, log_density, predicted, inside)
 
 
-def outcomes(
+def outcome_of(
     decoder: Decoder,
     prepared: Prepared,
     rows: Rows,
     latents: Float[np.ndarray, "row draw latent"],
     keys: Key[Array, " row"],
-    counted: Callable[[int, int], None] | None = None,
-) -> tuple[Outcome, Check]:
-    """What is predicted for each window, and whether that is like it."""
-    of_one = functools.partial(_outcome, decoder, seconds=prepared.seconds, band=prepared.band)
-    read = (latents, rows.log_std, rows.standardized, rows.log_density, keys)
-    outcome = mapped(of_one, 1, *read, counted=counted)
-    return outcome, _check(decoder, prepared, rows, outcome)
+) -> Outcome:
+    """What is predicted for each window, and how far it is from that."""
+    of_rows = functools.partial(_outcome, decoder, seconds=prepared.seconds, band=prepared.band)
+    return mapped(of_rows, latents, rows.log_std, rows.standardized, rows.log_density, keys)
 
 
 def by_window(prepared: Prepared, rows: Rows, values: Array | np.ndarray) -> np.ndarray:
@@ -95,12 +90,18 @@ def quantities(rows: Rows, draws: Draws) -> dict[str, Float[np.ndarray, "row dra
     return {name: np.asarray(values) for name, values in (draws.values | derived).items()}
 
 
-def _check(decoder: Decoder, prepared: Prepared, rows: Rows, outcome: Outcome) -> Check:
+def check_of(
+    decoder: Decoder,
+    prepared: Prepared,
+    rows: Rows,
+    comparison: Comparison,
+    column_fraction: Float[np.ndarray, "row draw"],
+) -> Check:
+    """What that says of each channel."""
     place = functools.partial(by_window, prepared, rows)
-    comparison, used = outcome.comparison, prepared.windows.used
     statistic, left_over, beyond = (place(x) for x in (comparison.statistic, comparison.left_over, comparison.beyond))
     p, familiar = decoder.yardstick.p(statistic), place(comparison.familiar)
-    fraction = place(quantities(rows, outcome.draws)["column_fraction"])
+    fraction, used = place(column_fraction), prepared.windows.used
     explained = np.asarray([own.any() and together(p[i][own]) >= LEVEL for i, own in enumerate(used)])
     # Of features the power in the core is the unit, and so is the standard deviation of a row.
     unit = np.exp(2 * rows.log_std) * rows.std**2

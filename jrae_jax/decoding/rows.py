@@ -1,6 +1,7 @@
 """The windows of a recording that are decoded, one after the other, and the columns that are drawn for them."""
 
 import functools
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,8 +20,8 @@ from .share import with_one_gain
 _PROPOSED = 4096  # draws, of which those are kept that agree on a gain
 # Of a window that has a gain which the others have; a factor of 2.6 standard deviations away from theirs.
 _LEAST_AGREEMENT = 0.03
-# Windows whose features are computed, and for which columns are drawn, at once.
-_READ, _DRAWN = 64, 8
+# Of a standard deviation of a feature: far below what it varies by chance, far above what rounding makes of it.
+_STEP = 2.0**-7
 
 
 class Rows(NamedTuple):
@@ -40,26 +41,23 @@ class Rows(NamedTuple):
     condition: Float[np.ndarray, "row condition"]
 
 
-def in_parts(
-    function: Callable[..., Any], size: int, *arrays: Any, counted: Callable[[int, int], None] | None = None
-) -> Iterator[tuple[slice, Any]]:
-    """A function of rows, of so many at a time; the last is repeated, so that one program serves them all."""
+def in_parts(function: Callable[..., Any], size: int, *arrays: Any) -> Iterator[tuple[slice, Any]]:
+    """A function of rows, of so many at a time; the last is repeated, so that one program serves them all.
+
+    Only of one row at a time are the results the same, to the last bit, whatever other rows there are.
+    """
     count = len(jax.tree.leaves(arrays)[0])
     for start in range(0, count, size):
         rows = np.minimum(np.arange(start, start + min(size, count)), count - 1)
         chosen = jax.tree.map(lambda leaf, at=rows: jnp.asarray(leaf[at]), arrays)
         of_rows = slice(start, min(start + size, count))
         found = jax.tree.map(lambda leaf, few=of_rows.stop - start: np.asarray(leaf)[:few], function(*chosen))
-        if counted is not None:
-            counted(of_rows.stop, count)
         yield of_rows, found
 
 
-def mapped(
-    function: Callable[..., Any], size: int, *arrays: Any, counted: Callable[[int, int], None] | None = None
-) -> Any:
-    """A function of rows, of so many at a time, and all of its results."""
-    found = [part for _, part in in_parts(function, size, *arrays, counted=counted)]
+def mapped(function: Callable[..., Any], *arrays: Any) -> Any:
+    """A function of rows, of one after the other, and all of its results."""
+    found = [part for _, part in in_parts(function, 1, *arrays)]
     return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
 
 
@@ -75,7 +73,7 @@ def rows_of(posterior: ColumnPosterior, prepared: Prepared) -> Rows:
     std = values.std(axis=-1)
     values = (values / std[:, None]).astype(jnp.result_type(float))
     read = functools.partial(_read, posterior, dt=prepared.dt, seconds=prepared.seconds, band=prepared.band)
-    return Rows(channel, window, values, std, measured, *mapped(read, _READ, values))
+    return Rows(channel, window, values, std, measured, *mapped(read, values))
 
 
 @eqx.filter_jit
@@ -90,24 +88,34 @@ def _read(
     found = features(values, dt)
     standardized, count = posterior.standardized(found), len(values)
     bands = jnp.broadcast_to(jnp.asarray(band, values.dtype), (count, 2))
-    condition = posterior.condition(standardized, jnp.full(count, seconds, values.dtype), bands)
+    # A column near the border of two regimes is in one or the other for the last digit of a quantity, and all that is
+    # drawn for a window would differ between recordings of different gains if it were read from these as they are.
+    rounded = jnp.round(standardized / _STEP) * _STEP
+    condition = posterior.condition(rounded, jnp.full(count, seconds, values.dtype), bands)
     return found.log_density, found.log_std, standardized, condition
 
 
-def row_keys(rows: Rows, key: PRNGKeyArray) -> Key[Array, "row 2"]:
-    """Two for each window, that depend on its channel and its place alone."""
+def row_keys(prepared: Prepared, rows: Rows, key: PRNGKeyArray) -> Key[Array, "row 2"]:
+    """Two for each window, that depend on the name of its channel and on its time alone."""
+    names = np.asarray([_number_of(name) for name in prepared.names], np.uint32)
+    # In samples, as there a time is a whole number that no rounding changes.
+    times = np.round(prepared.windows.start / prepared.dt).astype(np.int64).astype(np.uint32)
 
-    def keys_of(channel, window):
-        return jax.random.split(jax.random.fold_in(jax.random.fold_in(key, channel), window))
+    def keys_of(name, time):
+        return jax.random.split(jax.random.fold_in(jax.random.fold_in(key, name), time))
 
-    return jax.vmap(keys_of)(jnp.asarray(rows.channel), jnp.asarray(rows.window))
+    return jax.vmap(keys_of)(jnp.asarray(names[rows.channel]), jnp.asarray(times[rows.window]))
+
+
+def _number_of(name: str) -> int:
+    return zlib.crc32(name.encode())  # the hash of Python is another in every process
 
 
 def columns_drawn(
     posterior: ColumnPosterior, rows: Rows, keys: Key[Array, " row"], number: int = DRAWS
 ) -> Float[np.ndarray, "row draw latent"]:
     """Of the posterior of each window."""
-    return mapped(lambda condition, own: posterior.draw(condition, number, keys=own), _DRAWN, rows.condition, keys)
+    return mapped(lambda condition, own: posterior.draw(condition, number, keys=own), rows.condition, keys)
 
 
 def columns_of_one_gain(
@@ -115,7 +123,7 @@ def columns_of_one_gain(
     prepared: Sequence[Prepared],
     rows: Sequence[Rows],
     keys: Sequence[Key[Array, " row"]],
-    rng: np.random.Generator,
+    key: PRNGKeyArray,
 ) -> list[Float[np.ndarray, "row draw latent"]]:
     """Of the posterior of each window, given that all windows of a channel, in all recordings, have one gain."""
     proposed = [columns_drawn(posterior, each, own, _PROPOSED) for each, own in zip(rows, keys, strict=True)]
@@ -131,6 +139,7 @@ def columns_of_one_gain(
     kept = [np.tile(np.arange(DRAWS), (len(each.channel), 1)) for each in rows]
     for name in filter(None, dict.fromkeys(np.concatenate(named).tolist())):
         where = [np.flatnonzero(names == name) for names in named]
+        rng = np.random.default_rng([*np.asarray(jax.random.key_data(key)).tolist(), _number_of(name)])
         shared = with_one_gain(
             np.concatenate([gain[at] for gain, at in zip(log_gains, where, strict=True)]), DRAWS, rng
         )

@@ -45,7 +45,6 @@ def hidden_states(
     values: Float[Array, "window time"],
     measured: Bool[Array, "window time"],
     dt: float,
-    at_once: int = AT_ONCE,
 ) -> States:
     """The states given a recording, averaged over draws of columns and models of recordings.
 
@@ -57,12 +56,11 @@ def hidden_states(
     - `eeg_mean`, `eeg_std`: of the EEG of each column, mV.
     - `values`: mV of the recording, less its mean.
     - `dt`: static.
-    - `at_once`: how many samples times draws are smoothed at once.
     """
     windows, count = eeg_mean.shape
     window = jnp.repeat(jnp.arange(windows), count)
     known = jax.tree.map(jnp.ravel, (draws.values, draws.model, eeg_mean, eeg_std)), window
-    passes = _passes(windows * count, values.shape[-1], at_once)
+    passes = _passes(windows * count, values.shape[-1])
 
     def smoothed(part):
         (quantities, model, mean, std), window = part
@@ -89,10 +87,10 @@ def hidden_states(
     return States(*_total(means, stds), *_total((means - centre) / own, stds / own))
 
 
-def _passes(rows: int, samples: int, at_once: int) -> int:
+def _passes(rows: int, samples: int) -> int:
     """Into how many equal parts rows are divided, so that each fits."""
     passes = 1
-    while rows // passes * samples > at_once and rows // passes % 2 == 0:
+    while rows // passes * samples > AT_ONCE and rows // passes % 2 == 0:
         passes *= 2
     return passes
 

@@ -5,13 +5,14 @@ from jaxtyping import Bool, Float
 
 from ..recording.recording_model import CORE
 from .check import LEVEL
-from .features import FREQUENCIES
+from .features import FREQUENCIES, RESOLUTION
 
 # Of the power in the core: below, a background alone would do; where draws are on both sides, nobody can know.
 _HARDLY, _MOSTLY = 0.1, 0.5
-# Of the logarithm of a ratio, summed over neighbouring frequencies: as much as 1.5 times the power over 2 Hz. What is
-# less is outside of where 90 % of what is predicted are by chance.
-_LEAST = 4 * np.log(1.5)
+# Of the logarithm of a ratio, summed over frequencies, Hz: as much as 1.4 times the power of where 95 % of what is
+# predicted are, over 1 Hz. In a minute of EEG differences were above .36 or below .29, and vary by .05 with the draws.
+_LEAST = np.log(1.4)
+_APART = 2  # frequencies from one to the next of the same difference: the window of a spectrum does not resolve them
 _PROMISE_NOTHING = "Columns and intervals are of what comes nearest, and promise nothing."
 _CORE = f"the power from {CORE[0]:g} to {CORE[1]:g} Hz"
 
@@ -34,7 +35,7 @@ def verdict(
             "" if count == 1 else f" in all {count} windows" if alike == count else f" in {alike} of {count} windows"
         )
         return f"One column explains {name}{where}{_of_the_column(fraction)}."
-    because = _differences(p < LEVEL, density, predicted)
+    because = _differences(p, density, predicted)
     where = "" if count == 1 else f" ({alike} of {count} windows look like a column's)"
     far = count - int(familiar.sum())
     windows = "it is" if far == count else f"{far} of {count} windows are"
@@ -54,27 +55,31 @@ def _of_the_column(fraction: Float[np.ndarray, "window draw"]) -> str:
 
 
 def _differences(
-    unlike: Bool[np.ndarray, " window"],
+    p: Float[np.ndarray, " window"],
     density: Float[np.ndarray, "window frequency"],
     predicted: Float[np.ndarray, "window quantile frequency"],
 ) -> str:
-    """The largest differences of the spectrum, where they are so in most of the windows that are unlike a column's."""
-    chosen = unlike if unlike.any() else np.ones_like(unlike)
-    low, middle, high = np.moveaxis(predicted[chosen], 1, 0)
-    ratio = np.exp(np.mean(np.log(density[chosen] / middle), axis=0))
+    """Where the spectrum differs from what is predicted; a window weighs as much as it speaks against a column.
+
+    Of means over windows, not of windows that are beyond a limit and those that are not: what changes little with the
+    draws changes little in words.
+    """
+    weights = np.log(p) / np.log(p).sum()  # as in Fisher's method
+    own = weights @ np.log(density)
+    low, middle, high = np.einsum("w,wqf->qf", weights, np.log(predicted))
     found = []
-    for outside in (density[chosen] > high, density[chosen] < low):
-        often = np.concatenate([[False], outside.mean(axis=0) > 0.5, [False]])
-        edges = np.flatnonzero(np.diff(often.astype(int))).reshape(-1, 2)
-        for start, end in edges:
-            difference = np.log(ratio[start:end])
-            if abs(difference.sum()) >= _LEAST:
-                found.append((abs(difference.mean()), np.exp(difference.mean()), *FREQUENCIES[[start, end - 1]]))
+    for beyond in (own - high, low - own):
+        outside = np.flatnonzero(beyond > 0)
+        for part in np.split(outside, np.flatnonzero(np.diff(outside) > _APART) + 1):
+            if beyond[part].sum() * RESOLUTION >= _LEAST:
+                whole = slice(part[0], part[-1] + 1)
+                found.append((*FREQUENCIES[part[[0, -1]]], np.exp(np.mean((own - middle)[whole]))))
     if not found:
         return "its spectrum, waveform and envelope together are not those of a column"
-    largest = [
+    # By frequency: which of two of one size is the larger one is up to the draws.
+    differences = [
         f"{times:.2g} times the power at {low:g}{f' to {high:g}' if high > low else ''} Hz"
-        for _, times, low, high in sorted(found)[::-1][:3]
+        for low, high, times in sorted(found)
     ]
-    listed = " and ".join(filter(None, (", ".join(largest[:-1]), largest[-1])))
+    listed = " and ".join(filter(None, (", ".join(differences[:-1]), differences[-1])))
     return f"it has {listed} that such a column would have"

@@ -39,6 +39,11 @@ def comparable(value: Any) -> Any:
     return repr(value)
 
 
+def digest(value: Any) -> str:
+    """A setting that is too long to be written down: the same for the same, in twelve characters."""
+    return hashlib.sha256(json.dumps(comparable(value)).encode()).hexdigest()[:12]
+
+
 def differences(made: Any, wanted: dict[str, Any]) -> str:
     """What differs between settings on disk and those of now, as one line; empty if nothing does."""
     if not isinstance(made, dict):

@@ -139,7 +139,7 @@ def parameter_scan(
         check_output("store", path, folder=True)
     _check_space(path, contents, grid.size)
     opened = _opened(path, contents)
-    _compute_chunks(opened, contents, path, grid, plan, key, progress)
+    _compute_chunks(opened, contents, grid, plan, key, progress)
     return opened.dataset()
 
 
@@ -253,7 +253,6 @@ def _wait_for_all(what: str) -> None:
 def _compute_chunks(
     store: AbstractResults,
     contents: StoreContents,
-    path: Path | None,
     grid: Grid,
     plan: ScanPlan,
     key: PRNGKeyArray,
@@ -275,14 +274,7 @@ def _compute_chunks(
             continue
         results = store.memory(number, contents)
         simulator(layout.points(number), results)
-        try:
-            store.write(number, results)
-        except OSError as error:
-            complete = np.sum(store.complete())
-            raise OSError(
-                f"`store` {path}: chunk {number} could not be written ({error.strerror or error}); {complete} of "
-                f"{layout.chunks} chunks are complete, and the same call resumes there"
-            ) from error
+        store.write(number, results)
         done += layout.size(number)
         failed += int(np.sum(results["failed"]))
         speed = (done - before) / (time.perf_counter() - start)

@@ -72,16 +72,31 @@ class ScanStore(AbstractResults):
         """Of its own for each chunk."""
         return contents.memory(self.layout.size(number))
 
+    def read(self, number: int) -> dict[str, np.ndarray]:
+        """The results of one chunk that is complete, by name, along the axes of the scan."""
+        region = self.layout.region(number)
+        return {name: np.asarray(_array(self.group, name)[region]) for name in _names(self.group, "results")}
+
     def write(self, number: int, results: Mapping[str, np.ndarray]) -> None:
-        """One chunk: `results` by name, its points along the first axis. Marks it as complete at the end."""
+        """One chunk: `results` by name, its points along the first axis. Marks it as complete at the end.
+
+        **Raises:** `OSError` that names the chunk if it cannot be written.
+        """
         region = self.layout.region(number)
         lengths = tuple(s.stop - s.start for s in region)
-        for name in _names(self.group, "results"):
-            values = results[name]
-            # A chunk that is all fill value is written as well, so that one that is not there is a lost one.
-            array = _array(self.group, name).with_config({"write_empty_chunks": True})
-            array[region] = np.asarray(values).reshape((*lengths, *values.shape[1:]))
-        _array(self.group, COMPLETE)[number] = True
+        try:
+            for name in _names(self.group, "results"):
+                values = results[name]
+                # A chunk that is all fill value is written as well, so that one that is not there is a lost one.
+                array = _array(self.group, name).with_config({"write_empty_chunks": True})
+                array[region] = np.asarray(values).reshape((*lengths, *values.shape[1:]))
+            _array(self.group, COMPLETE)[number] = True
+        except OSError as error:
+            complete = np.sum(self.complete())
+            raise OSError(
+                f"`store` {self.path}: chunk {number} could not be written ({error.strerror or error}); {complete} of "
+                f"{self.layout.chunks} chunks are complete, and the same call resumes there"
+            ) from error
 
     def dataset(self) -> "xr.Dataset":
         """The results, labelled, whose values are read when they are needed."""
@@ -254,12 +269,12 @@ def _opened(path: Path, mode: Literal["r", "r+"]) -> "zarr.Group":
     try:
         group = zarr.open_group(path, mode=mode, use_consolidated=True)
     except Exception as error:  # whatever zarr makes of files that are no store, or a damaged one
-        raise ValueError(f"`store` must be a parameter scan, got {path} ({_in_one_line(error)})") from error
+        raise ValueError(f"`store` must be a store that jrae_jax wrote, got {path} ({_in_one_line(error)})") from error
     version = group.attrs.get("jrae_jax_store")
     if version != FORMAT:
         raise ValueError(
-            f"`store` must be a parameter scan of version {FORMAT}, got version {version} at {path}: scan anew, or "
-            "read it with xarray.open_zarr"
+            f"`store` must be a store that jrae_jax wrote, of version {FORMAT}, got version {version} at {path}: write "
+            "a new one, or read it with xarray.open_zarr"
         )
     with _unless_damaged(f"{path}: {_DESCRIPTION}", _ANEW):
         _check_description(path, group)

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -131,12 +132,13 @@ def test_a_report(files, asked):
 def test_options_reach_the_verb(files, asked):
     import jax
 
-    assert run("rest.csv --unit uV --pick O2 --pick O1 --share-gain --seed 7") == 0
+    assert run("rest.csv --unit uV --pick O2 --pick O1 --share-gain --seed 7 --store w.zarr") == 0
     assert run("rest.csv --unit uV --pick O1") == 0
     (first, options), (second, others) = asked.calls
     assert first[0].info.names == ("O2", "O1")
     assert second[0].info.names == ("O1",)
     assert (options["share"], others["share"]) == ("gain", None)
+    assert (options["store"], others["store"]) == (Path("w.zarr"), None)
     assert (options["key"], others["key"]) == (jax.random.key(7), jax.random.key(0))
 
 
@@ -157,6 +159,8 @@ def test_options_reach_the_verb(files, asked):
         ("rest.csv --unit uV --report old.html", "`--report` must not exist yet, got old.html"),
         ("rest.csv --unit uV --table no/x.csv", "`--table` must lie in a folder that exists, got no/x.csv"),
         ("rest.csv --unit uV --table rest.csv", "`--table` must be another path than that of `recording`"),
+        ("rest.csv --pick O1 --unit uV --store rest.csv", "`--store` must be another path than that of `recording`"),
+        ("rest.csv --pick O1 --unit uV --store task.csv", "`--store` must be a folder, got the file task.csv"),
         ("rest.csv --unit uV --seed -1", "`--seed` must be from 0 to 2^63 - 1, got -1"),
     ],
 )

@@ -48,7 +48,7 @@ def test_arguments_that_do_not_parse(capsys, arguments):
         ("atlas --store x --noise a", "`--noise` must be numbers with commas between them, got 'a'"),
         ("atlas --store x --noise=-1", "`--noise` must be finite and not negative, got -1.0"),
         ("atlas --store x --seed -1", "`--seed` must be from 0 to 2^63 - 1, got -1"),
-        ("atlas --store taken", "`--store` must be a parameter scan, got taken"),
+        ("atlas --store taken", "`--store` must be a store that jrae_jax wrote, got taken"),
         ("atlas --store x --table no/x.csv", "`--table` must lie in a folder that exists, got no/x.csv"),
         ("atlas --store x --plot no/x.png", "`--plot` must lie in a folder that exists, got no/x.png"),
         ("pretrain --out x.jrae --steps 0", "`--steps` must be a whole number of at least 1, got 0"),

@@ -318,7 +318,9 @@ def test_show_of_what_is_no_scan(capsys):
     Path("x.zarr").mkdir()
     for name in ("x.zarr", "y.zarr"):
         assert cli.main(["scan-show", name]) == 2
-        assert capsys.readouterr().err.startswith(f"jrae: error: `store` must be a parameter scan, got {name} (")
+        assert capsys.readouterr().err.startswith(
+            f"jrae: error: `store` must be a store that jrae_jax wrote, got {name} ("
+        )
 
 
 @pytest.mark.parametrize("arguments", [["scan"], ["scan-show"], ["scan", "--store", "x", "--method", "sobol"]])

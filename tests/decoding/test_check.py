@@ -141,20 +141,26 @@ TOGETHER = "its spectrum, waveform and envelope together are not those of a colu
             f"{UNLIKE} (1 of 2 windows look like a column's): "
             "it has 3 times the power at 20 to 24 Hz that such a column would have.",
         ),
-        # What is narrow counts where it is large.
+        # What is narrow counts where it is large: half of a hertz times the logarithm of 3 over 2, and of 8 over 2.
         (words(p=(0.001,), explained=False, times={(20, 20): 3.0}), f"{UNLIKE}: {TOGETHER}."),
         (
             words(p=(0.001,), explained=False, times={(20, 20): 8.0}),
             f"{UNLIKE}: it has 8 times the power at 20 Hz that such a column would have.",
         ),
+        # By frequency, whatever their size; and what is hardly beyond 95 % is left out, however wide it is.
         (
             words(
                 p=(0.001,),
                 explained=False,
-                times={(2, 4): 2.5, (9, 12): 0.2, (20, 24): 3.0, (30, 33): 4.0},
+                times={(2, 4): 3.0, (9, 12): 0.2, (14, 18): 2.05, (20, 24): 3.0, (30, 33): 4.0},
             ),
-            f"{UNLIKE}: it has 0.2 times the power at 9 to 12 Hz, 4 times the power at "
-            "30 to 33 Hz and 3 times the power at 20 to 24 Hz that such a column would have.",
+            f"{UNLIKE}: it has 3 times the power at 2 to 4 Hz, 0.2 times the power at 9 to 12 Hz, 3 times the power at "
+            "20 to 24 Hz and 4 times the power at 30 to 33 Hz that such a column would have.",
+        ),
+        # What a single frequency divides is one difference.
+        (
+            words(p=(0.001,), explained=False, times={(20, 24): 3.0, (22, 22): 1.9}),
+            f"{UNLIKE}: it has 2.9 times the power at 20 to 24 Hz that such a column would have.",
         ),
         (
             words(p=(0.001,), explained=False, familiar=[False]),
@@ -171,10 +177,13 @@ def test_words(found, expected):
     assert found == (f"{expected} {NOTHING}" if expected.startswith(UNLIKE) else expected)
 
 
-def test_a_difference_is_one_where_most_windows_have_it():
+def test_windows_count_as_much_as_they_speak_against_a_column():
     predicted = np.ones((3, 3, len(FREQUENCIES))) * np.array([0.5, 1.0, 2.0])[None, :, None]
     density = np.ones((3, len(FREQUENCIES)))
-    density[:2, (FREQUENCIES >= 20) & (FREQUENCIES <= 24)] = 8.0
-    density[:1, (FREQUENCIES >= 30) & (FREQUENCIES <= 34)] = 8.0
-    found = verdict("O1", False, np.full(3, 1e-3), np.ones(3, bool), density, predicted, np.ones((3, 4)))
-    assert ": it has 4 times the power at 20 to 24 Hz that such a column would have." in found
+    density[0, (FREQUENCIES >= 20) & (FREQUENCIES <= 24)] = 64.0
+    density[1, (FREQUENCIES >= 30) & (FREQUENCIES <= 34)] = 64.0
+    found = verdict("O1", False, np.array([1e-3, 0.1, 0.1]), np.ones(3, bool), density, predicted, np.ones((3, 4)))
+    # 64 to the powers of .6 and .2, which are the parts of the logarithms of p.
+    assert (
+        ": it has 12 times the power at 20 to 24 Hz and 2.3 times the power at 30 to 34 Hz that such a column" in found
+    )

@@ -1,5 +1,6 @@
 """What `decode` returns of recordings that are known: states, columns, verdicts, and the files they go to."""
 
+import importlib
 from types import SimpleNamespace
 
 import jax
@@ -10,11 +11,14 @@ import xarray as xr
 import jrae_jax as jrae
 from jrae_jax.column.states import STATES
 from jrae_jax.decoding import FREQUENCIES, QUANTILES, STANDARD
+from jrae_jax.decoding.prepare import prepare
+from jrae_jax.decoding.rows import row_keys, rows_of
 from jrae_jax.recording import Annotation, RecordingInfo
 from tests.made_decoded import made_decoded
 
 from .conftest import SFREQ
 
+decode_module = importlib.import_module("jrae_jax.decoding.decode")
 K = jax.random.key(0)
 SAMPLES, GAIN = 1280, 5e-3
 NAMES = ("O1", "O2", "Pz", "Cz")
@@ -68,10 +72,10 @@ def decoded(made):
 
 
 def arrays(decoded):
-    """All numbers of the first channel."""
-    return [
-        *(x[0] for x in (decoded.mean, decoded.std, decoded.shape_mean, decoded.shape_std, decoded.check.density))
-    ] + [draws[0] for draws in decoded.draws.values()]
+    """All numbers, by channel."""
+    check = decoded.check
+    states = (decoded.mean, decoded.std, decoded.shape_mean, decoded.shape_std)
+    return [*states, check.p, check.density, check.predicted, check.left_over, *decoded.draws.values()]
 
 
 def test_states_are_near_the_truth_and_intervals_contain_it(decoded, made):
@@ -140,18 +144,59 @@ def test_densities_are_those_of_the_recording_and_of_what_is_predicted(decoded, 
 
 def test_a_channel_comes_out_the_same_alone_and_of_a_refused_recording_comes_nothing(decoded, made):
     calls = []
-    few, refused = (recording(made.values[i], names=("O1",)) for i in (0, 3))
-    found = jrae.decode([few, refused], key=K, progress=lambda *call: calls.append(call))
+    refused, few = (recording(made.values[i], names=(NAMES[i],)) for i in (3, 1))
+    found = jrae.decode([refused, few], key=K, progress=lambda *call: calls.append(call))
     assert isinstance(found, list)
-    one, none = found
+    none, one = found
     for alone, together in zip(arrays(one), arrays(decoded), strict=True):
-        np.testing.assert_allclose(alone, together, rtol=2e-3, atol=1e-4 * np.nanmax(np.abs(together)))
-    np.testing.assert_allclose(one.check.p, decoded.check.p[:1], atol=0.02)
+        np.testing.assert_array_equal(alone, together[1:2])
+    assert one.check.words == decoded.check.words[1:2]
     assert none.used.tolist() == [[False]]
     for values in (none.mean, none.std, none.shape_mean, none.draws["gain"], none.check.p, none.check.density):
         assert np.isnan(values).all()
-    assert none.check.words == ("Nothing can be said of O1: every window was refused.",)
-    assert calls == [(1, 1, "windows compared"), (1, 1, "windows estimated")] * 2
+    assert none.check.words == ("Nothing can be said of Cz: every window was refused.",)
+    assert calls == [(1, 2, "windows decoded"), (2, 2, "windows decoded")]
+
+
+def test_what_is_drawn_for_a_window_depends_on_its_channel_and_its_time(made, decoder):
+    values = np.tile(made.values[:2], 3)  # half a minute of two channels
+
+    def keys(names, start=3.0, key=K):
+        prepared = prepare(recording(values, names=names, start=start))
+        rows = rows_of(decoder.posterior, prepared)
+        return jax.random.key_data(row_keys(prepared, rows, key)).reshape(2, 2, -1)
+
+    own = keys(("O1", "O2"))
+    np.testing.assert_array_equal(keys(("O2", "O1"))[::-1], own)
+    np.testing.assert_array_equal(keys(("O1", "O2"), start=18.0)[:, 0], own[:, 1])
+    assert len(np.unique(np.concatenate([own, keys(("Pz", "Cz")), keys(("O1", "O2"), key=jax.random.key(1))]))) == 48
+
+
+def test_a_call_that_was_interrupted_resumes_with_the_same_answer(made, decoded, tmp_path, monkeypatch):
+    computed, two = [], recording(made.values[1:3], names=NAMES[1:3])
+    smoother = decode_module.hidden_states
+    monkeypatch.setattr(decode_module, "hidden_states", lambda *args: computed.append(1) or smoother(*args))
+
+    def stop(*call):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jrae.decode(two, key=K, store=tmp_path / "x.zarr", progress=stop)
+    assert len(computed) == 1
+    for _ in range(2):  # the second finds all of it
+        found = jrae.decode(two, key=K, store=tmp_path / "x.zarr")
+        assert len(computed) == 2
+        for again, at_once in zip(arrays(found), arrays(decoded), strict=True):
+            np.testing.assert_array_equal(again, at_once[1:3])
+        assert found.check.words == decoded.check.words[1:3]
+    with xr.open_zarr(tmp_path / "x.zarr") as stored:
+        assert stored.channel.values.tolist() == ["O2", "Pz"]
+        np.testing.assert_array_equal(stored["shape_mean"], decoded.shape_mean[1:3])
+    before = "`store` .*x.zarr was made with other settings: "
+    with pytest.raises(ValueError, match=f"{before}share was None, now gain$"):
+        jrae.decode(two, key=K, share="gain", store=tmp_path / "x.zarr")
+    with pytest.raises(ValueError, match=f"{before}recording.values was .* values, sha256 .*, now .*"):
+        jrae.decode(recording(made.values[[2, 1]], names=NAMES[1:3]), key=K, store=tmp_path / "x.zarr")
 
 
 @pytest.mark.parametrize("gain", [0.02, pytest.param(10.0, marks=pytest.mark.slow)])

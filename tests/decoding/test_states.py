@@ -8,7 +8,7 @@ import pytest
 import jrae_jax as jrae
 from jrae_jax.decoding import Prior
 from jrae_jax.decoding.posterior import Draws
-from jrae_jax.decoding.states import hidden_states
+from jrae_jax.decoding.states import AT_ONCE, hidden_states
 from jrae_jax.estimators import KalmanSmoother
 from jrae_jax.recording.recording_model import RecordingModel
 
@@ -29,12 +29,12 @@ def draws_of(gain, white=0.05):
     return Draws(values, jnp.full(shape, 2.0), model)
 
 
-def smoothed(values, measured=None, gain=1.0, draws=None, **options):
+def smoothed(values, measured=None, gain=1.0, draws=None):
     measured = np.ones(values.shape, bool) if measured is None else measured
     draws = draws_of(gain) if draws is None else draws
-    mean, std = jnp.full((2, DRAWS), 4.0), jnp.full((2, DRAWS), 2.5)
+    mean, std = jnp.full((len(values), DRAWS), 4.0), jnp.full((len(values), DRAWS), 2.5)
     values, measured = jnp.asarray(values, "float32"), jnp.asarray(measured)
-    found = hidden_states(Prior(), draws, mean, std, values, measured, DT, **options)
+    found = hidden_states(Prior(), draws, mean, std, values, measured, DT)
     return jax.tree.map(np.asarray, found)
 
 
@@ -48,10 +48,15 @@ def recorded(alpha):
     return eeg, measured
 
 
-def test_few_draws_at_once_are_the_same_states(recorded):
-    found, parts = smoothed(*recorded), smoothed(*recorded, at_once=3 * 128)
-    for name, values in found._asdict().items():
-        np.testing.assert_allclose(getattr(parts, name), values, atol=1e-4 * np.abs(values).max(), err_msg=name)
+@pytest.mark.slow
+def test_windows_that_are_smoothed_in_parts_have_the_states_that_they_have_alone(recorded):
+    eeg = np.tile(recorded[0], AT_ONCE // (3 * DRAWS * 128) * 2)  # six draws are too many at once, three are not
+    assert DRAWS * eeg.shape[1] < AT_ONCE < 2 * DRAWS * eeg.shape[1]
+    both = smoothed(eeg)
+    alone = smoothed(eeg[:1], draws=jax.tree.map(lambda leaf: leaf[:1], draws_of(1.0)))
+    for name, values in alone._asdict().items():
+        together = getattr(both, name)[:1]
+        np.testing.assert_allclose(together, values, atol=1e-4 * np.abs(values).max(), err_msg=name)
 
 
 # Columns and gains of draws need not be those that were recorded.

@@ -112,7 +112,7 @@ def test_a_store_of_another_version(store):
     before = files(store)
     for use in (scan, open_scan):
         with pytest.raises(
-            ValueError, match=f"`store` must be a parameter scan of version 4, got version 1 at {store}: scan anew"
+            ValueError, match=f"`store` must be a store that jrae_jax wrote, of version 4, got version 1 at {store}"
         ):
             use(store)
     assert files(store) == before
@@ -121,7 +121,7 @@ def test_a_store_of_another_version(store):
 def test_a_store_whose_description_is_cut_off(store):
     truncate(store / "zarr.json")
     for use in (scan, open_scan):
-        with pytest.raises(ValueError, match=f"`store` must be a parameter scan, got {store}"):
+        with pytest.raises(ValueError, match=f"`store` must be a store that jrae_jax wrote, got {store}"):
             use(store)
 
 

@@ -40,14 +40,14 @@ def test_what_is_no_store_is_left_alone(tmp_path, kind):
     before = files(tmp_path)
     for use in (scan, open_scan):
         with pytest.raises(
-            ValueError, match=f"`store` must be a (parameter scan|folder)(, got| of version 4, got).*{path}"
+            ValueError, match=f"`store` must be a (store that jrae_jax wrote|folder)(, got|, of version 4, got).*{path}"
         ):
             use(path)
     assert files(tmp_path) == before
 
 
 def test_there_is_no_scan_where_nothing_is(tmp_path):
-    with pytest.raises(ValueError, match=f"`store` must be a parameter scan, got {tmp_path / 'no.zarr'}"):
+    with pytest.raises(ValueError, match=f"`store` must be a store that jrae_jax wrote, got {tmp_path / 'no.zarr'}"):
         open_scan(tmp_path / "no.zarr")
     with pytest.raises(
         ValueError, match=f"`store` must lie in a folder that exists, got {tmp_path / 'no' / 'no.zarr'}"
