@@ -28,10 +28,29 @@ for input in [jrae.ConstantInput(220.0), held, white, ou, *pulses]:
 """
 
 
+OF_A_TILE = """
+import jax, numpy as np, jrae_jax as jrae
+column = jrae.Column(jrae.JansenRitParameters(), jrae.WhiteNoiseInput(220.0, 6.0))
+settings = dict(dt=1e-3, solver=jrae.column.StrangSplitting(), key=jax.random.key(0))
+summaries = [*jrae.scan.DEFAULT_SUMMARIES, jrae.scan.Samples(channels=("y0", "eeg"))]
+axes = {"C": np.linspace(100.0, 170.0, 256)}
+found = jrae.parameter_scan(column, axes, t1=3.0, burn_in=1.0, summaries=summaries, **settings)
+assert not found.failed.any() and np.all(np.isfinite(found.dominant_frequency))
+"""
+
+
+def run_as_users_do(program):
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:2000]
+
+
+def test_summaries_of_a_whole_tile_compile_with_default_options():
+    """Of so many columns XLA divides the work among threads, which it cannot do within one function."""
+    run_as_users_do(OF_A_TILE)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("solver", ["StrangSplitting", "FixedStepHeun", "RK4", "diffrax.Euler"])
 def test_every_input_compiles_with_default_options(solver):
-    environment = {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
-    program = PROGRAMS.replace("SOLVER", solver)
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:2000]
+    run_as_users_do(PROGRAMS.replace("SOLVER", solver))
