@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ from .regime import Regime
 from .settings import scan_settings
 from .spectrum import Spectrum
 from .store import COMPLETE
-from .summaries import AbstractSummary, Moments, Samples, Variable
+from .summaries import AbstractSummary, Moments, Samples, TrajectoryInfo, Variable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -187,7 +188,7 @@ def _variables(column: Column, plan: ScanPlan) -> dict[str, StoredVariable]:
     }
     for place, summary in enumerate(plan.summaries):
         described = summary.variables(info)
-        results = jax.eval_shape(lambda info, summary=summary: summary.result(info, summary.init(info)), info)
+        results = _shapes(summary, info)
         if set(results) != set(described):
             raise ValueError(
                 f"`summaries`: {type(summary).__name__} must give what it describes, {', '.join(described)}; "
@@ -200,6 +201,22 @@ def _variables(column: Column, plan: ScanPlan) -> dict[str, StoredVariable]:
             within = (samples_name(place), at) if type(summary) is Samples else None
             found[name] = StoredVariable(variable, results[name].shape[:-1], np.dtype(results[name].dtype), within)
     return found
+
+
+def _results_of_none(summary: AbstractSummary, info: TrajectoryInfo) -> dict[str, jax.Array]:
+    return summary.result(info, summary.init(info))
+
+
+_traced_once = jax.jit(_results_of_none, static_argnums=0)
+
+
+def _shapes(summary: AbstractSummary, info: TrajectoryInfo) -> dict[str, jax.ShapeDtypeStruct]:
+    """The results of a summary but for their values, traced once where the summary can be told from others."""
+    try:
+        hash(summary)
+    except TypeError:  # it has arrays of its own
+        return jax.eval_shape(partial(_results_of_none, summary), info)
+    return _traced_once.eval_shape(summary, info)
 
 
 def _check_names(grid: Grid, variables: Mapping[str, StoredVariable]) -> None:

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt32
@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray, UInt32
 from .._threads import cores, side_by_side
 from ..column.pallas import COLUMNS_PER_BLOCK
 from .axes import Grid
-from .engine import ScanPlan, samples_name, summarise
+from .engine import ScanPlan, ScanPoints, samples_name, summarise
 
 _LARGEST_PIECE_ON_A_CPU = 4096  # points; with more, cores would wait longer for the slowest at the end of a chunk
 
@@ -61,23 +61,28 @@ class PieceSimulator:
             self.piece = self._multiple(self.piece // 2)
 
     def _simulate_all(self, numbers: UInt32[np.ndarray, " points"], into: Mapping[str, np.ndarray]) -> None:
+        # Of all points at once, by NumPy: what is checked is checked once, and a part of an array of JAX is a program.
+        points = jax.tree.map(np.asarray, self.grid.points(numbers))
+        each, common = eqx.partition(points, lambda leaf: leaf.ndim == 1)
         pieces = [slice(i, min(i + self.piece, len(numbers))) for i in range(0, len(numbers), self.piece)]
-        workers = len(self.devices)
+        workers = min(len(self.devices), len(pieces))
 
         def work(worker):
+            device = self.devices[worker]
+            on_device = jax.device_put(common, device)
             for piece in pieces[worker::workers]:
-                of_piece = {name: array[piece] for name, array in into.items()}
-                self._simulate(numbers[piece], of_piece, self.devices[worker])
+                # Always a whole piece, so that the program is compiled once.
+                places = np.minimum(np.arange(piece.start, piece.start + self.piece), piece.stop - 1)
+                own = jax.device_put(jax.tree.map(lambda leaf, places=places: leaf[places], each), device)
+                self._simulate(eqx.combine(own, on_device), {name: array[piece] for name, array in into.items()})
 
-        side_by_side(work, range(min(workers, len(pieces))), workers)
+        side_by_side(work, range(workers), workers)
 
-    def _simulate(self, numbers: UInt32[np.ndarray, " points"], into: Mapping[str, np.ndarray], device: Any) -> None:
-        # Always a whole piece, so that the program is compiled once.
-        padded = np.concatenate([numbers, np.full(self.piece - len(numbers), numbers[-1], numbers.dtype)])
-        points = jax.device_put(self.grid.points(padded), device)
+    def _simulate(self, points: ScanPoints, into: Mapping[str, np.ndarray]) -> None:
+        """Put the results of one piece into their place, which is shorter at the end."""
         found = {name: np.asarray(results) for name, results in summarise(points, self.plan, self.key).items()}
         for name, results in found.items():
-            into[name][...] = results[: len(numbers)]
+            into[name][...] = results[: len(into[name])]
         failed = into["failed"]
         if failed.any():
             for name in found.keys() & map(samples_name, range(len(self.plan.summaries))):
