@@ -1,6 +1,7 @@
 """The command `decode`."""
 
 import argparse
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..decoding.decoded import Decoded
+    from ..recording.recording import Recording
 
 _FORMATS = (".zarr", ".nc", ".csv", ".fif", ".fif.gz")
 _TITLE = "Decoded recordings"
@@ -34,6 +36,13 @@ def add_commands(commands: Any) -> None:
         help="a table as text, .csv, .tsv or .txt; or .edf, .bdf, .vhdr, .fif, ..., as MNE reads; or several",
     )
     add_table_options(decode, several=True)
+    decode.add_argument(
+        "--band",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="Hz that filters let through, of all recordings, where the files do not say it; 0 or inf: no filter",
+    )
     decode.add_argument(
         "--share-gain", action="store_true", help="each channel has one gain, in all windows of all recordings"
     )
@@ -65,9 +74,13 @@ def _decode(options: argparse.Namespace) -> int:
     for name, path, suffix in (("--report", options.report, ".html"), ("--table", options.table, ".csv")):
         if path is not None:
             check_output(name, path, suffixes=(suffix,), new=True)
+    if options.band is not None and not 0 <= options.band[0] < options.band[1]:
+        raise ValueError("`--band` must rise from 0 Hz on, got {:g} to {:g} Hz".format(*options.band))
     options.interrupts.kept = options.store
     names = _names(options.recording)
     key, recordings = key_from_seed(options.seed), [recording_from(options, path) for path in options.recording]
+    if options.band is not None:
+        recordings = [_with_band(recording, tuple(options.band)) for recording in recordings]
     named = {f"recording[{i}]": str(path) for i, path in enumerate(options.recording)}
     with options_named({"share": "--share-gain", "unit": "--unit", "store": "--store", **named}):
         share = "gain" if options.share_gain else None
@@ -89,6 +102,13 @@ def _decode(options: argparse.Namespace) -> int:
         write_decoded_report(found, options.report, title=_TITLE, names=names)
         print(f"a page in {options.report}")
     return 0 if any(decoded.used.any() for decoded in found) else _NOTHING_USED
+
+
+def _with_band(recording: "Recording", band: tuple[float, float]) -> "Recording":
+    from ..recording.info import RecordingInfo
+
+    info = recording.info or RecordingInfo()
+    return dataclasses.replace(recording, info=info._replace(band=band))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

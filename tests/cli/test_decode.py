@@ -132,11 +132,12 @@ def test_a_report(files, asked):
 def test_options_reach_the_verb(files, asked):
     import jax
 
-    assert run("rest.csv --unit uV --pick O2 --pick O1 --share-gain --seed 7 --store w.zarr") == 0
+    assert run("rest.csv --unit uV --pick O2 --pick O1 --share-gain --seed 7 --store w.zarr --band 1 40") == 0
     assert run("rest.csv --unit uV --pick O1") == 0
     (first, options), (second, others) = asked.calls
     assert first[0].info.names == ("O2", "O1")
     assert second[0].info.names == ("O1",)
+    assert (first[0].info.band, second[0].info.band) == ((1.0, 40.0), None)
     assert (options["share"], others["share"]) == ("gain", None)
     assert (options["store"], others["store"]) == (Path("w.zarr"), None)
     assert (options["key"], others["key"]) == (jax.random.key(7), jax.random.key(0))
@@ -161,6 +162,8 @@ def test_options_reach_the_verb(files, asked):
         ("rest.csv --unit uV --table rest.csv", "`--table` must be another path than that of `recording`"),
         ("rest.csv --pick O1 --unit uV --store rest.csv", "`--store` must be another path than that of `recording`"),
         ("rest.csv --pick O1 --unit uV --store task.csv", "`--store` must be a folder, got the file task.csv"),
+        ("rest.csv --pick O1 --unit uV --band 40 1", "`--band` must rise from 0 Hz on, got 40 to 1 Hz"),
+        ("rest.csv --pick O1 --unit uV --band 8 13", "`rest.csv` must contain 3 to 30 Hz, got filters of 8 to 13 Hz"),
         ("rest.csv --unit uV --seed -1", "`--seed` must be from 0 to 2^63 - 1, got -1"),
     ],
 )
