@@ -96,19 +96,22 @@ def _read(
 
 
 def row_keys(prepared: Prepared, rows: Rows, key: PRNGKeyArray) -> Key[Array, "row 2"]:
-    """Two for each window, that depend on the name of its channel and on its time alone."""
+    """Two for each window, that depend on the name of its channel and on its time alone.
+
+    That is counted in samples from the first one of the recording, as files of one recording may have different clocks.
+    """
     names = np.asarray([_number_of(name) for name in prepared.names], np.uint32)
-    # In samples, as there a time is a whole number that no rounding changes.
-    times = np.round(prepared.windows.start / prepared.dt).astype(np.int64).astype(np.uint32)
+    times = (rows.window * rows.values.shape[-1]).astype(np.uint32)
 
     def keys_of(name, time):
         return jax.random.split(jax.random.fold_in(jax.random.fold_in(key, name), time))
 
-    return jax.vmap(keys_of)(jnp.asarray(names[rows.channel]), jnp.asarray(times[rows.window]))
+    return jax.vmap(keys_of)(jnp.asarray(names[rows.channel]), jnp.asarray(times))
 
 
 def _number_of(name: str) -> int:
-    return zlib.crc32(name.encode())  # the hash of Python is another in every process
+    # Without the dots that fill names up in some files; the hash of Python is another in every process.
+    return zlib.crc32(name.rstrip(".").encode())
 
 
 def columns_drawn(
