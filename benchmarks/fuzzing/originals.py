@@ -18,7 +18,7 @@ import jrae_jax as jrae
 from jrae_jax.autoencoder.calibration import Calibration
 from jrae_jax.autoencoder.familiarity import Familiarity
 from jrae_jax.autoencoder.sources import EpochSettings, StepSettings
-from jrae_jax.autoencoder.train import Training
+from jrae_jax.autoencoder.training import Training
 from jrae_jax.autoencoder.whitening import Whitener
 from jrae_jax.cli.folder import report_folder
 from jrae_jax.column import Trajectories

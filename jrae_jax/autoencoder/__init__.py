@@ -20,7 +20,8 @@ from .physics_loss import PhysicsLoss as PhysicsLoss
 from .reconstructor import Reconstructor as Reconstructor
 from .sources import EpochSettings as EpochSettings, StepSettings as StepSettings
 from .streaming import StreamingDecoder as StreamingDecoder, StreamState as StreamState
-from .train import Training as Training, train as train, train_ensemble as train_ensemble
+from .train import train as train, train_ensemble as train_ensemble
+from .training import Training as Training
 from .whitening import Whitener as Whitener
 from .window import Window as Window
 from .windowed import WindowedAutoencoder as WindowedAutoencoder

@@ -22,7 +22,7 @@ from .container import read_container, write_container
 from .familiarity import Familiarity
 from .reconstructor import Reconstructor
 from .sources import EpochSettings, StepSettings
-from .train import Training
+from .training import Training
 from .whitening import Whitener
 from .windowed import WindowedAutoencoder
 

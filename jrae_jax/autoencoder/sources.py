@@ -20,8 +20,9 @@ from .calibration import Calibration, calibrate
 from .examples import member_data
 from .familiarity import Familiarity
 from .loss import AbstractInstantLoss
+from .program import Program
 from .reconstructor import Reconstructor, sums_over
-from .train_step import Program, State, train_epochs, train_on_draw
+from .train_step import State, train_epochs, train_on_draw
 from .whitening import Whitener
 
 _WARM_UP = 200  # steps: Adam's first ones are of full size however uncertain the gradient

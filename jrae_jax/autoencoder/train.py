@@ -1,16 +1,12 @@
-"""Training: one compiled program for one autoencoder or for an ensemble of them."""
+"""The verbs of training: of one autoencoder, or of an ensemble of them, by one compiled program."""
 
-import dataclasses
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array, Float, Key, PRNGKeyArray
+from jaxtyping import Array, Key, PRNGKeyArray
 
 from .._checks import (
     Progress,
@@ -21,59 +17,15 @@ from .._checks import (
     check_progress,
     check_type,
     nan_is_an_answer,
-    of_numbers,
 )
 from ..recording.dataset import Dataset
 from ..recording.simulated import SimulatedRecordings
-from .base import AbstractAutoencoder, float_type
+from .base import AbstractAutoencoder
 from .loss import AbstractLoss, ReconstructionLoss
-from .reconstructor import Reconstructor
-from .sources import AbstractTrainingData, Advance, DatasetPasses, EpochSettings, SimulatedDraws, StepSettings
-from .train_step import Program, initial_states
-from .unfinished import Reached, UnfinishedTraining, training_settings
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-# Without a rate, which is data: optax.adam(1e-3) anew for each training would compile each of them anew.
-_ADAM = optax.scale_by_adam()
-# Numbers on one device. In one function the update is one task of a thread instead of some dozens that are handed
-# around; of more numbers than these, several threads together are faster.
-_IN_ONE_FUNCTION = 1 << 16
-
-
-class Training(eqx.Module):
-    """A trained autoencoder and how its training went."""
-
-    reconstructor: Reconstructor
-    train_loss: Float[np.ndarray, " epoch"]
-    """Mean loss of each epoch, NaN where the member had stopped; on simulated recordings, of each draw of them."""
-    validation_loss: Float[np.ndarray, " epoch"]
-    """Loss on the validation trajectories after each epoch; NaN without any."""
-    failed_epoch: int | None = eqx.field(static=True)
-    """The epoch, from 1, in which the loss or a weight became non-finite; the reconstructor is that before it."""
-    best_epoch: int | None = eqx.field(static=True)
-    """With early stopping, the epoch, from 1, whose reconstructor was kept."""
-    settings: EpochSettings | StepSettings
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """A row an epoch, or a draw of simulated recordings: `train_loss` and `validation_loss`."""
-        import pandas as pd  # here, as importing it is slow
-
-        columns = {"train_loss": self.train_loss, "validation_loss": self.validation_loss}
-        return pd.DataFrame(columns, index=pd.RangeIndex(1, len(self.train_loss) + 1, name="epoch"))
-
-    @of_numbers
-    def __repr__(self) -> str:
-        chosen = ", ".join(f"{name}={value}" for name, value in vars(self.settings).items())
-        lines = [f"Training({chosen}", f"  {self.reconstructor!r}"]
-        for name, losses in (("train_loss", self.train_loss), ("validation_loss", self.validation_loss)):
-            known = np.asarray(losses)[np.isfinite(losses)]
-            if known.size:
-                lines.append(f"  {name}: {known[0]:.4g} to {known[-1]:.4g} over {known.size}")
-        epochs = {"failed_epoch": self.failed_epoch, "best_epoch": self.best_epoch}
-        lines += [f"  {name}: {epoch}" for name, epoch in epochs.items() if epoch is not None]
-        return "\n".join(lines) + ")"
+from .program import ADAM
+from .sources import AbstractTrainingData, DatasetPasses, SimulatedDraws
+from .training import Training, trained
+from .unfinished import UnfinishedTraining, training_settings
 
 
 def train(
@@ -205,140 +157,36 @@ def train_ensemble(
             calibration_instants=calibration_instants,
         )
     else:
-        datasets = list(data) if isinstance(data, Sequence) else [data] * members
-        for one in datasets:
-            check_type(Dataset, data=one)
         _check_left_out("a Dataset, which takes `epochs`", steps=steps)
-        _check_members(members, data=datasets)
         source = DatasetPasses(
-            datasets,
+            _datasets(data, members),
             epochs=50 if epochs is None else epochs,
             batch_size=32 if batch_size is None else batch_size,
             patience=patience,
         )
     losses = _losses(loss, members)
     check_keys(members, keys=keys)
-    _check_members(members, loss=losses)
     if learning_rate is not None:
         learning_rate = as_positive("learning_rate", learning_rate)
-    if optimiser is not None:
-        check_type(optax.GradientTransformation, optimiser=optimiser)
-    if optimiser is not None and learning_rate is not None:
-        raise ValueError(f"`learning_rate` must be left out where there is an `optimiser`, got {learning_rate}")
+    updates = _updates(source, optimiser, learning_rate)
     unfinished = None
     if checkpoint is not None:
         settings = training_settings(autoencoders, source, losses, keys, optimiser, learning_rate)
         unfinished = UnfinishedTraining(checkpoint, settings)
-    schedule = source.schedule(learning_rate)
-
-    def descent(count):
-        return -jnp.asarray(schedule(count))
-
-    # The updates of an optimiser of the user's are taken as they are.
-    optimiser, factor = (_ADAM, descent) if optimiser is None else (optimiser, optax.constant_schedule(1.0))
-    return _trained(source, list(autoencoders), losses, keys, optimiser, factor, unfinished, progress)
+    return trained(source, list(autoencoders), losses, keys, *updates, unfinished, progress)
 
 
-def _trained(
-    data: AbstractTrainingData,
-    autoencoders: Sequence[AbstractAutoencoder],
-    losses: Sequence[AbstractLoss],
-    keys: Key[Array, " member"],
-    optimiser: optax.GradientTransformation,
-    factor: optax.Schedule,
-    unfinished: UnfinishedTraining | None,
-    progress: Progress | None,
-) -> list[Training]:
-    """The trainings, by updates that are those of the optimiser times a factor at each step."""
-    members, sources = range(len(autoencoders)), [data.member(index) for index in range(len(autoencoders))]
-    parameters, skeletons = zip(*(eqx.partition(one, eqx.is_array) for one in autoencoders), strict=True)
-    resolved = []
-    for index, (autoencoder, loss) in enumerate(zip(autoencoders, losses, strict=True)):
-        data.check(autoencoder, index)
-        kinds, dt, noise, _ = sources[index]
-        resolved.append(loss.resolve(autoencoder, kinds=kinds, dt=dt, noise=noise))
-    if any(not eqx.tree_equal(skeleton, skeletons[0]) for skeleton in skeletons):
-        raise ValueError("`autoencoders` must have one architecture, got members that differ in size or activation")
-    if len({jax.tree.structure(loss) for loss in resolved}) > 1:
-        raise ValueError(f"`loss` must be of one kind for all members, got {', '.join(map(repr, losses))}")
-    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[: len(members)]), ("member",))
-    numbers = -(-len(members) // mesh.size) * sum(leaf.size for leaf in jax.tree.leaves(parameters[0]))
-    # Of Adam it is known that its update has no sums or products of matrices, which one function cannot have.
-    in_one_function = optimiser is _ADAM and numbers <= _IN_ONE_FUNCTION
-    program = Program(
-        skeletons[0],
-        optimiser,
-        in_one_function,
-        data.batch_size,
-        data.patience,
-        mesh,
-        float_type(autoencoders[0]),
-    )
-    whiteners = data.whiteners(autoencoders, keys)
-    advance = data.advance(program, resolved, whiteners, keys, factor)
-    state = program.place(initial_states(program, program.spread(parameters)))
-    reached = Reached(0, state, np.zeros((len(members), 0, 2), program.dtype))
-    if unfinished is not None:
-        reached = unfinished.restored(reached, program)
-    reached = _run_epochs(data, advance, reached, unfinished, progress)
-    missing = data.epochs - reached.epochs
-    history = np.pad(reached.losses, ((0, 0), (0, missing), (0, 0)), constant_values=np.nan)
-    trained = jax.device_get(reached.state)
-    trainings = []
-    for index in members:
-        own = jax.tree.map(lambda leaf, index=index: leaf[index], trained)
-        kept = own.parameters if data.patience is None else own.best_parameters
-        autoencoder = eqx.combine(jax.tree.map(jnp.asarray, kept), program.skeleton)
-        calibration = data.calibration(autoencoder, whiteners[index], keys[index])
-        kinds, *_, standardizer = sources[index]
-        reconstructor = Reconstructor(autoencoder, kinds, standardizer, calibration, whiteners[index])
-        if autoencoder.reports_std:
-            familiarity = data.familiarity(reconstructor, index, keys[index])
-            reconstructor = dataclasses.replace(reconstructor, familiarity=familiarity)
-        trainings.append(
-            Training(
-                reconstructor,
-                *np.moveaxis(history[index], -1, 0),
-                failed_epoch=None if own.failed_epoch < 0 else int(own.failed_epoch) + 1,
-                best_epoch=None if data.patience is None or own.best_epoch < 0 else int(own.best_epoch) + 1,
-                settings=data.settings(repr(losses[index])),
-            )
-        )
-    return trainings
-
-
-def _run_epochs(
-    data: AbstractTrainingData,
-    advance: Advance,
-    reached: Reached,
-    unfinished: UnfinishedTraining | None,
-    progress: Progress | None,
-) -> Reached:
-    """Train to the end, or until all members have stopped."""
-    members = len(reached.losses)
-    try:
-        if progress is not None and reached.epochs:
-            progress(reached.epochs, data.epochs, "resumed")
-        while reached.epochs < data.epochs and not np.all(np.asarray(reached.state.stopped)):
-            start = reached.epochs
-            epochs = data.report_every - start % data.report_every
-            if unfinished is not None:
-                epochs = min(epochs, unfinished.advance)
-            stop = min(start + epochs, data.epochs)
-            state, losses = advance(reached.state, start, stop)
-            losses = np.asarray(losses)[:members, : stop - start]
-            reached = Reached(stop, state, np.concatenate([reached.losses, losses], axis=1))
-            if unfinished is not None:
-                unfinished.keep(reached)
-            if progress is not None:
-                last = losses[:, -1, 0]
-                known = last[~np.isnan(last)]  # of members that have not stopped
-                loss = f", loss {known.mean():.4g}" if known.size else ""
-                progress(stop, data.epochs, f"training{loss}")
-    finally:  # also when it is interrupted
-        if unfinished is not None:
-            unfinished.write(reached)
-    return reached
+def _updates(
+    data: AbstractTrainingData, optimiser: optax.GradientTransformation | None, learning_rate: float | None
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """The optimiser, and by what its updates are multiplied at each step."""
+    if optimiser is not None:
+        check_type(optax.GradientTransformation, optimiser=optimiser)
+        if learning_rate is not None:
+            raise ValueError(f"`learning_rate` must be left out where there is an `optimiser`, got {learning_rate}")
+        return optimiser, optax.constant_schedule(1.0)
+    schedule = data.schedule(learning_rate)
+    return ADAM, lambda count: -jnp.asarray(schedule(count))
 
 
 def _check_left_out(data: str, **arguments: int | None) -> None:
@@ -347,10 +195,19 @@ def _check_left_out(data: str, **arguments: int | None) -> None:
             raise ValueError(f"`{name}` must be left out for {data}, got {value!r:.60}")
 
 
-def _check_members(members: int, **arguments: Sequence[Any] | Array) -> None:
+def _check_members(members: int, **arguments: Sequence[Any]) -> None:
     for name, values in arguments.items():
         if len(values) != members:
             raise ValueError(f"`{name}` must have one entry for each of {members} autoencoders, got {len(values)}")
+
+
+def _datasets(data: object, members: int) -> list[Dataset]:
+    """Those of a sequence, or one for all members."""
+    datasets: list[Any] = list(data) if isinstance(data, Sequence) else [data] * members
+    for one in datasets:
+        check_type(Dataset, data=one)
+    _check_members(members, data=datasets)
+    return datasets
 
 
 def _losses(loss: object, members: int) -> list[AbstractLoss]:
@@ -359,4 +216,5 @@ def _losses(loss: object, members: int) -> list[AbstractLoss]:
     losses: list[Any] = list(loss) if isinstance(loss, list | tuple) else [one_for_all] * members
     for one in losses:
         check_type(AbstractLoss, loss=one)
+    _check_members(members, loss=losses)
     return losses

@@ -1,19 +1,16 @@
-"""The compiled programs of training: all members of an ensemble at once, shared out over devices."""
-
-from collections.abc import Callable, Sequence
+"""The compiled programs of training: epochs, draws of simulated recordings, and the steps of both."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, PyTree
 
 from ..column.one_function import one_function
 from ..recording.simulated import SimulatedRecordings
-from .base import AbstractAutoencoder
 from .examples import Batch, Examples, MemberData, batch_loss, gather
 from .loss import AbstractInstantLoss
+from .program import Program, compiled
 from .whitening import Whitener
 
 _VALIDATION_BATCH = 1024  # instants whose features are gathered together
@@ -34,58 +31,6 @@ class State(eqx.Module):
     stopped: Bool[Array, ""]
 
 
-class Program(eqx.Module):
-    """What a compiled training program is made for."""
-
-    skeleton: AbstractAutoencoder
-    """The autoencoder without its arrays."""
-    optimiser: optax.GradientTransformation = eqx.field(static=True)
-    update_in_one_function: bool = eqx.field(static=True)
-    """Whether its update is compiled into one function, for which it must be elementwise."""
-    batch_size: int = eqx.field(static=True)
-    patience: int | None = eqx.field(static=True)
-    mesh: jax.sharding.Mesh = eqx.field(static=True)
-    """The devices that the members are shared out over."""
-    dtype: np.dtype = eqx.field(static=True)
-    """The float type of the autoencoder."""
-
-    def over_members(self, function: Callable, shared: int) -> Callable:
-        """`function` of records with a member axis, but for the last `shared` arguments, which all members have."""
-        own, all_members = jax.sharding.PartitionSpec("member"), jax.sharding.PartitionSpec()
-
-        def each_device(*arguments):
-            axes = [0] * (len(arguments) - shared) + [None] * shared
-            return jax.vmap(function, in_axes=axes)(*arguments)
-
-        def over_devices(*arguments):
-            specs = (own,) * (len(arguments) - shared) + (all_members,) * shared
-            return jax.shard_map(each_device, mesh=self.mesh, in_specs=specs, out_specs=own, check_vma=False)(
-                *arguments
-            )
-
-        return over_devices
-
-    def spread(self, records: Sequence[PyTree]) -> PyTree:
-        """The records of all members as one, with a leading member axis that is shared out over devices."""
-        # Stacked on the host, which compiles nothing.
-        return self.place(jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *records))
-
-    def place(self, stacked: PyTree) -> PyTree:
-        """Records with a leading member axis on their devices.
-
-        Where members and devices do not come out even, the last member is repeated.
-        """
-        by_member = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec("member"))
-
-        def placed(leaf):
-            even = len(leaf) + -len(leaf) % self.mesh.size
-            return jax.device_put(
-                leaf if len(leaf) == even else leaf[np.minimum(np.arange(even), len(leaf) - 1)], by_member
-            )
-
-        return jax.tree.map(placed, stacked)
-
-
 @eqx.filter_jit
 def initial_states(program: Program, parameters: PyTree) -> State:
     """Where training begins, from the parameters of all members."""
@@ -99,7 +44,7 @@ def initial_states(program: Program, parameters: PyTree) -> State:
     return jax.vmap(initial_state)(parameters)
 
 
-@eqx.filter_jit
+@compiled
 def train_epochs(
     program: Program,
     state: State,
@@ -130,7 +75,7 @@ def train_epochs(
     return program.over_members(member, shared=3)(state, data, keys, factor, numbers, epochs)
 
 
-@eqx.filter_jit
+@compiled
 def train_on_draw(
     program: Program,
     state: State,

@@ -18,8 +18,9 @@ from ..scan.comparison import comparable, differences, digest
 from .base import AbstractAutoencoder, float_type
 from .container import read_container, write_container
 from .loss import AbstractLoss
+from .program import Program, compiler_options, mesh_of
 from .sources import AbstractTrainingData
-from .train_step import Program, State
+from .train_step import State
 
 _FORMAT = "jrae_jax unfinished training"
 _VERSION = 1
@@ -46,7 +47,7 @@ def training_settings(
     learning_rate: float | None,
 ) -> dict[str, Any]:
     """All that makes a training what it is, to the last bit, by the names of the arguments."""
-    devices = jax.devices()[: len(autoencoders)]
+    mesh = mesh_of(len(autoencoders))
     scalars = vars(data.settings("; ".join(sorted({repr(loss) for loss in losses}))))
     return {
         **scalars,
@@ -59,8 +60,9 @@ def training_settings(
         "learning_rate": learning_rate,
         "jrae_jax": __version__,
         "jax": jax.__version__,
-        "device": f"{len(devices)} {devices[0].device_kind}",
+        "device": f"{mesh.size} {mesh.devices[0].device_kind}",
         "dtype": str(float_type(autoencoders[0])),
+        "compiler_options": comparable(compiler_options(mesh)),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
     }
 

@@ -26,15 +26,11 @@ _OPTIONS = {
 }
 """The options by the arguments that they become."""
 
-# Of XLA: there is a device for each core, so that products of small matrices need not be divided further; and vectors
-# are as long as the CPU has them. Together an eighth of the time of training.
-_TRAINING_FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512"
-
 _DECISIVE = ("seeds", "epochs", "latent_size", "seed", "quick", "latent_sizes")  # of a report that is resumed
 
 _EPOCHS = 50
 # Of an autoencoder that is trained on simulated recordings, which have no epochs: steps, in whole draws of recordings,
-# as a shorter last one would be a program of its own to compile.
+# so that none is used less than the others.
 _STEPS_AN_EPOCH, _STEPS_PER_DRAW = 20, 32
 
 
@@ -72,7 +68,7 @@ def _reproduce(options: argparse.Namespace) -> int:
         options.interrupts.kept = folder / UNFINISHED
         if options.out is None:
             options.interrupts.command = f"`jrae {shlex.join(options.written)} --out {folder}`"
-        progress = runtime.start(options, flags=_TRAINING_FLAGS)
+        progress = runtime.start(options)
         if sizes is None:
             text = _study(options, folder, progress, start)
         else:

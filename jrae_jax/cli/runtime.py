@@ -22,7 +22,7 @@ _LOCK_TIMEOUT = 10.0  # s, as long as JAX waits for another process
 
 
 def start(
-    options: argparse.Namespace, *, cores: int | None = None, flags: str = "", join: Callable[[], None] | None = None
+    options: argparse.Namespace, *, cores: int | None = None, join: Callable[[], None] | None = None
 ) -> ProgressBar:
     """Make JAX ready for a command; to be called before anything starts a backend of JAX.
 
@@ -30,7 +30,6 @@ def start(
 
     - `options`: those of the command, with `device` and `progress` among them.
     - `cores`: how many of the CPU's cores are used; if `None`, those that this process may use.
-    - `flags`: of XLA, added to those of the environment.
     - `join`: joins other processes, which has to be done before JAX looks for devices.
 
     **Returns:** what reports progress.
@@ -38,17 +37,15 @@ def start(
     **Raises:** `ValueError` for a device that is not there.
     """
     bar = ProgressBar(silent=not options.progress)
-    configure_jax(options.device, cores, flags)
+    configure_jax(options.device, cores)
     if join is not None:
         join()
     check_device(options.device)
     return bar
 
 
-def configure_jax(device: str | None, cores: int | None = None, flags: str = "") -> None:
-    """Devices, flags of XLA, and the compilation cache."""
-    if flags:
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
+def configure_jax(device: str | None, cores: int | None = None) -> None:
+    """Devices and the compilation cache."""
     import jax
 
     available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None  # not on macOS

@@ -7,7 +7,8 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from .._checks import Progress, check_count, check_flag, check_key, check_progress
-from ..autoencoder.train import Training, train
+from ..autoencoder.train import train
+from ..autoencoder.training import Training
 from ..autoencoder.windowed import WindowedAutoencoder
 from ..column.column import Column
 from ..column.inputs import UniformNoiseInput

@@ -28,7 +28,8 @@ from .._files import as_path
 from ..autoencoder.autoencoder import Autoencoder
 from ..autoencoder.base import zero_padded
 from ..autoencoder.reconstructor import Reconstructor
-from ..autoencoder.train import Training, train_ensemble
+from ..autoencoder.train import train_ensemble
+from ..autoencoder.training import Training
 from ..column.column import Column
 from ..column.inputs import UniformNoiseInput
 from ..column.simulate import simulate

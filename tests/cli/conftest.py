@@ -7,5 +7,5 @@ from jrae_jax.cli import runtime
 def here(tmp_path, monkeypatch):
     """In a folder of its own, with JAX as the tests have it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores: None)
     return tmp_path

@@ -8,7 +8,7 @@ from jrae_jax.cli import main as _cli, runtime
 
 @pytest.fixture(autouse=True)
 def jax_stays_as_it_is(monkeypatch):
-    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores: None)
 
 
 def test_two_axes_make_a_map(tmp_path, capsys):

@@ -13,7 +13,7 @@ from jrae_jax.inference import ParameterFit
 
 @pytest.fixture(autouse=True)
 def unchanged_jax(monkeypatch):
-    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores: None)
 
 
 def written(path, **columns):

@@ -84,7 +84,7 @@ def test_every_command_has_an_example_that_is_run():
 )
 def test_the_example_at_the_end_of_the_help_runs(folder, monkeypatch, capsys, command):
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores: None)
     program, *arguments = shlex.split(help_of(capsys, command).rpartition("\nexample:\n  ")[2])
     assert (program, arguments[0]) == ("jrae", command)
     assert cli.main(arguments) == 0

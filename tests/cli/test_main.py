@@ -16,7 +16,7 @@ RUN = [sys.executable, "-m", "jrae_jax"]
 @pytest.fixture
 def unchanged_jax(monkeypatch):
     """JAX as the tests have it."""
-    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores: None)
 
 
 @pytest.mark.parametrize(

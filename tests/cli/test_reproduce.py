@@ -14,7 +14,7 @@ def asked(monkeypatch, small_study, tmp_path):
     """What the command asks for, in an empty folder; the work is already done."""
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores, flags: None)
+    monkeypatch.setattr(runtime, "configure_jax", lambda device, cores: None)
     # The modules, as the room's names of them are those of the functions.
     study = importlib.import_module("jrae_jax.studies.reproduce")
     monkeypatch.setattr(
