@@ -7,7 +7,7 @@ the same instants.
 """
 
 import itertools
-import os
+import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -29,8 +29,10 @@ torchdiffeq: Any = timing.optional("torchdiffeq")
 P = 220.0  # 1/s
 T1, GRID = 2.0, 5e-3  # s; the duration of a work-precision run, and how often its states are compared
 DTS = (1e-4, 2.5e-4, 1e-3, 2.5e-3, 5e-3)  # s; all divide GRID
-DT, STEPS, BATCH_STEPS = 1e-3, 10_000, 1_000
-BATCHES = (1, 16, 256, 1024)
+DT, BATCH_STEPS = 1e-3, 2_000
+STEPS = (2_000, 10_000)
+BATCHES = (1, 8, 32, 128, 1024)
+CALLS = 200
 STAGES = {"Euler": 1, "Heun": 2, "RK4": 4, "Tsit5": 6}
 SOLVERS = {
     "Euler": diffrax.Euler(),
@@ -38,10 +40,14 @@ SOLVERS = {
     "RK4": jrae.column.RK4(),
     "Tsit5": diffrax.Tsit5(),
 }
+SOURCES = {
+    "constant": jrae.ConstantInput(P),
+    "noise": jrae.UniformNoiseInput(LOW, HIGH, hold=HOLD),
+    "white": jrae.WhiteNoiseInput(P, 6.0),
+}
 TOLERANCES = (1e-3, 1e-5, 1e-7, 1e-9)
 ADAPTIVE = {"Tsit5": diffrax.Tsit5(), "Dopri8": diffrax.Dopri8(), "Kvaerno5": diffrax.Kvaerno5()}
 TORCH_DTS = DTS[2:]  # below, a torch loop takes many seconds
-ONE_FUNCTION = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=65536"
 
 
 # (a) Work and precision. A run gives the states on the grid, and the evaluations of the vector field where known.
@@ -173,30 +179,31 @@ def measured_precision(contenders: Any, exact: Any, repeats: int, **labels: str)
 
 def single_column(quick: bool) -> list[dict[str, Any]]:
     """`simulate`, its Python included, against hand-written loops of the same scheme."""
-    rows = []
-    for method, (source, key) in itertools.product(SCHEMES, {"constant": None, "noise": jax.random.key(0)}.items()):
-        rows += compared(single_column_contenders(method, key), quick, method=method, source=source, columns=1)
+    rows, sources = [], {"constant": None, "noise": jax.random.key(0)}
+    for steps, method, (source, key) in itertools.product(STEPS[:1] if quick else STEPS, SCHEMES, sources.items()):
+        labels = {"steps": steps, "method": method, "source": source, "columns": 1}
+        rows += compared(single_column_contenders(method, key, steps), quick, **labels)
     return rows
 
 
-def single_column_contenders(method: str, key: Any) -> list[Contender]:
+def single_column_contenders(method: str, key: Any, steps: int) -> list[Contender]:
     """Ours first."""
     if key is None:
-        source, p, rates = jrae.ConstantInput(P), jnp.asarray(P), [P] * STEPS
+        source, p, rates = jrae.ConstantInput(P), jnp.asarray(P), [P] * steps
     else:
         source, p = jrae.UniformNoiseInput(LOW, HIGH, hold=HOLD), (jnp.asarray(LOW), jnp.asarray(HIGH))
-        rates = np.asarray(uniform_noise(key, STEPS)).tolist()
+        rates = np.asarray(uniform_noise(key, steps)).tolist()
     column, y0 = jrae.Column(jrae.JansenRitParameters(), source), jnp.zeros(6)
     by_hand, dt = Column(*map(jnp.asarray, Column())), jnp.asarray(DT)
-    traced = jax.jit(partial(hand_scan, method, STEPS, 1))
-    baked = jax.jit(partial(hand_scan, method, STEPS, 1, Column(), DT, P if key is None else (LOW, HIGH)))
+    traced = jax.jit(partial(hand_scan, method, steps, 1))
+    baked = jax.jit(partial(hand_scan, method, steps, 1, Column(), DT, P if key is None else (LOW, HIGH)))
 
     def simulated():
-        return jrae.simulate(column, t1=STEPS * DT, dt=DT, solver=SOLVERS[method], key=key).ys
+        return jrae.simulate(column, t1=steps * DT, dt=DT, solver=SOLVERS[method], key=key).ys
 
     @jax.jit
     def compiled(column, key):
-        settings = {"t1": STEPS * DT, "dt": DT, "solver": SOLVERS[method], "throw": False}
+        settings = {"t1": steps * DT, "dt": DT, "solver": SOLVERS[method], "throw": False}
         return jrae.simulate(column, key=key, **settings).ys
 
     return [
@@ -208,14 +215,22 @@ def single_column_contenders(method: str, key: Any) -> list[Contender]:
     ]
 
 
-def single_column_one_function(quick: bool) -> list[dict[str, Any]]:
-    """The same in a process of its own, where XLA compiles larger CPU loops into one function too."""
-    if jax.default_backend() != "cpu":
-        return []
-    flags = f"{os.environ.get('XLA_FLAGS', '')} {ONE_FUNCTION}"
-    return timing.run_apart("benchmarks.integrators", "--parts", "single_column", quick=quick, XLA_FLAGS=flags)[
-        "single_column"
-    ]
+def calls(quick: bool) -> list[dict[str, Any]]:
+    """What a call of `simulate` takes beside its steps: the best of many calls of one step, in microseconds."""
+    rows, repeats = [], CALLS // 10 if quick else CALLS
+    for method, (source, external) in itertools.product(SCHEMES, SOURCES.items()):
+        column = jrae.Column(jrae.JansenRitParameters(), external)
+        settings = {"t1": DT, "dt": DT, "solver": SOLVERS[method], "key": jax.random.key(0)}
+        whole = [timed(lambda c=column, s=settings: jrae.simulate(c, **s).ys) for _ in range(repeats)]
+        rows.append({"method": method, "source": source, "calls": repeats, "best_us": 1e6 * min(whole)})
+    return rows
+
+
+def timed(run: Any) -> float:
+    """Seconds."""
+    start = time.perf_counter()
+    jax.block_until_ready(run())
+    return time.perf_counter() - start
 
 
 # (c) Batches.
@@ -234,12 +249,10 @@ def batch_contenders(columns: int, every: int) -> list[Contender]:
     """Ours first; all give states of shape (columns, time, 6), and in JAX all take the parameters as arguments."""
     ps, y0 = jnp.linspace(LOW, HIGH, columns), jnp.zeros(6)
     parameters, column = jrae.JansenRitParameters(), Column(*map(jnp.asarray, Column()))
-    source, dt = jrae.ConstantInput(ps), jnp.asarray(DT)
+    of_ours, dt = jrae.Column(parameters, jrae.ConstantInput(ps)), jnp.asarray(DT)
     saveat = diffrax.SaveAt(steps=1) if every == 1 else diffrax.SaveAt(t1=True)
     grid = DT * jnp.arange(BATCH_STEPS + 1)
-
-    def simulated():
-        return jrae.simulate(jrae.Column(parameters, source), t1=BATCH_STEPS * DT, dt=DT, saveat=saveat).ys
+    simulate = partial(jrae.simulate, of_ours, t1=BATCH_STEPS * DT, dt=DT, saveat=saveat)
 
     def loop(column, dt, p):
         return hand_scan("RK4", BATCH_STEPS, every, column, dt, p, y0, None)
@@ -255,7 +268,9 @@ def batch_contenders(columns: int, every: int) -> list[Contender]:
     by_hand = jax.jit(jax.vmap(loop, in_axes=(None, None, 0)))
     by_diffrax = jax.jit(jax.vmap(solve, in_axes=(None, None, 0)))
     return [
-        Contender({"name": "ours"}, simulated),
+        Contender({"name": "ours"}, lambda: simulate().ys),
+        # As it is within a transformation of JAX.
+        Contender({"name": "ours, by Diffrax"}, lambda: simulate(adjoint=diffrax.RecursiveCheckpointAdjoint()).ys),
         Contender({"name": "vmap of lax.scan"}, lambda: by_hand(column, dt, ps)),
         Contender({"name": "vmap of diffeqsolve"}, lambda: by_diffrax(parameters, grid, ps)),
         *torch_batch(np.array(ps), every),
@@ -293,7 +308,7 @@ def compared(contenders: list[Contender], quick: bool, **labels: Any) -> list[di
     ]
 
 
-PARTS = {part.__name__: part for part in (work_precision, single_column, single_column_one_function, batch)}
+PARTS = {part.__name__: part for part in (work_precision, single_column, calls, batch)}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ Rows = Sequence[dict[str, Any]]
 def integrators(results: Path) -> str:
     """Our times and the rivals', of one column, batches and training."""
     found, trained = record(results, "integrators"), record(results, "training")
-    lines = [*_column_lines(found["single_column"]), *_batch_lines(found["batch"])]
+    lines = [*_column_lines(found["single_column"]), *_batch_lines(found["batch"], found["sizes"]["batch_steps"])]
     lines += [*_precision_lines(found["work_precision"]), *_training_lines(trained["runs"])]
     head = ["Work", "Ours, ms", "Rival", "Rival, ms", "Rival / ours"]
     from_where = measured("python -m benchmarks.integrators", "integrators.json", found["environment"], _RIVALS)
@@ -39,11 +39,15 @@ def _without_repetition(lines: Sequence[list[str]]) -> list[list[str]]:
 
 def _left_out(integrators: dict[str, Any], runs: Sequence[dict[str, Any]]) -> str:
     """Compile times, and that the training loops learn the same."""
-    ours, by_hand, *_ = select(integrators["single_column"], method="RK4", source="noise")
+    same = select(integrators["single_column"], steps=10_000, method="RK4", source="noise")
+    ours, by_hand = (select(same, name=name)[0] for name in ("ours", BY_HAND[0]))
+    best = [row["best_us"] for row in integrators["calls"]]
     trained = runs[0]["rows"]
     median = {_call(row["name"]): row["final_loss"]["median"] for row in trained if row["final_loss"]}
     losses = [f"{loss:.4f} ({name})" for name, loss in median.items()]
     return (
+        f"A call of `simulate` for one step of one column takes {min(best):.0f} to {max(best):.0f} us, the best of "
+        f"{integrators['calls'][0]['calls']}. "
         f"Compiling, once: `simulate` {ours['compile_s']:.1f} s, the hand-written loop {by_hand['compile_s']:.1f} s, "
         f"`train` {trained[0]['compile_s']:.1f} s. Training loss after {trained[0]['loss_epochs']} epochs, ensembles "
         "by "
@@ -84,22 +88,25 @@ def _column_lines(rows: Rows) -> list[list[str]]:
     """One column: the default solver, and the case in which we look worst."""
     by_hand = [row for row in rows if row["name"] in BY_HAND]
     worst = min(by_hand, key=lambda row: row["times_slower_than_ours"]["median"])
-    rivals = [*select(rows, method="RK4", source="noise")[1:], worst]
+    lengths = dict.fromkeys(row["steps"] for row in rows)
+    rivals = [rival for steps in lengths for rival in select(rows, steps=steps, method="RK4", source="noise")[1:]]
     lines = []
-    for rival in rivals:
-        ours = select(rows, name="ours", method=rival["method"], source=rival["source"])[0]
+    for rival in [*rivals, worst]:
+        labels = {name: rival[name] for name in ("steps", "method", "source")}
+        ours = select(rows, name="ours", **labels)[0]
         note = " (our worst case)" if rival is worst else ""
-        work = f"One column, 10,000 steps, {rival['method']}, p {_SOURCES[rival['source']]}, all saved{note}"
+        source = _SOURCES[rival["source"]]
+        work = f"One column, {rival['steps']:,} steps, {rival['method']}, p {source}, all saved{note}"
         lines.append(_line(work, ours, rival, rival["name"]))
     return lines
 
 
-def _batch_lines(rows: Rows) -> list[list[str]]:
-    """The largest batch, and one column as a batch."""
+def _batch_lines(rows: Rows, steps: int) -> list[list[str]]:
+    """Every size."""
     lines = []
-    for columns in (max(row["columns"] for row in rows), 1):
+    for columns in dict.fromkeys(row["columns"] for row in rows):
         ours, *rivals = select(rows, columns=columns, saved="every step")
-        work = f"Batch of {columns}, 1,000 steps each, RK4, all saved"
+        work = f"Batch of {columns:,}, {steps:,} steps each, RK4, all saved"
         lines += [_line(work, ours, rival, rival["name"]) for rival in rivals]
     return lines
 
