@@ -69,14 +69,17 @@ def in_c(columns: int, steps: int, scheme: str, work: str, threads: int, march: 
     return [Contender({**labels, "work": work}, run, compiled=False)]
 
 
-def ours_and_c(columns: int, steps: int, saved: tuple[int, int], threads: int, march: str) -> list[Contender]:
+def ours_and_c(
+    columns: int, steps: int, saved: tuple[tuple[int, int], ...], threads: int, march: str
+) -> list[Contender]:
     """With moments, with all default summaries, and with saved trajectories."""
     found = []
     for scheme in IN_C:
         found += in_c(columns, steps, scheme, "summaries", threads, march)
         found += [ours(columns, steps, scheme, kept) for kept in KEPT]
-    for scheme in IN_C:
-        found += [*in_c(*saved, scheme, "trajectories", threads, march), *ours_saved(*saved, scheme)]
+    for size in saved:
+        for scheme in IN_C:
+            found += [*in_c(*size, scheme, "trajectories", threads, march), *ours_saved(*size, scheme)]
     return found
 
 

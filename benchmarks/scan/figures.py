@@ -55,7 +55,9 @@ def bars(ax: Axes, rows: Rows, work: str) -> None:
 def name(row: dict[str, Any]) -> str:
     """A contender in a few words."""
     route = f" ({row['route']})" if row["package"] in ("ours", "jax", "diffrax", "torchdiffeq") else ""
-    return f"{row['package']}, {row['scheme']}{route}"
+    saved = row["work"] == "trajectories" and row["package"] in ("ours", "C")
+    size = f", {row['columns']:,} x {row['steps']:,}" if saved else ""
+    return f"{row['package']}, {row['scheme']}{route}{size}"
 
 
 def curves(ax: Axes, rows: Rows, along: str) -> None:

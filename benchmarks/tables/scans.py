@@ -27,7 +27,7 @@ def throughput(results: Path) -> str:
     for words, rows in places.items():
         lines = [
             [
-                f"{row['work']}: {row['scheme']}, {row['route']}",
+                f"{row['work']}: {row['scheme']}, {row['route']}" + _size(row),
                 f"{row['per_second'] / 1e6:.0f}",
                 _ratio(row["of_c"]),
                 f"{_ratio(row['of_fastest_rival'])}, {row['of_fastest_rival']['package']}",
@@ -37,6 +37,11 @@ def throughput(results: Path) -> str:
         tables += [f"**{words}**", table(head, lines)] if rows else []
     from_where = measured("python -m benchmarks.scan", "scans.json", found["rivals"]["environment"])
     return "\n\n".join([*tables, f"Medians of runs in turns, ratios of paired turns with their range. {from_where}"])
+
+
+def _size(row: dict[str, Any]) -> str:
+    """Of what is saved."""
+    return f", {row['columns']:,} x {row['steps']:,}" if row["work"] == "trajectories" else ""
 
 
 def _ratio(paired: dict[str, float]) -> str:
