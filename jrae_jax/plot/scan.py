@@ -1,6 +1,5 @@
 """Figures of parameter scans."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -227,9 +226,13 @@ def _median(values: xr.DataArray, axes: Sequence[str]) -> np.ndarray:
 def _quantiles(values: xr.DataArray, levels: Sequence[float], axes: Sequence[str]) -> np.ndarray:
     """Over all other axes; NaN where nothing is known."""
     ordered = values.transpose(*axes, ...).values
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.nanquantile(ordered.reshape(*ordered.shape[: len(axes)], -1), levels, axis=-1)
+    each = ordered.reshape(*ordered.shape[: len(axes)], -1)
+    found, unknown = np.quantile(each, levels, axis=-1), np.isnan(each)
+    some = unknown.any(axis=-1) & ~unknown.all(axis=-1)
+    if some.any():
+        # For these alone: NumPy leaves NaN out row by row, which takes a second for ten thousand rows.
+        found[:, some] = np.nanquantile(each[some], levels, axis=-1)
+    return found
 
 
 def label(values: xr.DataArray) -> str:
