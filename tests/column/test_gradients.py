@@ -95,16 +95,18 @@ def test_adaptive_steps_have_the_derivatives_of_fine_ones(solver, x64):
 
 
 @pytest.mark.slow
-def test_a_batch_of_gradients_is_the_gradients_one_by_one():
+@pytest.mark.parametrize("size", [1, 8, 128])
+def test_a_batch_of_gradients_is_the_gradients_one_by_one(size):
     @jax.jit
     def gradient(C):
         given = everything(INPUTS["white"]())
         return jax.grad(lambda C: loss_of(given._replace(column=given.column.replace(C=C))))(C)
 
-    values = jnp.array([100.0, 135.0, 170.0])
-    together = jax.vmap(gradient)(values)
-    np.testing.assert_allclose(together, [gradient(C) for C in values], rtol=1e-4)
-    assert len(np.unique(together)) == 3
+    values = jnp.linspace(100.0, 170.0, size)
+    together = jax.jit(jax.vmap(gradient))(values)
+    some = [0, size // 2, size - 1]
+    np.testing.assert_allclose(together[jnp.array(some)], [gradient(values[i]) for i in some], rtol=1e-4)
+    assert len(np.unique(together)) == size
 
 
 @pytest.mark.parametrize("potential", [-1e6, -1e3, 1e3, 1e6])
