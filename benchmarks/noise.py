@@ -43,6 +43,7 @@ SUSPECT = {
     14: "called not to be used by dieharder's list of tests",
 }
 QUICK = (0, 100, 101)  # of a few seconds each
+_END = "# all tests have run\n"
 BEYOND = (1, 2, 3, 4, 5, 6)  # sd
 
 # Words.
@@ -108,22 +109,34 @@ def logged(log: Path) -> list[dict[str, Any]]:
     ]
 
 
+def finish(log: Path) -> None:
+    """Note that all tests of a log have run: one without that was interrupted, and is begun anew."""
+    with log.open("a") as file:
+        file.write(_END)
+
+
+def finished(log: Path) -> bool:
+    """Whether all tests of a log have run."""
+    return log.exists() and log.read_text().endswith(_END)
+
+
 def battery(order: str, logs: Path, quick: bool, run: bool) -> dict[str, Any]:
     """The results of one order, and the repeats of those that were not passed."""
     log, repeats = logs / f"{order}.log", logs / f"{order}-repeats.log"
-    end = "# all tests have run\n"
-    if run and not (log.exists() and log.read_text().endswith(end)):
+    if run and not finished(log):
         log.unlink(missing_ok=True)
         for tests in [f"-d {number}" for number in QUICK] if quick else ["-a"]:
             dieharder(order, 0, tests, log)
-        log.write_text(log.read_text() + end)
+        finish(log)
     results = logged(log)
     doubtful = dict.fromkeys((row["number"], row["ntuple"]) for row in results if row["assessment"] != "PASSED")
     chosen = {(number, ntuple if number in OF_TUPLES else None) for number, ntuple in doubtful}
-    if run and not repeats.exists():
+    if run and not finished(repeats):
+        repeats.unlink(missing_ok=True)
         for number, ntuple in sorted(chosen, key=str):
             for seed in range(1, REPEATS + 1):
                 dieharder(order, seed, f"-d {number}" + (f" -n {ntuple}" if ntuple else ""), repeats)
+        finish(repeats)
     again = logged(repeats)
     for row in results:
         key = row["number"], row["ntuple"]
@@ -134,7 +147,7 @@ def battery(order: str, logs: Path, quick: bool, run: bool) -> dict[str, Any]:
             row["of_the_test"] = SUSPECT[row["number"]]
     return {
         "order": ORDERS[order],
-        "finished": log.exists() and log.read_text().endswith(end),
+        "finished": finished(log),
         "passed": sum(row["assessment"] == "PASSED" for row in results),
         "weak": [row for row in results if row["assessment"] == "WEAK"],
         "failed": [row for row in results if row["assessment"] == "FAILED"],
