@@ -184,7 +184,7 @@ def _elsewhere(folder: Path) -> Iterator[None]:
     """In a folder; JAX stays as it is, as its devices can be chosen but once in a process."""
     configure = runtime.configure_jax
     with contextlib.chdir(folder):
-        runtime.configure_jax = lambda device, cores=None, flags="": runtime.check_cores(cores)
+        runtime.configure_jax = lambda device, cores=None: runtime.check_cores(cores)
         try:
             yield
         finally:

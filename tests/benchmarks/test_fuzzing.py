@@ -66,7 +66,8 @@ def writes_elsewhere(options):
     ],
 )
 def test_a_fault_of_a_command_is_noticed(tmp_path, monkeypatch, work, name):
-    monkeypatch.setattr(outcome, "_SECONDS", 1)
+    if work is loops:  # the others may take longer on a busy machine
+        monkeypatch.setattr(outcome, "_SECONDS", 1)
     monkeypatch.setattr(scan, "_show", work)
     (tmp_path / "x").write_text("old")
     assert outcome.of_command(["scan-show", "x", "--plot", "x.png"], tmp_path).name == name
