@@ -1,7 +1,8 @@
 """Integration of a column, or of a batch of columns."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import diffrax
@@ -27,7 +28,7 @@ from .column import Column
 from .integrate import aligned_holds
 from .kernel import takes
 from .pieces import in_pieces
-from .programs import Plan, Solved, by_diffrax
+from .programs import Plan, by_diffrax
 from .solvers import RK4
 from .states import STATES
 from .step_size import check_step, count_steps, fastest_rates, longest_stable
@@ -119,30 +120,30 @@ def simulate(
     if batch is not None:
         size = 2 * batch * len(ts) * jnp.result_type(float).itemsize * len(STATES)  # twice, as they may be copied
         check_memory(f"trajectories of {len(ts):,} saved samples", size, batch=batch)
-    if adjoint is not None:
-        check_type(diffrax.AbstractAdjoint, adjoint=adjoint)
+    check_type(diffrax.AbstractAdjoint, adjoint=_BACKWARD if adjoint is None else adjoint)
     if progress is not None and every and tolerances is None and throw:
-        first = round((ts[0] - t0) / dt)
 
         def piece(begin, end, there):
             times = {"t0": t0 + begin * dt, "t1": t0 + end * dt, "dt": dt, "saveat": diffrax.SaveAt(steps=every)}
             own = {"y0": start if there is None else there, "solver": solver, "batch": batch, "adjoint": adjoint}
             return simulate(column, key=key, **times, **own)
 
-        saved = {"every": every, "first": first, "last": first + every * (len(ts) - 1), "t0": float(ts[0]), "dt": dt}
+        first, last = (round((time - t0) / dt) for time in (ts[0], ts[-1]))
+        saved = {"every": every, "first": first, "last": last, "t0": float(ts[0]), "dt": dt}
         return in_pieces(piece, **saved, columns=batch or 1, progress=progress)
     if tolerances is None:
         check_step(column, dt, solver, each=throw, stacklevel=3)
     limits = longest_stable(solver), _longest_unchecked(column, dt, solver)
     plan = Plan(type(solver), steps, every, len(ts), batch, *limits)
-    fixed = bool(every) and tolerances is None and adjoint is None
-    if fixed and takes(column.input, solver) and _is_outermost(column, start, key):
+    fixed = bool(every) and tolerances is None and adjoint is None and takes(column.input, solver)
+    if fixed and _is_outermost(column, start, key):
         solved = on_all_cores(column, start, t0, dt, holds, key, plan)
     else:
-        clock = Clock(as_float(t0), as_float(dt), steps)
+        start, clock = jnp.asarray(start), Clock(as_float(t0), as_float(dt), steps)
         before_end = None if every else as_float(np.clip((ts - t0) / dt - steps, -steps, 0))
-        differentiable = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
-        solved = _by_diffrax(column, start, clock, holds, key, before_end, solver, tolerances, differentiable, plan)
+        adjoint = _BACKWARD if adjoint is None else adjoint
+        with _explained(adjoint):
+            solved = by_diffrax(column, start, clock, holds, key, before_end, solver, tolerances, adjoint, plan=plan)
     saved: dict[str, Any] = {"every": every, "t0": float(ts[0])} if every else {"times": tuple(ts.tolist())}
     trajectories = Trajectories(solved.ys, solved.result, dt=dt, **saved)
     return _raise_failures(trajectories, solved.failed) if throw else trajectories
@@ -153,6 +154,7 @@ def _longest_unchecked(column: Column, dt: float, solver: diffrax.AbstractSolver
     return math.inf if is_concrete(rates) and float(np.max(rates)) * dt <= longest else longest
 
 
+_BACKWARD = diffrax.RecursiveCheckpointAdjoint()
 _probe = jax.jit(lambda x: x)
 
 
@@ -161,10 +163,11 @@ def _is_outermost(*given: Any) -> bool:
     return all(map(is_concrete, (_probe(0.0), *jax.tree.leaves(given))))
 
 
-def _by_diffrax(column: Column, y0: Any, *given: Any) -> Solved:
-    *_, adjoint, plan = given
+@contextlib.contextmanager
+def _explained(adjoint: diffrax.AbstractAdjoint) -> Iterator[None]:
+    """With the remedy for an adjoint that is of no use for derivatives forward."""
     try:
-        return by_diffrax(column, y0, *given[:-1], plan=plan)
+        yield
     except TypeError as error:
         if "forward-mode autodiff" not in str(error):
             raise

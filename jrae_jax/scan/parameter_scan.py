@@ -211,7 +211,7 @@ _traced_once = jax.jit(_results_of_none, static_argnums=0)
 
 
 def _shapes(summary: AbstractSummary, info: TrajectoryInfo) -> dict[str, jax.ShapeDtypeStruct]:
-    """The results of a summary but for their values, traced once where the summary can be told from others."""
+    """The results of a summary but for their values, traced once for equal summaries."""
     try:
         hash(summary)
     except TypeError:  # it has arrays of its own
